@@ -1,0 +1,30 @@
+PYTHON ?= python3
+PORT ?=
+LAB ?=
+
+.PHONY: help lab test setup sync bench clean
+.DEFAULT_GOAL := help
+
+help: ## what each target does
+	@sed -n "s/^\([a-z]*\):.*## /  make \1\t/p" Makefile
+
+lab: setup ## environment, sample data, doctor, JupyterLab (PORT=8899, LAB=--no-browser)
+	@exec .venv/bin/dojo lab $(if $(PORT),--port $(PORT)) $(LAB)
+
+setup: ## the environment alone, from requirements.lock (PYTHON=python3.12)
+	@$(PYTHON) -I src/dojo/install.py
+
+test: ## the whole suite, from nothing
+	@$(PYTHON) -I src/dojo/install.py --browser
+	@.venv/bin/dojo lab --setup-only
+	@.venv/bin/python -m pytest
+
+sync: setup ## every derived file: exercises, notebooks, reference pages
+	@.venv/bin/dojo sync
+
+bench: setup ## the speed table, each yardstick measured beside ours
+	@.venv/bin/dojo bench
+
+clean: ## the environment and the caches; your work in work/ stays
+	rm -rf .venv .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
