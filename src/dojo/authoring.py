@@ -1,0 +1,267 @@
+"""One source, many files: solutions/ and notebooks/ are written as .md; every .ipynb and all of exercises/ is computed.
+
+Markers follow nbgrader: what stands between BEGIN SOLUTION and END SOLUTION becomes a stub in the exercise; cells tagged
+`solution` disappear there; answer cells carry the tag `task-NN.k`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from dojo.places import COURSE, stem
+from dojo.tasks.model import Task
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+CELL_SECONDS = 120
+
+
+class AuthoringError(ValueError):
+    """A source that cannot be turned into a notebook; the message names the file and the cell."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A derived file that differs from its source: which, from what, and what to do."""
+
+    path: Path
+    source: Path
+    why: str
+
+    def __str__(self) -> str:
+        here = self.path.relative_to(COURSE).as_posix()
+        return f"{here}: {self.why}. Edit {self.source.relative_to(COURSE).as_posix()} and run `make sync`."
+
+
+def sources(folder: str) -> list[Path]:
+    """The .md sources of notebooks/ or solutions/, in order."""
+    return sorted((COURSE / folder).glob("*.md"))
+
+
+def read_source(path: Path) -> nbformat.NotebookNode:
+    """A .md source as a notebook without outputs, with our metadata and stable cell ids. AuthoringError if it is broken."""
+    import jupytext
+
+    try:
+        read = jupytext.reads(path.read_text(encoding="utf-8"), fmt="md:myst")
+    except Exception as error:
+        raise AuthoringError(f"{path.name} cannot be read as a MyST notebook: {error}") from error
+    front = {k: v for k, v in read.metadata.items() if k not in ("jupytext", "kernelspec", "language_info")}
+    cells, seen = [], {}
+    for number, cell in enumerate(read.cells):
+        if cell.cell_type == "code":
+            _check_markers(path, number, cell.source)
+        tags = cell.metadata.get("tags")
+        cells.append(_cell(cell.cell_type, cell.source, tags, seen))
+    return nbformat.v4.new_notebook(cells=cells, metadata={"dojo": front, "kernelspec": KERNEL})
+
+
+def _cell(kind: str, source: str, tags: list[str] | None, seen: dict[str, int]) -> nbformat.NotebookNode:
+    digest = hashlib.sha256(f"{kind}\n{source}".encode()).hexdigest()[:8]
+    seen[digest] = seen.get(digest, 0) + 1
+    made = nbformat.v4.new_code_cell(source) if kind == "code" else nbformat.v4.new_markdown_cell(source)
+    made["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    made["metadata"] = {"tags": list(tags)} if tags else {}
+    return made
+
+
+def _check_markers(path: Path, number: int, source: str) -> None:
+    inside = False
+    for line in source.splitlines():
+        if BEGIN in line and inside or END in line and not inside:
+            raise AuthoringError(f"{path.name}, cell {number}: solution markers do not pair.")
+        inside = BEGIN in line or inside and END not in line
+    if inside:
+        raise AuthoringError(f"{path.name}, cell {number}: {BEGIN} without {END}.")
+
+
+def without_markers(source: str) -> str:
+    """The text without marker lines: what a file made by %%workfile holds."""
+    kept = [line for line in source.splitlines() if BEGIN not in line and END not in line]
+    return "\n".join(kept).rstrip("\n") + "\n"
+
+
+def stub(source: str) -> str:
+    """A solution cell as a learner first sees it: each marked region replaced by a stub in the language of its marker."""
+    lines: list[str] = []
+    inside = False
+    for line in source.splitlines():
+        if BEGIN in line:
+            inside = True
+            lines.append(_stub_line(line))
+        elif END in line:
+            inside = False
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _stub_line(marker: str) -> str:
+    indent = marker[: len(marker) - len(marker.lstrip())]
+    lead = marker.strip()[: marker.strip().index("###")].strip() or "#"
+    if indent and lead == "#":
+        return f'{indent}raise NotImplementedError("your turn")'
+    return f"{indent}{lead} your turn"
+
+
+def exercise_of(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The exercise a solution notebook holds: stubs for answers, no solution cells, no outputs."""
+    cells, seen = [], {}
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "solution" not in tags:
+            source = stub(cell.source) if cell.cell_type == "code" else cell.source
+            cells.append(_cell(cell.cell_type, source, tags, seen))
+    return nbformat.v4.new_notebook(cells=cells, metadata=dict(notebook.metadata))
+
+
+def as_json(notebook: nbformat.NotebookNode) -> str:
+    """The one way a notebook is written, to the byte."""
+    notebook = nbformat.from_dict(notebook)
+    notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
+    text = nbformat.writes(notebook, version=4)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """The notebook run top to bottom in a home of its own; raises nbclient's CellExecutionError on an unexpected error."""
+    from nbclient import NotebookClient
+
+    from dojo.workspace import checkpoints
+
+    run = nbformat.from_dict(notebook)
+    with tempfile.TemporaryDirectory(prefix="dojo-sync-") as home:
+        before = dict(os.environ)
+        os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints())}
+        try:
+            NotebookClient(
+                run, timeout=CELL_SECONDS, record_timing=False, resources={"metadata": {"path": str(folder)}}
+            ).execute()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    run.metadata = dict(notebook.metadata)
+    for number, cell in enumerate(run.cells):
+        cell["id"] = notebook.cells[number]["id"]
+        cell["metadata"] = notebook.cells[number]["metadata"]
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                raise AuthoringError(
+                    f"cell {number} writes to stderr, which never comes out the same twice: {output.text[:300]}"
+                )
+    return run
+
+
+def derived(folder: str, path: Path) -> tuple[Path, nbformat.NotebookNode]:
+    """The executed .ipynb that stands beside a source, as far as it follows from the source alone (no outputs)."""
+    return path.with_suffix(".ipynb"), read_source(path)
+
+
+def _stripped(path: Path) -> str:
+    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return as_json(notebook)
+
+
+def drift() -> list[Drift]:
+    """Every derived file that differs by a byte from what its source gives (outputs are nbval's to compare)."""
+    found = []
+    for folder in ("notebooks", "solutions"):
+        for source in sources(folder):
+            target, fresh = derived(folder, source)
+            if not target.exists():
+                found.append(Drift(target, source, "is missing"))
+            elif _stripped(target) != as_json(fresh):
+                found.append(Drift(target, source, "differs from its source"))
+            elif target.read_text(encoding="utf-8") != as_json(nbformat.read(target, as_version=4)):
+                found.append(Drift(target, source, "is not written the way `make sync` writes it"))
+            if folder == "solutions":
+                exercise = COURSE / "exercises" / target.name
+                if not exercise.exists() or exercise.read_text(encoding="utf-8") != as_json(exercise_of(fresh)):
+                    found.append(Drift(exercise, source, "differs from its source"))
+    return found + _orphans()
+
+
+def _orphans() -> list[Drift]:
+    found = []
+    for folder, origin in (("notebooks", "notebooks"), ("solutions", "solutions"), ("exercises", "solutions")):
+        for path in sorted((COURSE / folder).glob("*.ipynb")):
+            source = COURSE / origin / f"{path.stem}.md"
+            if not source.exists():
+                found.append(Drift(path, source, "has no source"))
+    return found
+
+
+def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
+    """Writes every derived file that is out of date and returns what was written; runs a notebook only when its source
+    changed, or always with `rerun`. `only`: a stem or folder/stem."""
+    written = []
+    for folder in ("notebooks", "solutions"):
+        for source in sources(folder):
+            if only and only not in (source.stem, f"{folder}/{source.stem}"):
+                continue
+            target, fresh = derived(folder, source)
+            if folder == "solutions":
+                written += _write(COURSE / "exercises" / target.name, as_json(exercise_of(fresh)))
+            if rerun or not target.exists() or _stripped(target) != as_json(fresh):
+                print(f"running {folder}/{source.stem}", file=sys.stderr, flush=True)
+                written += _write(target, as_json(execute(fresh, source.parent)))
+    return written
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return []
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def answer_cells(notebook: nbformat.NotebookNode, task_id: str) -> list[str]:
+    """Sources of the cells tagged with a task, in order."""
+    return [
+        c.source for c in notebook.cells if c.cell_type == "code" and f"task-{task_id}" in c.metadata.get("tags", [])
+    ]
+
+
+def solution_of(task: Task) -> str:
+    """The reference answer: the task's answer cells from solutions/, without markers. AuthoringError if there is none."""
+    path = COURSE / "solutions" / f"{stem(task.module)}.md"
+    cells = answer_cells(read_source(path), task.id) if path.exists() else []
+    if not cells:
+        raise AuthoringError(f"solutions/{path.name} holds no answer cell tagged task-{task.id}.")
+    return "\n\n".join(without_markers(cell) for cell in cells)
+
+
+def task_headings(path: Path) -> list[dict[str, Any]]:
+    """The task cards of a solutions source: [{id, title, minutes, points}], from "## NN.k Title" and "M min · P points"."""
+    cards = []
+    for match in re.finditer(
+        r"^## (\w+\.\d+) (.+)\n+\*{0,2}(\d+) min · (\d+) points?", path.read_text(encoding="utf-8"), re.M
+    ):
+        cards.append({"id": match[1], "title": match[2].strip(), "minutes": int(match[3]), "points": int(match[4])})
+    return cards
+
+
+def main(check_only: bool = False, only: str | None = None, rerun: bool = False) -> int:
+    """`dojo sync`: writes what is out of date, or with check_only says what is. Exit status 1 on drift."""
+    if check_only:
+        found = drift()
+        for one in found:
+            print(one)
+        print("nothing has drifted" if not found else f"{len(found)} files have drifted")
+        return 1 if found else 0
+    for path in sync(only, rerun=rerun):
+        print(f"written {path.relative_to(COURSE).as_posix()}")
+    return 0

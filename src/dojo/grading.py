@@ -1,0 +1,86 @@
+"""Official scores: one uploaded exercise notebook, judged in a separate process that holds no expected value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dojo import tasks
+from dojo.judge.engine import judge
+from dojo.judge.sandbox import Sandbox, isolation
+from dojo.judge.work import Stopped
+from dojo.submission import Answer, NotANotebook, Submission, read
+from dojo.tasks.model import Task
+from dojo.verdict import Outcome, TaskReport, Verdict
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The score of one notebook: a report a task; `isolation` says how well the learner's code was walled in."""
+
+    notebook: str
+    module: str
+    reports: tuple[TaskReport, ...]
+    isolation: str
+
+    @property
+    def points(self) -> float:
+        """Points earned over all tasks."""
+        return round(sum(r.points for r in self.reports), 1)
+
+    @property
+    def out_of(self) -> int:
+        """Points that could be earned."""
+        return sum(r.out_of for r in self.reports)
+
+    def as_json(self) -> dict[str, Any]:
+        """The grade as plain values."""
+        return {
+            "notebook": self.notebook,
+            "module": self.module,
+            "points": self.points,
+            "out_of": self.out_of,
+            "isolation": self.isolation,
+            "tasks": [r.as_json() for r in self.reports],
+        }
+
+
+def grade_answer(task: Task, answer: Answer, sandbox: Sandbox) -> TaskReport:
+    """One task's answer judged in the sandbox; whatever the answer does, a report comes back."""
+    try:
+        with sandbox.task(answer.cells, answer.files, seconds=task.seconds) as work:
+            report = judge(task, work, transport="grader")
+        return replace(report, printed=work.printed)
+    except Stopped as stopped:
+        verdicts = tuple(Verdict(c.name, Outcome.NOT_YET, str(stopped), cause="stopped") for c in task.checks)
+        return TaskReport(task.id, task.title, verdicts, task.points, transport="grader", isolated=sandbox.isolated)
+
+
+def grade(submission: Submission, name: str, sandbox: Sandbox) -> Grade:
+    """The grade of a submission. NotANotebook when it is no exercise of this course."""
+    if submission.module not in tasks.module_keys():
+        raise NotANotebook(
+            f"{name} is a notebook, but not an exercise of this course: no cell belongs to one of its tasks."
+        )
+    reports = tuple(grade_answer(t, submission.answer(t), sandbox) for t in tasks.tasks_of(submission.module))
+    return Grade(name, submission.module, reports, isolation())
+
+
+def main(path: str | Path, as_json: bool = False) -> int:
+    """`dojo grade`: judges one notebook and prints the grade. Exit status 0 when judged, 2 when it is no exercise."""
+    try:
+        submission = read(Path(path))
+        with Sandbox() as sandbox:
+            result = grade(submission, Path(path).name, sandbox)
+    except NotANotebook as error:
+        print(json.dumps({"notebook": Path(path).name, "error": str(error)}) if as_json else error)
+        return 2
+    if as_json:
+        print(json.dumps(result.as_json(), indent=2))
+        return 0
+    for report in result.reports:
+        print(repr(report))
+    print(f"{result.notebook}: {result.points:g} of {result.out_of} points ({result.isolation})")
+    return 0

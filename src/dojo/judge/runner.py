@@ -1,0 +1,321 @@
+"""The process in which a learner's code runs when it is graded: one warm parent, one forked child a task.
+
+Speaks frames (4 bytes length, JSON) on stdin and stdout with dojo.judge.sandbox. The parent never runs a line of the
+learner's and holds no expected value; the child has no way to the judge but its own pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import time
+from typing import Any
+
+from dojo.judge import plain, toolbox
+from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, invoke, learner_error
+
+PR_SET_DUMPABLE = 4
+MAX_FRAME = 2 * plain.MAX_BYTES
+MAX_PRINTED = 1024 * 1024
+KEPT_PRINTED = 4000
+
+
+def read_frame(fd: int) -> Any:
+    """One frame from a pipe; EOFError when the other side is gone; ValueError for what is not a frame."""
+    size = struct.unpack(">I", _read_exactly(fd, 4))[0]
+    if size > MAX_FRAME:
+        raise ValueError("frame too large")
+    return json.loads(_read_exactly(fd, size))
+
+
+def write_frame(fd: int, message: Any) -> None:
+    """Writes one frame. BrokenPipeError when the other side is gone."""
+    data = json.dumps(message).encode()
+    data = struct.pack(">I", len(data)) + data
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _read_exactly(fd: int, size: int) -> bytes:
+    parts = []
+    while size:
+        part = os.read(fd, min(size, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+# ---------------------------------------------------------------- the child
+
+
+def _limit(limits: dict[str, int]) -> None:
+    """Memory, files and processes; a uid of its own where this process may choose one."""
+    if os.geteuid() == 0 and limits["uid"]:
+        with contextlib.suppress(OSError):
+            os.setgroups([])
+            os.setresgid(limits["uid"], limits["uid"], limits["uid"])
+            os.setresuid(limits["uid"], limits["uid"], limits["uid"])
+    with open("/proc/self/statm") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + limits["memory"],) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
+    """Serves one task: runs the answer, then answers calls until the pipe closes."""
+    home = f"/tmp/answer-{os.getpid()}"
+    os.mkdir(home)
+    if os.geteuid() == 0 and limits["uid"]:
+        os.chown(home, limits["uid"], limits["uid"])
+    os.chdir(home)
+    os.environ["HOME"] = os.environ["TMPDIR"] = home
+    _limit(limits)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    while True:
+        try:
+            message = read_frame(inbox)
+        except EOFError:
+            return
+        try:
+            reply = {"ok": _serve(message, names)}
+        except (NotAttempted, NotCheckable, Stopped) as said:
+            reply = {"raised": type(said).__name__, "said": str(said)}
+        except LearnerError as error:
+            reply = _told(error)
+        except MemoryError:
+            reply = {"raised": "Stopped", "said": _MEMORY}
+        except BaseException as error:
+            reply = _told(learner_error(error))
+        write_frame(outbox, reply)
+
+
+_MEMORY = "The work asked for more memory than it may have."
+
+
+def _told(error: LearnerError) -> dict[str, Any]:
+    if error.kind in ("MemoryError", "OutOfMemoryException"):
+        return {"raised": "Stopped", "said": _MEMORY}
+    return {"raised": "LearnerError", "said": error.text, "kind": error.kind, "line": error.line, "where": error.where}
+
+
+def _serve(message: dict[str, Any], names: dict[str, Any]) -> Any:
+    op = message["op"]
+    if op == "run":
+        for label, source in message["cells"]:
+            exec(compile(source, f"<answer {label}>", "exec"), names)
+        return None
+    if op == "tool":
+        return plain.dumps(toolbox.run(message["name"], plain.loads(message["request"].encode()))).decode()
+    name = message["name"]
+    if name not in names or names[name] is ...:
+        raise NotAttempted(f"There is no `{name}` yet.")
+    if op == "value":
+        return plain.dumps(names[name]).decode()
+    return plain.dumps(_call(names[name], name, *plain.loads(message["arguments"].encode()))).decode()
+
+
+def _call(function: Any, name: str, args: list, kwargs: dict) -> Any:
+    if not callable(function):
+        raise LearnerError("TypeError", f"`{name}` must be a function; it is a {type(function).__name__}")
+    try:
+        return invoke(function, tuple(args), kwargs)
+    except NotImplementedError:
+        raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
+    except plain.NotPlain as error:
+        raise LearnerError("TypeError", str(error)) from None
+
+
+# ---------------------------------------------------------------- the warm parent
+
+
+class _Task:
+    """The child that serves one task, seen from the parent."""
+
+    def __init__(self, limits: dict[str, int]):
+        to_child, self.to = os.pipe()
+        self.back, from_child = os.pipe()
+        self.log, log_in = os.pipe()
+        self.printed, self.printed_bytes = b"", 0
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_child(to_child, from_child, log_in, limits)
+        for fd in (to_child, from_child, log_in):
+            os.close(fd)
+
+    def exchange(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Sends one request and waits for its reply within `seconds`, keeping an eye on what is printed."""
+        deadline = time.monotonic() + seconds
+        try:
+            write_frame(self.to, message)
+        except OSError:
+            return self._gone()
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return {"raised": "Stopped", "said": f"Still running after {seconds:g} s: stopped."}
+            ready, _, _ = select.select([self.back, self.log], [], [], left)
+            if self.log in ready and not self._listen():
+                return {"raised": "Stopped", "said": "It printed more than 1 MB: stopped."}
+            if self.back in ready:
+                return self._reply(min(deadline, time.monotonic() + 10))
+
+    def _reply(self, deadline: float) -> dict[str, Any]:
+        signal.setitimer(signal.ITIMER_REAL, max(0.1, deadline - time.monotonic()))
+        try:
+            reply = read_frame(self.back)
+            if not isinstance(reply, dict) or not ("ok" in reply or "raised" in reply):
+                raise ValueError
+            return reply
+        except EOFError:
+            return self._gone()
+        except (ValueError, TimeoutError):
+            return {"raised": "Stopped", "said": "The answer wrote to the judge's own channel; its result is void."}
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _listen(self) -> bool:
+        part = os.read(self.log, 1 << 16)
+        self.printed_bytes += len(part)
+        if len(self.printed) < KEPT_PRINTED:
+            self.printed += part[:KEPT_PRINTED]
+        if not part:
+            time.sleep(0.001)
+        return self.printed_bytes <= MAX_PRINTED
+
+    def _gone(self) -> dict[str, Any]:
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+            return {"raised": "Stopped", "said": "It used more processor time or memory than it may: stopped."}
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
+        return {"raised": "Stopped", "said": f"The answer ended the process it runs in ({how})."}
+
+    def close(self) -> str:
+        """Ends the child and everything it started; returns the head of what it printed."""
+        with contextlib.suppress(OSError):
+            while select.select([self.log], [], [], 0)[0] and len(self.printed) < KEPT_PRINTED:
+                part = os.read(self.log, 1 << 16)
+                if not part:
+                    break
+                self.printed += part
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+        for fd in (self.to, self.back, self.log):
+            os.close(fd)
+        return self.printed[:KEPT_PRINTED].decode("utf-8", "replace")
+
+
+def _become_child(inbox: int, outbox: int, log: int, limits: dict[str, int]) -> None:
+    """In the forked child: keeps three pipes, drops everything else, serves, and leaves without the parent's exits."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDONLY)
+        inbox, outbox, log, null = (os.dup2(fd, 200 + n) for n, fd in enumerate((inbox, outbox, log, null)))
+        os.dup2(null, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.closerange(3, 200)
+        os.closerange(202, 4096)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        _child(inbox, outbox, limits)
+        code = 0
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def _sweep(contained: bool, homes_before: set[str]) -> None:
+    """After a task: no process and no file of it may live on."""
+    if contained:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+    import shutil
+
+    for entry in set(os.listdir("/tmp")) - homes_before:
+        if contained or entry.startswith("answer-"):
+            path = os.path.join("/tmp", entry)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif contained:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+
+def _rehearse() -> None:
+    """One journey of a small table, so that no task pays for what its libraries load on first use."""
+    import pandas as pd
+
+    frame = plain.copy(pd.DataFrame({"day": pd.to_datetime(["2025-12-01"]), "n": [1], "text": ["a"]}))
+    repr(frame.groupby("text").agg({"n": "sum"}))
+
+
+def main() -> None:
+    """Serves the judge until it closes the pipe. argv[1] is "contained" inside a process namespace of its own."""
+    contained = sys.argv[1:] == ["contained"]
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    judge_in, judge_out = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    for name in ("duckdb", "pandas", "pyarrow", "numpy", "yaml"):
+        with contextlib.suppress(ImportError):
+            __import__(name)
+
+    _rehearse()
+
+    def alarm(*_: Any) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, alarm)
+    write_frame(judge_out, {"ready": os.getpid()})
+    task: _Task | None = None
+    homes = set(os.listdir("/tmp"))
+    while True:
+        try:
+            message = read_frame(judge_in)
+        except EOFError:
+            break
+        if message["op"] == "warm":
+            toolbox.warm(message["name"])
+            write_frame(judge_out, {"ok": None})
+        elif message["op"] == "open":
+            task = _Task(message["limits"])
+            write_frame(judge_out, {"ok": None})
+        elif message["op"] == "close":
+            printed = task.close() if task else ""
+            task = None
+            _sweep(contained, homes)
+            write_frame(judge_out, {"ok": printed})
+        else:
+            write_frame(
+                judge_out, task.exchange(message, message["seconds"]) if task else {"raised": "Stopped", "said": ""}
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The judge's side of the separate process: starts it walled in where the machine allows, talks to it, replaces it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dojo.judge import plain, runner
+from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, is_stub_file
+
+SOURCE = Path(__file__).resolve().parents[2]
+LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120}
+"""What one task may use: bytes of memory, bytes a file, processes and threads, CPU seconds."""
+TASK_UID = 64321
+"""The user a task runs as when the judge is root: one that owns nothing."""
+
+
+def _walls() -> list[str] | None:
+    """The bubblewrap command line, or None where there is no bubblewrap."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return None
+    command = [
+        bwrap,
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--die-with-parent",
+        "--new-session",
+    ]
+    command += ["--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
+    if os.geteuid() == 0:
+        command += ["--cap-drop", "ALL"]
+        for capability in ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE"):
+            command += ["--cap-add", f"CAP_{capability}"]
+    else:
+        command += ["--unshare-user", "--cap-drop", "ALL"]
+    for path in ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"):
+        if os.path.islink(path):
+            command += ["--symlink", os.readlink(path), path]
+        elif os.path.exists(path):
+            command += ["--ro-bind", path, path]
+    command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    own = [Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE)}) if not Path(p).is_relative_to("/usr")]
+    for folder in sorted({parent for path in own for parent in path.parents if parent != Path("/")}):
+        command += ["--perms", "0755", "--dir", str(folder)]
+    for path in own:
+        command += ["--ro-bind", str(path), str(path)]
+    command += ["--tmpfs", str(SOURCE / "dojo" / "tasks"), "--chdir", "/tmp"]
+    return command
+
+
+def _environment() -> dict[str, str]:
+    keep = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
+    keep |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE), "DO_NOT_TRACK": "1"}
+    return keep
+
+
+def _task_uid(isolated: bool) -> int:
+    """The uid for tasks; 0 means the judge's own, where another user could not even read the interpreter."""
+    private = any(not p.stat().st_mode & 0o001 for p in Path(sys.base_prefix).parents)
+    return TASK_UID if isolated or not private else 0
+
+
+@cache
+def isolation() -> str:
+    """How well this machine can wall in a learner's code: "isolated", or "not isolated: " and why."""
+    walls = _walls()
+    if walls is None:
+        return "not isolated: there is no bubblewrap here (Debian and Ubuntu: apt-get install bubblewrap)"
+    tried = subprocess.run([*walls, "/usr/bin/true"], capture_output=True, text=True, timeout=20)
+    if tried.returncode:
+        return f"not isolated: bubblewrap cannot start here ({tried.stderr.strip()[:120]})"
+    return "isolated"
+
+
+class Sandbox:
+    """One warm process that runs learners' code, a task at a time. Use as a context manager; `task()` opens a task."""
+
+    def __init__(self) -> None:
+        self.isolated = isolation() == "isolated"
+        self._process: subprocess.Popen | None = None
+        self._warm: set[str] = set()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the process if it is not there. RuntimeError says why it cannot be started."""
+        if self._process and self._process.poll() is None:
+            return
+        command = [sys.executable, "-P", "-m", "dojo.judge.runner"]
+        environment = _environment()
+        if self.isolated:
+            walls = _walls() or []
+            for name, text in environment.items():
+                walls += ["--setenv", name, text] if name != "PATH" else []
+            command = [*walls, *command, "contained"]
+        log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, start_new_session=True,
+            cwd=tempfile.gettempdir(),
+        )  # fmt: skip
+        warm, self._warm = self._warm, set()
+        try:
+            self._read(60)
+        except EOFError:
+            log.seek(0)
+            raise RuntimeError(
+                f"The judging process did not start: {log.read()[-800:].decode('utf-8', 'replace')}"
+            ) from None
+        for name in warm:
+            self.warm(name)
+
+    def stop(self) -> None:
+        """Ends the process and everything in it."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                pipe.close()
+            self._process = None
+
+    def warm(self, tool: str) -> None:
+        """Loads a tool in the warm process, once."""
+        if tool not in self._warm:
+            self.start()
+            self.ask({"op": "warm", "name": tool}, 60)
+            self._warm.add(tool)
+
+    def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """One request to the warm process; when it is gone or silent it is replaced and Stopped is raised."""
+        self.start()
+        try:
+            runner.write_frame(self._process.stdin.fileno(), message)
+            return self._read(seconds + 15)
+        except (EOFError, OSError, ValueError, TimeoutError):
+            self.stop()
+            raise Stopped("The answer brought down the process it runs in.") from None
+
+    def _read(self, seconds: float) -> dict[str, Any]:
+        import select
+
+        fd = self._process.stdout.fileno()
+        if not select.select([fd], [], [], seconds)[0]:
+            raise TimeoutError
+        return runner.read_frame(fd)
+
+    def task(self, cells: list[tuple[str, str]], files: dict[str, str], *, seconds: float = 20.0) -> SandboxWork:
+        """Opens a task: `cells` are (label, source) pairs to run first, `files` the texts handed in, by path."""
+        return SandboxWork(self, cells, files, seconds)
+
+
+class SandboxWork:
+    """The work in a separate process. A context manager: the process's child lives as long as the block."""
+
+    def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], files: dict[str, str], seconds: float):
+        self._sandbox, self._cells, self._files, self._seconds = sandbox, cells, files, seconds
+        self.isolated: bool | None = sandbox.isolated
+        self.printed = ""
+        self._ran = False
+
+    def __enter__(self) -> SandboxWork:
+        self._sandbox.start()
+        self._sandbox.ask({"op": "open", "limits": {**LIMITS, "uid": _task_uid(self._sandbox.isolated)}}, 10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(Stopped):
+            self.printed = self._sandbox.ask({"op": "close"}, 10).get("ok", "")
+
+    def _exchange(self, message: dict[str, Any]) -> Any:
+        reply = self._sandbox.ask({**message, "seconds": self._seconds}, self._seconds)
+        if "ok" in reply:
+            return reply["ok"]
+        said = str(reply.get("said", ""))[:2000]
+        if reply["raised"] == "LearnerError":
+            line = reply.get("line")
+            raise LearnerError(
+                str(reply.get("kind")), said, line if isinstance(line, int) else 0, str(reply.get("where", ""))[:300]
+            )
+        raise {"NotAttempted": NotAttempted, "NotCheckable": NotCheckable}.get(reply["raised"], Stopped)(said)
+
+    def _answer(self, message: dict[str, Any]) -> Any:
+        if not self._ran:
+            self._exchange({"op": "run", "cells": self._cells})
+            self._ran = True
+        return self._value(self._exchange(message))
+
+    @staticmethod
+    def _value(text: Any) -> Any:
+        try:
+            return plain.loads(text.encode())
+        except Exception:
+            raise Stopped("What came back is not a value; the answer's result is void.") from None
+
+    def value(self, name: str) -> Any:
+        return self._answer({"op": "value", "name": name})
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return self._answer({"op": "call", "name": name, "arguments": plain.dumps([list(args), kwargs]).decode()})
+
+    def file(self, path: str) -> str:
+        text = self._files.get(path, "")
+        if not text.strip() or is_stub_file(text):
+            raise NotAttempted(f"`{path}` is empty or holds only comments.")
+        return text
+
+    def tool(self, name: str, request: dict[str, Any]) -> Any:
+        self._sandbox.warm(name)
+        return self._value(self._exchange({"op": "tool", "name": name, "request": plain.dumps(request).decode()}))

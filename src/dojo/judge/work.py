@@ -1,0 +1,149 @@
+"""The learner's work as a check sees it, whatever carries it: a live kernel, or a separate process that holds no answer."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Protocol
+
+from dojo.judge import plain
+
+
+class NotAttempted(Exception):
+    """The learner has not begun: nothing of that name, a stub, or an empty file."""
+
+
+class LearnerError(Exception):
+    """The learner's code raised. Fields: kind (class name), text, line (of the answer, 0 unknown)."""
+
+    def __init__(self, kind: str, text: str, line: int = 0, where: str = ""):
+        super().__init__(f"{kind}: {text}")
+        self.kind, self.text, self.line, self.where = kind, text, line, where
+
+
+class Stopped(Exception):
+    """The work was stopped at a limit (time, memory, output, processes); the message says which."""
+
+
+class NotCheckable(Exception):
+    """This machine lacks what the check needs; the message says what would make it checkable."""
+
+
+class Work(Protocol):
+    """What a check may ask of a learner's work. Values come back as copies that survived plain.dumps."""
+
+    isolated: bool | None
+
+    def value(self, name: str) -> Any:
+        """The variable of that name."""
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """The result of the learner's function. Database arguments arrive as DuckDB connections."""
+
+    def file(self, path: str) -> str:
+        """Text of a workspace file."""
+
+    def tool(self, name: str, request: dict[str, Any]) -> Any:
+        """The answer of a real tool run over the learner's files (see dojo.judge.toolbox), where the learner's code may run."""
+
+
+STUB_LINES = ("your turn",)
+
+
+def is_stub_file(text: str) -> bool:
+    """Whether a file holds nothing but blank lines, comments and headings that came with the exercise."""
+    lines = [line.strip() for line in text.splitlines()]
+    return all(not line or line.startswith(("#", "--", "//")) for line in lines)
+
+
+def invoke(function: Any, args: tuple, kwargs: dict) -> Any:
+    """Calls the learner's function on copies of the arguments; opens Database arguments as connections."""
+    opened = []
+
+    def arrive(argument: Any) -> Any:
+        if isinstance(argument, plain.Database):
+            opened.append(argument.connect())
+            return opened[-1]
+        return plain.copy(argument)
+
+    try:
+        return plain.copy(function(*map(arrive, args), **{k: arrive(v) for k, v in kwargs.items()}))
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def learner_error(error: BaseException) -> LearnerError:
+    """The exception in the learner's terms: its kind, its words, and the line of the answer it left from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "ipykernel" in f.filename or f.filename.startswith(("<answer", "<ipython"))]
+    line = own[-1].lineno or 0 if own else 0
+    text = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
+
+
+class KernelWork:
+    """The work in the learner's own kernel: names from the notebook, files from the workspace. Honour system, milliseconds."""
+
+    isolated: bool | None = None
+
+    def __init__(self, names: dict[str, Any], folder: Path | None):
+        self._names, self._folder = names, folder
+
+    def value(self, name: str) -> Any:
+        if name not in self._names or self._names[name] is ...:
+            raise NotAttempted(
+                f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
+            )
+        return plain.copy(self._names[name])
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if name not in self._names or self._names[name] is ...:
+            raise NotAttempted(
+                f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
+            )
+        function = self._names[name]
+        if not callable(function):
+            raise LearnerError("TypeError", f"`{name}` must be a function; it is a {type(function).__name__}")
+        try:
+            return invoke(function, args, kwargs)
+        except NotImplementedError:
+            raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
+        except plain.NotPlain as error:
+            raise LearnerError("TypeError", str(error)) from None
+        except KeyboardInterrupt:
+            raise Stopped("You interrupted the check while your function was running.") from None
+        except RecursionError as error:
+            raise LearnerError("RecursionError", "the function calls itself without end") from error
+        except Exception as error:
+            raise learner_error(error) from None
+
+    def file(self, path: str) -> str:
+        target = (self._folder or Path()) / path
+        if self._folder is None or not target.is_file():
+            raise NotAttempted(f"There is no file `{path}` in the workspace yet.")
+        try:
+            text = target.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise LearnerError("UnicodeDecodeError", f"`{path}` is not UTF-8 text") from None
+        if is_stub_file(text):
+            raise NotAttempted(f"`{path}` holds only comments so far.")
+        return text
+
+    def tool(self, name: str, request: dict[str, Any]) -> Any:
+        from dojo.judge import toolbox
+
+        return toolbox.run(name, plain.copy(request))
+
+
+class Timer:
+    """Milliseconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+
+    @property
+    def milliseconds(self) -> float:
+        """Elapsed time in ms."""
+        return (time.perf_counter() - self._begun) * 1000

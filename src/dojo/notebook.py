@@ -1,0 +1,168 @@
+"""What a learner calls in a notebook: start, check, hint, solution, progress, predict, compare, quiz, and %%workfile."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from html import escape
+from typing import Any
+
+from dojo import tasks
+from dojo.judge.engine import judge
+from dojo.judge.work import KernelWork
+from dojo.places import home
+from dojo.progress import NotSaved, Progress
+from dojo.verdict import TaskReport
+from dojo.workspace import Shop, open_workspace
+
+_shops: dict[str, Shop] = {}
+_current: list[str] = []
+
+
+class Note:
+    """A short text that shows as a paragraph in a notebook and as a line in a terminal."""
+
+    def __init__(self, text: str, html: str | None = None):
+        self.text, self._html = text, html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self._html or "".join(f"<p>{escape(part)}</p>" for part in self.text.split("\n\n"))
+
+
+def _progress() -> Progress:
+    return Progress(home() / "progress.sqlite")
+
+
+def start(module: str, fresh: bool = False) -> Shop:
+    """Opens a module: gives its workspace, in the state the module needs, without touching other modules' work.
+
+    module: its key, for example "03"; fresh: begin again (the old workspace is kept aside). Raises UnknownTask for a
+    module that does not exist and WorkspaceError when the disk or another program is in the way.
+    """
+    key = str(module).zfill(2) if str(module).isdigit() else str(module)
+    tasks.module(key)
+    _shops[key] = open_workspace(key, fresh=fresh)
+    _current[:] = [key]
+    _register_magic()
+    if getattr(tasks.module(key), "USES_DBT", False):
+        threading.Thread(target=_warm_dbt, daemon=True).start()
+    return _shops[key]
+
+
+def _warm_dbt() -> None:
+    from dojo.judge import toolbox
+
+    toolbox.warm("dbt")
+
+
+def check(task: str) -> TaskReport:
+    """Judges a task on what stands in this notebook and its workspace, records the attempt, and returns the report."""
+    wanted = tasks.get(task)
+    folder = _shops[wanted.module].path if wanted.module in _shops else None
+    if folder is None and wanted.files:
+        folder = open_workspace(wanted.module).path
+    report = judge(wanted, KernelWork(_names(), folder))
+    try:
+        _progress().record(report)
+    except NotSaved as error:
+        print(error, file=sys.stderr)
+    return report
+
+
+def _names() -> dict[str, Any]:
+    """The learner's names: the notebook's, or the caller's outside of one."""
+    shell = _shell()
+    if shell is not None:
+        return shell.user_ns
+    frame = sys._getframe(2)
+    return {**frame.f_globals, **frame.f_locals}
+
+
+def _shell():
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    return get_ipython()
+
+
+def hint(task: str) -> Note:
+    """The next hint of a task: first a nudge, then a direction, then nearly the answer."""
+    wanted = tasks.get(task)
+    level = _progress().next_hint(task, len(wanted.hints))
+    return Note(f"Hint {level} of {len(wanted.hints)} for {task}: {wanted.hints[level - 1]}")
+
+
+def solution(task: str) -> Note:
+    """The reference answer of a task. Opening it before solving is recorded as shown, never as solved."""
+    from dojo.authoring import solution_of
+
+    wanted = tasks.get(task)
+    _progress().show(task)
+    text = solution_of(wanted)
+    note = "One good answer among many. Progress now says “shown” for this task unless you had solved it before."
+    return Note(f"{note}\n\n{text}", f"<p>{escape(note)}</p><pre>{escape(text)}</pre>")
+
+
+def progress(module: str | None = None) -> Note:
+    """Where you stand: each task as solved, shown, tried or open, with points and minutes left."""
+    kept = _progress()
+    keys = [str(module)] if module is not None else tasks.module_keys()
+    lines, rows = [], []
+    for key in keys:
+        wanted = tasks.tasks_of(key)
+        states = {t.id: kept.standing(t.id) for t in wanted}
+        points = sum(s.best for s in states.values())
+        left = sum(t.minutes for t in wanted if states[t.id].state not in ("solved", "shown"))
+        head = f"{tasks.module(key).STEM}: {points:g} of {sum(t.points for t in wanted)} points, about {left} min to go"
+        lines.append(head)
+        rows.append(f'<tr><th colspan="3" style="text-align:left">{escape(head)}</th></tr>')
+        for t in wanted:
+            state = states[t.id]
+            lines.append(f"  {t.id} {t.title}: {state.state}")
+            rows.append(
+                f"<tr><td>{t.id}</td><td style='text-align:left'>{escape(t.title)}</td><td>{state.state}</td></tr>"
+            )
+    return Note("\n".join(lines), f"<table><tbody>{''.join(rows)}</tbody></table>")
+
+
+def predict(question: str, guess: Any) -> Note:
+    """Keeps your prediction, so that `compare` can show it beside what really happens."""
+    _progress().predict(question, str(guess))
+    return Note(f"Your prediction, {question}: {guess}. Now run on.")
+
+
+def compare(question: str, measured: Any) -> Note:
+    """Shows your prediction beside the measured value."""
+    guess = _progress().prediction(question)
+    said = f"you said {guess}" if guess is not None else "you made no prediction"
+    return Note(f"{question}: {said}; measured: {measured}.")
+
+
+def quiz(module: str) -> Note:
+    """Three questions on a lesson; every option opens to say why it is right or what misconception it is."""
+    from dojo.quizzes import load, as_html, as_text
+
+    questions = load(str(module))
+    return Note(as_text(questions), as_html(questions))
+
+
+def _register_magic() -> None:
+    shell = _shell()
+    if shell is not None:
+        shell.register_magic_function(_workfile, "cell", "workfile")
+
+
+def _workfile(line: str, cell: str) -> None:
+    """Writes the cell into a file of the current module's workspace; the earlier text is kept."""
+    from dojo.authoring import without_markers
+
+    path = line.strip()
+    if not path or not _current:
+        print("Write `%%workfile path/in/the/workspace` on the first line, after start(...).", file=sys.stderr)
+        return
+    changed = _shops[_current[0]].write(path, without_markers(cell))
+    print(f"{path}: {'written' if changed else 'unchanged'}")

@@ -1,0 +1,21 @@
+"""Where things are: the course's own folders and the learner's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+COURSE = Path(__file__).resolve().parents[2]
+"""The checkout that holds notebooks/, exercises/ and solutions/."""
+
+
+def home() -> Path:
+    """The learner's folder: $DOJO_HOME, else work/ in the course. Holds workspaces, checkpoints and progress."""
+    return Path(os.environ.get("DOJO_HOME") or COURSE / "work").resolve()
+
+
+def stem(key: str) -> str:
+    """The file stem of a module, for example "11-slo", by its key "11"."""
+    from dojo import tasks
+
+    return tasks.module(key).STEM

@@ -1,0 +1,120 @@
+"""What the learner has done: one SQLite file that survives crashes and two kernels at once."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dojo.verdict import TaskReport
+
+_SCHEMA = """
+create table if not exists attempt (
+    number integer primary key, task text not null, outcome text not null, points real not null, out_of integer not null);
+create table if not exists shown (task text primary key, before_solving integer not null);
+create table if not exists hint (task text primary key, level integer not null);
+create table if not exists prediction (question text primary key, guess text not null);
+"""
+
+
+class NotSaved(OSError):
+    """Progress could not be written; the message says why and what to do. The verdict itself stands."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a learner stands with one task. state: "solved", "shown" (solution opened first), "tried" or "open"."""
+
+    task: str
+    state: str
+    best: float
+    tries: int
+
+
+class Progress:
+    """The progress file. Every method opens it, does one transaction and closes it again."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connect()
+            try:
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError) as error:
+            raise NotSaved(
+                f"Your progress could not be written to {self.path.name} ({error}). "
+                "Free some disk space or mend the folder's permissions, then run the check again."
+            ) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=10)
+        try:
+            connection.executescript(_SCHEMA)
+        except sqlite3.OperationalError:
+            connection.close()
+            raise
+        except sqlite3.DatabaseError:
+            connection.close()
+            self._set_aside()
+            connection = sqlite3.connect(self.path, timeout=10)
+            connection.executescript(_SCHEMA)
+        return connection
+
+    def _set_aside(self) -> None:
+        """Keeps a file that is no progress file under another name, so that nothing is lost and work goes on."""
+        number = 1
+        while (kept := self.path.with_suffix(f".unreadable-{number}")).exists():
+            number += 1
+        self.path.rename(kept)
+
+    def record(self, report: TaskReport) -> None:
+        """Keeps one attempt. NotSaved when the disk refuses."""
+        row = (report.task, str(report.outcome), report.points, report.out_of)
+        with self._open() as con:
+            con.execute("insert into attempt (task, outcome, points, out_of) values (?, ?, ?, ?)", row)
+
+    def show(self, task: str) -> None:
+        """Remembers that the solution was opened, and whether the task was solved before that."""
+        with self._open() as con:
+            solved = con.execute("select 1 from attempt where task = ? and outcome = 'passed'", (task,)).fetchone()
+            con.execute("insert or ignore into shown values (?, ?)", (task, 0 if solved else 1))
+
+    def next_hint(self, task: str, most: int) -> int:
+        """Moves on to the next hint and returns its number, from 1 to `most`."""
+        with self._open() as con:
+            row = con.execute("select level from hint where task = ?", (task,)).fetchone()
+            level = min(most, (row[0] if row else 0) + 1)
+            con.execute("insert or replace into hint values (?, ?)", (task, level))
+            return level
+
+    def predict(self, question: str, guess: str) -> None:
+        """Keeps a prediction; the latest guess counts."""
+        with self._open() as con:
+            con.execute("insert or replace into prediction values (?, ?)", (question, guess))
+
+    def prediction(self, question: str) -> str | None:
+        """The guess kept for a question, or None."""
+        with self._open() as con:
+            row = con.execute("select guess from prediction where question = ?", (question,)).fetchone()
+        return row[0] if row else None
+
+    def standing(self, task: str) -> Standing:
+        """Where the learner stands with a task. A solution opened before solving stays "shown" for good."""
+        with self._open() as con:
+            tries, best, solved = con.execute(
+                "select count(*), coalesce(max(points), 0), coalesce(max(outcome = 'passed'), 0) from attempt where task = ?",
+                (task,),
+            ).fetchone()
+            shown = con.execute("select before_solving from shown where task = ?", (task,)).fetchone()
+        if shown and shown[0]:
+            return Standing(task, "shown", 0.0, tries)
+        return Standing(task, "solved" if solved else "tried" if tries else "open", best, tries)

@@ -1,0 +1,236 @@
+"""A learner's workspace of one module: ShopFlow in the state that module needs, restored from a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dojo.places import COURSE, home
+
+MARKER = ".dojo.json"
+SEED = 7
+
+
+class WorkspaceError(RuntimeError):
+    """The workspace cannot be made or used; the message says what happened and what to do."""
+
+
+def build_company(root: Path) -> None:
+    """The default state: 60 days of ShopFlow up to yesterday, loaded and built in dev and prod."""
+    from shopflow import checkpoint
+
+    checkpoint.build(root, seed=SEED)
+
+
+def builder_of(key: str) -> Callable[[Path], None]:
+    """What makes the state a module starts from: its own prepare(root), or the default company."""
+    from dojo import tasks
+
+    return getattr(tasks.module(key), "prepare", build_company)
+
+
+@cache
+def _fingerprint() -> str:
+    """Changes whenever the company's code does, so that no old checkpoint is used."""
+    digest = hashlib.sha256()
+    for path in sorted((COURSE / "src" / "shopflow").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(COURSE).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def checkpoints() -> Path:
+    """Where starting states are kept: $DOJO_CHECKPOINTS, else .checkpoints/ in the learner's folder."""
+    return Path(os.environ.get("DOJO_CHECKPOINTS") or home() / ".checkpoints")
+
+
+def checkpoint_of(key: str) -> Path:
+    """The folder holding the module's starting state, built first where it is missing (seconds, once)."""
+    import inspect
+
+    builder = builder_of(key)
+    own = "company" if builder is build_company else hashlib.sha256(inspect.getsource(builder).encode()).hexdigest()[:8]
+    name = f"{'company' if builder is build_company else key}-{_fingerprint()}-{own}"
+    folder = checkpoints() / name
+    if not (folder / "ready").exists():
+        with _lock(checkpoints() / f"{name}.lock"):
+            if not (folder / "ready").exists():
+                _make(folder, builder)
+    return folder / "state"
+
+
+def _make(folder: Path, builder: Callable[[Path], None]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "state").mkdir(parents=True)
+    try:
+        builder(folder / "state")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise WorkspaceError(
+            f"ShopFlow could not be set up: {error}. It needs about 200 MB of free disk under {home().name}/."
+        ) from error
+    (folder / "ready").touch()
+
+
+@contextlib.contextmanager
+def _lock(path: Path, seconds: float = 120) -> Iterator[None]:
+    """One process at a time; a lock whose owner died is broken after `seconds`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                path.unlink(missing_ok=True)
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def set_aside(folder: Path) -> Path:
+    """Moves a folder or file to kept/ beside it under the next free number and returns where it is now."""
+    kept = folder.parent / "kept"
+    kept.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while (target := kept / f"{folder.name}-{number}").exists():
+        number += 1
+    return folder.rename(target)
+
+
+def open_workspace(key: str, *, fresh: bool = False) -> Shop:
+    """The module's workspace as the learner left it, or restored from its checkpoint; `fresh` keeps the old one aside."""
+    from dojo.places import stem
+
+    folder = home() / stem(key)
+    kept = set_aside(folder) if fresh and folder.exists() else None
+    with _lock(home() / f".{stem(key)}.lock"):
+        if not (folder / MARKER).exists():
+            if folder.exists():
+                kept = set_aside(folder)
+            _restore(key, folder)
+    return Shop(key, folder, kept)
+
+
+def _restore(key: str, folder: Path) -> None:
+    state = checkpoint_of(key)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        shutil.copytree(state, part, symlinks=True)
+        (part / MARKER).write_text(json.dumps({"module": key, "state": state.parent.name}) + "\n", encoding="utf-8")
+        part.rename(folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise WorkspaceError(
+            f"The workspace could not be written: {error}. Free some disk space and run the cell again."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The result of a query, held in memory: shows as a table; `.df()` and `.rows` give it to your code."""
+
+    table: Any
+
+    def df(self):
+        """The rows as a pandas DataFrame."""
+        return self.table.to_pandas()
+
+    @property
+    def rows(self) -> list[tuple]:
+        """The rows as a list of tuples."""
+        return [tuple(r.values()) for r in self.table.to_pylist()]
+
+    @property
+    def value(self) -> Any:
+        """The first value of the first row."""
+        return self.rows[0][0]
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __repr__(self) -> str:
+        return self._frame().to_string(index=False) if len(self) else "no rows"
+
+    def _repr_html_(self) -> str:
+        more = f"<p>{len(self):,} rows, the first 20 shown</p>" if len(self) > 20 else ""
+        return self._frame().to_html(index=False, border=0, justify="left") + more if len(self) else "<p>no rows</p>"
+
+    def _frame(self):
+        frame = self.table.slice(0, 20).to_pandas(types_mapper=None)
+        return frame.astype(object).where(frame.notna(), "")
+
+
+class Shop:
+    """ShopFlow as the learner holds it: its folder, its warehouse, its repository, its clock."""
+
+    def __init__(self, key: str, path: Path, kept: Path | None = None):
+        from shopflow.platform import Platform
+
+        self.key, self.path, self.kept = key, path, kept
+        self.platform = Platform(path)
+
+    @property
+    def today(self):
+        """The company's date today; no other clock is read."""
+        from shopflow.clock import TODAY
+
+        return TODAY
+
+    def sql(self, query: str, env: str = "prod") -> Rows:
+        """Rows of a query on the warehouse of one environment. The connection is closed again at once."""
+        from shopflow.platform import Platform
+
+        try:
+            return Rows(Platform(self.path, env).sql(query))
+        except Exception as error:
+            if "lock" in str(error).lower() and "IOException" in type(error).__name__:
+                raise WorkspaceError(
+                    f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
+                    "Close it and run the cell again; nothing was changed."
+                ) from None
+            raise
+
+    def read(self, path: str) -> str:
+        """The text of a file of the workspace."""
+        return (self.path / path).read_text(encoding="utf-8")
+
+    def write(self, path: str, text: str) -> bool:
+        """Writes a file of the workspace; what stood there before is kept. True when something changed."""
+        target = (self.path / path).resolve()
+        if not target.is_relative_to(self.path.resolve()):
+            raise WorkspaceError(f"`{path}` lies outside the workspace {self.path.name}/; give a path inside it.")
+        if target.is_file():
+            if target.read_text(encoding="utf-8", errors="replace") == text:
+                return False
+            kept = self.path / "kept" / path
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while (copy := kept.with_name(f"{kept.name}.{number}")).exists():
+                number += 1
+            shutil.copy2(target, copy)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+        return True
+
+    def __repr__(self) -> str:
+        aside = f" Your earlier work is kept in kept/{self.kept.name}." if self.kept else ""
+        return (
+            f"ShopFlow, module {self.key}. Today is {self.today:%A %d %B %Y}. Workspace: work/{self.path.name}/.{aside}"
+        )

@@ -1,0 +1,121 @@
+"""Hostile and unlucky submissions: each gets its verdict within its limit and costs no other task its mark."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from dojo.grading import grade_answer
+from dojo.judge.sandbox import SOURCE, isolation
+from dojo.submission import Answer
+from dojo.verdict import Outcome
+
+GOOD = "def double(n):\n    return 2 * n"
+needs_walls = pytest.mark.skipif(isolation() != "isolated", reason=f"this machine: {isolation()}")
+
+
+def answer(source: str) -> Answer:
+    return Answer([("cell 1", source)], {})
+
+
+def graded(task, sandbox, source):
+    report = grade_answer(task, answer(source), sandbox)
+    return report, " ".join(v.said for v in report.verdicts)
+
+
+HOSTILE = {
+    "endless loop": ("def double(n):\n    while True:\n        pass", "Still running after 2 s"),
+    "swallowed interrupt": (
+        "def double(n):\n    while True:\n        try:\n            while True: pass\n        except BaseException:\n            pass",
+        "Still running after 2 s",
+    ),
+    "loop at the top of the cell": ("while True:\n    pass", "Still running after 2 s"),
+    "os._exit": ("import os\ndef double(n):\n    os._exit(0)", "ended the process"),
+    "sys.exit": ("import sys\ndef double(n):\n    sys.exit(0)", "SystemExit"),
+    "8 GiB": ("def double(n):\n    return len(bytearray(8 << 30))", "more memory"),
+    "1 GB of output": ("def double(n):\n    for _ in range(1000): print('x' * 1_000_000)\n    return 2 * n", "more than 1 MB"),
+    "a value too large": ("def double(n):\n    return 'x' * 40_000_000", "can be compared"),
+    "an object": ("def double(n):\n    return object()", "cannot be compared"),
+    "equal to everything": (
+        "class Yes:\n    def __eq__(self, other): return True\ndef double(n):\n    return Yes()",
+        "cannot be compared",
+    ),
+    "a number that lies": (
+        "class Yes(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\ndef double(n):\n    return Yes(0)",
+        "",
+    ),
+    "forged result channel": (
+        "import os\ndef double(n):\n    for fd in range(3, 300):\n        try: os.write(fd, b'\\0\\0\\0\\x0b{\"ok\": true}' * 9)\n"
+        "        except OSError: pass\n    return 0",
+        "",
+    ),
+    "noise in the channel": (
+        "import os\ndef double(n):\n    for fd in range(3, 300):\n        try: os.write(fd, b'hello there' * 99)\n"
+        "        except OSError: pass\n    return 0",
+        "result is void",
+    ),
+    "a hard-coded answer": ("def double(n):\n    return 22", "not twice"),
+    "tampering with the checks": (
+        "import dojo.judge.plain as p, dojo.judge.runner as r, dojo.verdict as v\nv.Verdict.passed = True\n"
+        "p.dumps = lambda value: b'22'\nr.invoke = lambda *a: 22\ndef double(n):\n    return 0",
+        "",
+    ),
+    "a syntax error": ("def double(n:\n    return 2 * n", "cannot read your answer"),
+    "recursion": ("def double(n):\n    return double(n)", "RecursionError"),
+    "an exception": ("def double(n):\n    return {}[n]", "KeyError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_gets_its_verdict_and_no_mark(name, toy, sandbox):
+    source, words = HOSTILE[name]
+    report, said = graded(toy, sandbox, source)
+    assert report.outcome is Outcome.NOT_YET, report
+    assert report.points < toy.points
+    assert words in said or not words
+    after, _ = graded(toy, sandbox, GOOD)
+    assert after.passed, "the next task must not pay for it"
+
+
+WALLED = {
+    "fork bomb": "import os\ndef double(n):\n    while True:\n        os.fork()",
+    "network": "import socket\ndef double(n):\n    socket.create_connection(('127.0.0.1', 22), 1)\n    return 2 * n",
+    "writes outside": f"def double(n):\n    open({str(SOURCE / 'dojo' / 'x')!r}, 'w')\n    return 2 * n",
+    "reads the expected values": f"def double(n):\n    import dojo.tasks.m03_data_tests\n    open({str(SOURCE / 'dojo/tasks/model.py')!r})\n    return 2 * n",
+    "reads the judge's memory": "def double(n):\n    open('/proc/1/mem', 'rb').read(1)\n    return 2 * n",
+    "kills its parent": "import os, signal\ndef double(n):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return 2 * n",
+}  # fmt: skip
+
+
+@needs_walls
+@pytest.mark.parametrize("name", WALLED)
+def test_runs_into_the_wall(name, toy, sandbox):
+    report, _ = graded(toy, sandbox, WALLED[name])
+    assert report.outcome is Outcome.NOT_YET, report
+    assert graded(toy, sandbox, GOOD)[0].passed
+
+
+@needs_walls
+def test_a_process_left_behind_does_not_outlive_its_task(toy, sandbox):
+    source = (
+        "import os, time\ndef double(n):\n    if os.fork() == 0:\n        os.setsid()\n"
+        "        while True:\n            open('/tmp/alive', 'w').write('x'); time.sleep(0.01)\n    return 2 * n"
+    )
+    graded(toy, sandbox, source)
+    time.sleep(0.1)
+    look = "import os\ndef double(n):\n    return 0 if os.path.exists('/tmp/alive') else 2 * n"
+    assert graded(toy, sandbox, look)[0].passed
+
+
+def test_what_is_written_to_stderr_is_shown_and_costs_nothing(toy, sandbox):
+    source = "import warnings, sys\ndef double(n):\n    warnings.warn('old', DeprecationWarning)\n    print('note', file=sys.stderr)\n    return 2 * n"
+    report, _ = graded(toy, sandbox, source)
+    assert report.passed and "note" in report.printed
+
+
+def test_the_warm_process_is_replaced_when_it_is_killed(toy, sandbox):
+    sandbox.start()
+    sandbox._process.kill()
+    sandbox._process.wait()
+    assert graded(toy, sandbox, GOOD)[0].passed
