@@ -1,4 +1,7 @@
-"""Makes the course's Python environment from the hashed lock. Run as a script, before anything is installed: standard library only."""
+"""Makes the course's Python environment from the hashed lock.
+
+Runs as a script, before anything is installed: standard library only.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def supported(version: tuple[int, int]) -> bool:
 
 
 def fingerprints(locks: list[Path], environment: Path) -> list[str]:
-    """What an environment is made from, one hash a lock: the lock, the package definition, Python's version, the place."""
+    """What an environment is made from, one hash a lock: lock, package definition, Python's version, place."""
     definition = (COURSE / "pyproject.toml").read_bytes() + f"{sys.version_info[:2]} {environment}".encode()
     return [hashlib.sha256(lock.read_bytes() + definition).hexdigest() for lock in locks]
 
@@ -54,12 +57,12 @@ def pinned(lock: Path, name: str) -> str:
     """
     block = re.search(rf"^{re.escape(name)}==.*?(?=^[a-zA-Z0-9]|\Z)", lock.read_text("utf-8"), re.M | re.S)
     if block is None:
-        raise CannotInstall(f"{lock.name} holds no {name}. Fetch the file again with: git checkout {lock.name}")
+        raise CannotInstall(f"{lock.name} holds no {name}. Restore it with: git checkout {lock.name}")
     return block.group(0)
 
 
 def index_settings(python: Path) -> dict[str, str]:
-    """Where pip is told to look for packages on this machine, in the names uv reads; what uv is told already wins."""
+    """Where pip looks for packages on this machine, in the names uv reads; what uv is told already wins."""
     listed = subprocess.run(
         [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -68,7 +71,8 @@ def index_settings(python: Path) -> dict[str, str]:
     told = {key: value for _, key, value in sorted(said, key=lambda line: order.index(line[0]))}
     names = {"index-url": "UV_DEFAULT_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}
     names["extra-index-url"] = "UV_INDEX"
-    found = {names[key]: value for key, value in told.items() if key in names and names[key] not in os.environ}
+    found = {names[key]: value for key, value in told.items() if key in names}
+    found = {name: value for name, value in found.items() if name not in os.environ}
     if "UV_INDEX" in found:
         # pip takes the best match of all indexes; the hashes of the lock make that safe.
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
@@ -88,7 +92,7 @@ def create(environment: Path, lock: Path) -> None:
     if not python_of(environment).exists():
         _run(
             [sys.executable, "-m", "venv", "--clear", str(environment)],
-            "Python could not make an environment. On Debian and Ubuntu its venv module is a package of its own:\n"
+            "Python could not make an environment. On Debian and Ubuntu its venv module is a package:\n"
             f"  sudo apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv",
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -97,32 +101,45 @@ def create(environment: Path, lock: Path) -> None:
         pip = [str(python_of(environment)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run(
             [*pip, "--require-hashes", "--no-deps", "-r", str(wanted)],
-            "uv, which installs the other packages, could not be fetched. Is there a way to a Python package index?\n"
+            "uv, which installs the other packages, could not be fetched. Is a Python package index in reach?\n"
             "Behind a proxy, set it for pip (pip config set global.proxy …) and run the same command again.",
         )
 
 
-def install(environment: Path, locks: list[Path]) -> None:
+def _uv(environment: Path) -> Path:
+    return programs(environment) / ("uv.exe" if os.name == "nt" else "uv")
+
+
+def install(environment: Path, locks: list[Path], uv: Path) -> None:
     """Installs locks into an environment, every file checked against its hash and compiled."""
     requirements = [part for lock in locks for part in ("-r", str(lock))]
     python = python_of(environment)
-    uv = programs(environment) / ("uv.exe" if os.name == "nt" else "uv")
     _run(
-        [str(uv), "pip", "install", "--python", str(python), "--require-hashes", "--compile-bytecode", *requirements],
+        [str(uv), "pip", "install", "--python", str(python), "--require-hashes", "--compile-bytecode"]
+        + requirements,
         "The packages could not be installed; the lines above say which one and why.\n"
         "The same command again goes on where it stopped.",
-        index_settings(python),
+        index_settings(Path(sys.executable) if uv.parent == programs(Path(sys.prefix)) else python),
     )
 
 
 def install_course(environment: Path) -> None:
     """Installs the course itself, editable, with what the lock brought: no network."""
-    uv = programs(environment) / ("uv.exe" if os.name == "nt" else "uv")
     python = str(python_of(environment))
-    command = [str(uv), "pip", "install", "--python", python, "--quiet", "--offline", "--no-deps"]
+    command = [
+        str(_uv(environment)),
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--quiet",
+        "--offline",
+        "--no-deps",
+    ]
     failure = "The course itself could not be installed; the lines above say why."
     _run([*command, "--no-build-isolation", "-e", str(COURSE)], failure)
-    _run([python, "-m", "compileall", "-q", str(COURSE / "src")], "Some file in src/ is not valid Python; see above.")
+    compiled = [python, "-m", "compileall", "-q", str(COURSE / "src")]
+    _run(compiled, "Some file in src/ is not valid Python; see above.")
 
 
 def _check_machine(environment: Path) -> None:
@@ -130,8 +147,8 @@ def _check_machine(environment: Path) -> None:
     if not supported(version):
         raise CannotInstall(
             f"This is Python {version[0]}.{version[1]}; the course needs {SUPPORTED[0][0]}.{SUPPORTED[0][1]} to "
-            f"{SUPPORTED[1][0]}.{SUPPORTED[1][1]}.\nInstall one from https://www.python.org/downloads/ and say which: "
-            "make lab PYTHON=python3.12"
+            f"{SUPPORTED[1][0]}.{SUPPORTED[1][1]}.\n"
+            "Install one from https://www.python.org/downloads/ and say which: make lab PYTHON=python3.12"
         )
     free = shutil.disk_usage(environment.parent).free
     if free < ROOM_NEEDED and not environment.exists():
@@ -154,14 +171,27 @@ def make_environment(environment: Path, locks: list[Path]) -> bool:
     begun = time.monotonic()
     _say(1, f"an empty environment in {environment.name}, and uv to fill it")
     create(environment, locks[0])
-    _say(2, f"{count} packages from {' and '.join(lock.name for lock in locks)}, each checked against its hash")
-    install(environment, locks)
+    names = " and ".join(lock.name for lock in locks)
+    _say(2, f"{count} packages from {names}, each checked against its hash")
+    install(environment, locks, _uv(environment))
     _say(3, "the course itself")
     install_course(environment)
     kept = made if wanted[0] in made else []
     stamp.write_text("\n".join([*kept, *wanted]), encoding="utf-8")
     print(f"Environment ready after {time.monotonic() - begun:.0f} s.", flush=True)
     return True
+
+
+def make_tool_environment(environment: Path, lock: Path) -> None:
+    """Makes an environment for one tool from its lock, with this environment's uv. Raises CannotInstall."""
+    uv = _uv(Path(sys.prefix))
+    if not uv.exists():
+        raise CannotInstall("uv is missing from the course's environment. Mend it with: make setup")
+    _run(
+        [str(uv), "venv", "--quiet", "--python", sys.executable, str(environment)],
+        "Its environment could not be made; the lines above say why.",
+    )
+    install(environment, [lock], uv)
 
 
 def _say(step: int, what: str) -> None:
@@ -187,9 +217,9 @@ def browser() -> str | None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Makes the environment; exit status 1 with a plain message when that cannot be done."""
-    parser = argparse.ArgumentParser(prog="install.py", description=(__doc__ or "").split(". ")[0] + ".")
-    parser.add_argument("--environment", type=Path, default=COURSE / ".venv", help="its folder; default .venv")
-    parser.add_argument("--browser", action="store_true", help="add what drives Chromium in tests, if there is one")
+    parser = argparse.ArgumentParser(prog="install.py", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--environment", type=Path, default=COURSE / ".venv", help="folder; default .venv")
+    parser.add_argument("--browser", action="store_true", help="add what tests drive Chromium with")
     options = parser.parse_args(arguments)
     better = other_python()
     if better:

@@ -1,0 +1,149 @@
+"""Tools in environments of their own: those whose pins fight with ours, weigh much, or have another licence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dojo import install
+from dojo.places import home
+
+LOCKS = Path(__file__).parent / "locks"
+QUIET = {"DO_NOT_TRACK": "1", "PYTHONNOUSERSITE": "1"}
+"""Set for every tool: none of them reports home."""
+
+
+class UnknownTool(LookupError):
+    """No such tool; the message names those there are."""
+
+
+class CannotAdd(OSError):
+    """A tool's environment could not be made; the message says what to do."""
+
+
+class NotAdded(OSError):
+    """A tool is used before its environment was made; the message gives the command."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool: what it is for, why it stands apart, what it weighs (MB on disk), and settings it runs under."""
+
+    name: str
+    purpose: str
+    apart: str
+    megabytes: int
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lock(self) -> Path:
+        """The hashed lock its environment is made from."""
+        return LOCKS / f"{self.name}.lock"
+
+    @property
+    def folder(self) -> Path:
+        """Its environment, in the learner's folder."""
+        return home() / ".tools" / self.name
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "soda",
+            "Soda Core on DuckDB, for module 03",
+            "its licence is not an open one",
+            260,
+            {"SODA_CORE_TELEMETRY_ENABLED": "false"},
+        ),
+        Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 600),
+    )
+}
+
+
+def get(name: str) -> Tool:
+    """A tool by its name. UnknownTool names those there are."""
+    try:
+        return TOOLS[name]
+    except KeyError:
+        raise UnknownTool(f"There is no tool {name!r}. These can be added: {', '.join(TOOLS)}.") from None
+
+
+def _stamp(tool: Tool) -> Path:
+    return tool.folder / "made-from"
+
+
+def is_added(name: str) -> bool:
+    """Whether the tool's environment is here and made from today's lock."""
+    tool = get(name)
+    stamp = _stamp(tool)
+    return stamp.exists() and stamp.read_text("utf-8") == install.fingerprints([tool.lock], tool.folder)[0]
+
+
+def add(name: str) -> Path:
+    """Makes the tool's environment unless it is up to date, saying each step; returns its folder.
+
+    Raises UnknownTool, and CannotAdd when a package cannot be had.
+    """
+    tool = get(name)
+    if is_added(name):
+        print(f"{name} is here already.")
+        return tool.folder
+    room = shutil.disk_usage(next(path for path in tool.folder.parents if path.exists())).free
+    if room < 2 * tool.megabytes * 1_000_000:
+        raise CannotAdd(f"{name} needs {2 * tool.megabytes} MB to install; {room // 1_000_000} MB are free.")
+    shutil.rmtree(tool.folder, ignore_errors=True)
+    print(f"Adding {name}: about {tool.megabytes} MB on disk, in an environment of its own.", flush=True)
+    try:
+        install.make_tool_environment(tool.folder, tool.lock)
+    except install.CannotInstall as error:
+        shutil.rmtree(tool.folder, ignore_errors=True)
+        raise CannotAdd(f"{name} was not added. {error}") from None
+    _stamp(tool).write_text(install.fingerprints([tool.lock], tool.folder)[0], encoding="utf-8")
+    print(f"{name} is here.", flush=True)
+    return tool.folder
+
+
+def remove(name: str) -> None:
+    """Deletes the tool's environment; nothing happens if there is none."""
+    tool = get(name)
+    there = tool.folder.exists()
+    shutil.rmtree(tool.folder, ignore_errors=True)
+    print(f"{name} is removed." if there else f"{name} was not here.")
+
+
+def python(name: str) -> Path:
+    """The Python of the tool's environment. NotAdded gives the command that makes it."""
+    tool = get(name)
+    if not is_added(name):
+        raise NotAdded(f"{name} is not here yet. Add it with: dojo tools add {name}")
+    return install.python_of(tool.folder)
+
+
+def run(
+    name: str, arguments: Sequence[str], *, cwd: Path | None = None, seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Runs the tool's Python with arguments (["-m", "soda", …]) under the tool's settings; output is captured.
+
+    Raises NotAdded, and subprocess.TimeoutExpired after `seconds`.
+    """
+    settings = {**os.environ, **QUIET, **get(name).settings}
+    settings.pop("PYTHONPATH", None)
+    command = [str(python(name)), *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=settings, capture_output=True, text=True, timeout=seconds, check=False
+    )
+
+
+def as_text() -> str:
+    """All tools, one a line: here or not, what for, why apart."""
+    width = max(map(len, TOOLS))
+    return "\n".join(
+        f"{tool.name:<{width}}  {'here   ' if is_added(tool.name) else 'not yet'}  {tool.purpose}; "
+        f"apart because {tool.apart} (about {tool.megabytes} MB)"
+        for tool in TOOLS.values()
+    )
