@@ -79,7 +79,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Need:
-    """Something the course can use: how to look for it, what is lost without it, what mends that where."""
+    """Something the course can use: how to look for it, what its lack costs, what mends it where."""
 
     key: str
     title: str
@@ -92,7 +92,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the report. `costs`, `modules` (those affected) and `mend` are empty where nothing is lost."""
+    """One line of the report. `costs`, `modules` (those affected), `mend`: empty where nothing is lost."""
 
     key: str
     title: str

@@ -45,7 +45,7 @@ def supported(version: tuple[int, int]) -> bool:
 
 
 def fingerprints(locks: list[Path], environment: Path) -> list[str]:
-    """What an environment is made from, one hash a lock: lock, package definition, Python's version, place."""
+    """What an environment is made from, one hash a lock: lock, package definition, Python, place."""
     definition = (COURSE / "pyproject.toml").read_bytes() + f"{sys.version_info[:2]} {environment}".encode()
     return [hashlib.sha256(lock.read_bytes() + definition).hexdigest() for lock in locks]
 
@@ -101,7 +101,7 @@ def create(environment: Path, lock: Path) -> None:
         pip = [str(python_of(environment)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run(
             [*pip, "--require-hashes", "--no-deps", "-r", str(wanted)],
-            "uv, which installs the other packages, could not be fetched. Is a Python package index in reach?\n"
+            "uv, which installs the other packages, could not be fetched. Is a package index in reach?\n"
             "Behind a proxy, set it for pip (pip config set global.proxy …) and run the same command again.",
         )
 
@@ -110,16 +110,18 @@ def _uv(environment: Path) -> Path:
     return programs(environment) / ("uv.exe" if os.name == "nt" else "uv")
 
 
-def install(environment: Path, locks: list[Path], uv: Path) -> None:
-    """Installs locks into an environment, every file checked against its hash and compiled."""
+def install(environment: Path, locks: list[Path], helper: Path) -> None:
+    """Installs locks into an environment, every file checked against its hash and compiled.
+
+    helper: the environment whose uv does it, and whose pip knows where this machine finds packages.
+    """
     requirements = [part for lock in locks for part in ("-r", str(lock))]
-    python = python_of(environment)
+    command = [str(_uv(helper)), "pip", "install", "--python", str(python_of(environment))]
     _run(
-        [str(uv), "pip", "install", "--python", str(python), "--require-hashes", "--compile-bytecode"]
-        + requirements,
+        [*command, "--require-hashes", "--compile-bytecode", *requirements],
         "The packages could not be installed; the lines above say which one and why.\n"
         "The same command again goes on where it stopped.",
-        index_settings(Path(sys.executable) if uv.parent == programs(Path(sys.prefix)) else python),
+        index_settings(python_of(helper)),
     )
 
 
@@ -146,8 +148,7 @@ def _check_machine(environment: Path) -> None:
     version = (sys.version_info[0], sys.version_info[1])
     if not supported(version):
         raise CannotInstall(
-            f"This is Python {version[0]}.{version[1]}; the course needs {SUPPORTED[0][0]}.{SUPPORTED[0][1]} to "
-            f"{SUPPORTED[1][0]}.{SUPPORTED[1][1]}.\n"
+            f"This is Python {version[0]}.{version[1]}; 3.{SUPPORTED[0][1]} to 3.{SUPPORTED[1][1]} are supported.\n"
             "Install one from https://www.python.org/downloads/ and say which: make lab PYTHON=python3.12"
         )
     free = shutil.disk_usage(environment.parent).free
@@ -173,7 +174,7 @@ def make_environment(environment: Path, locks: list[Path]) -> bool:
     create(environment, locks[0])
     names = " and ".join(lock.name for lock in locks)
     _say(2, f"{count} packages from {names}, each checked against its hash")
-    install(environment, locks, _uv(environment))
+    install(environment, locks, environment)
     _say(3, "the course itself")
     install_course(environment)
     kept = made if wanted[0] in made else []
@@ -184,14 +185,14 @@ def make_environment(environment: Path, locks: list[Path]) -> bool:
 
 def make_tool_environment(environment: Path, lock: Path) -> None:
     """Makes an environment for one tool from its lock, with this environment's uv. Raises CannotInstall."""
-    uv = _uv(Path(sys.prefix))
-    if not uv.exists():
+    helper = Path(sys.prefix)
+    if not _uv(helper).exists():
         raise CannotInstall("uv is missing from the course's environment. Mend it with: make setup")
     _run(
-        [str(uv), "venv", "--quiet", "--python", sys.executable, str(environment)],
+        [str(_uv(helper)), "venv", "--quiet", "--python", sys.executable, str(environment)],
         "Its environment could not be made; the lines above say why.",
     )
-    install(environment, [lock], uv)
+    install(environment, [lock], helper)
 
 
 def _say(step: int, what: str) -> None:

@@ -1,10 +1,12 @@
-"""Tools in environments of their own: those whose pins fight with ours, weigh much, or have another licence."""
+"""Tools in environments of their own: for pins that fight with ours, for weight, for another licence."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +33,7 @@ class NotAdded(OSError):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: what it is for, why it stands apart, what it weighs (MB on disk), and settings it runs under."""
+    """A tool: what it is for, why it stands apart, its megabytes on disk, the settings it runs under."""
 
     name: str
     purpose: str
@@ -57,10 +59,10 @@ TOOLS = {
             "soda",
             "Soda Core on DuckDB, for module 03",
             "its licence is not an open one",
-            260,
+            110,
             {"SODA_CORE_TELEMETRY_ENABLED": "false"},
         ),
-        Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 600),
+        Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 690),
     )
 }
 
@@ -77,11 +79,16 @@ def _stamp(tool: Tool) -> Path:
     return tool.folder / "made-from"
 
 
+def _wanted(tool: Tool) -> str:
+    made_from = f"{sys.version_info[:2]} {tool.folder}".encode() + tool.lock.read_bytes()
+    return hashlib.sha256(made_from).hexdigest()
+
+
 def is_added(name: str) -> bool:
     """Whether the tool's environment is here and made from today's lock."""
     tool = get(name)
     stamp = _stamp(tool)
-    return stamp.exists() and stamp.read_text("utf-8") == install.fingerprints([tool.lock], tool.folder)[0]
+    return stamp.exists() and stamp.read_text("utf-8") == _wanted(tool)
 
 
 def add(name: str) -> Path:
@@ -103,7 +110,7 @@ def add(name: str) -> Path:
     except install.CannotInstall as error:
         shutil.rmtree(tool.folder, ignore_errors=True)
         raise CannotAdd(f"{name} was not added. {error}") from None
-    _stamp(tool).write_text(install.fingerprints([tool.lock], tool.folder)[0], encoding="utf-8")
+    _stamp(tool).write_text(_wanted(tool), encoding="utf-8")
     print(f"{name} is here.", flush=True)
     return tool.folder
 
@@ -116,26 +123,34 @@ def remove(name: str) -> None:
     print(f"{name} is removed." if there else f"{name} was not here.")
 
 
-def python(name: str) -> Path:
-    """The Python of the tool's environment. NotAdded gives the command that makes it."""
+def program(name: str, wanted: str) -> Path:
+    """A program of the tool's environment, for example "python". NotAdded gives the command to type.
+
+    Raises FileNotFoundError when the environment holds no such program.
+    """
     tool = get(name)
     if not is_added(name):
         raise NotAdded(f"{name} is not here yet. Add it with: dojo tools add {name}")
-    return install.python_of(tool.folder)
+    folder = install.programs(tool.folder)
+    found = shutil.which(wanted, path=str(folder))
+    if found is None:
+        raise FileNotFoundError(f"The environment of {name} holds no program {wanted!r} in {folder}.")
+    return Path(found)
 
 
 def run(
-    name: str, arguments: Sequence[str], *, cwd: Path | None = None, seconds: float = 300
+    name: str, command: Sequence[str], *, cwd: Path | None = None, seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the tool's Python with arguments (["-m", "soda", …]) under the tool's settings; output is captured.
+    """Runs a program of the tool's environment under the tool's settings; output is captured as text.
 
-    Raises NotAdded, and subprocess.TimeoutExpired after `seconds`.
+    command: ["soda", "--help"] or ["python", "script.py"]. Raises NotAdded, FileNotFoundError, and
+    subprocess.TimeoutExpired after `seconds`.
     """
     settings = {**os.environ, **QUIET, **get(name).settings}
     settings.pop("PYTHONPATH", None)
-    command = [str(python(name)), *arguments]
+    full = [str(program(name, command[0])), *command[1:]]
     return subprocess.run(
-        command, cwd=cwd, env=settings, capture_output=True, text=True, timeout=seconds, check=False
+        full, cwd=cwd, env=settings, capture_output=True, text=True, timeout=seconds, check=False
     )
 
 
