@@ -27,10 +27,12 @@ def _call(module: str, function: str, *arguments: Any) -> Any:
     try:
         return getattr(importlib.import_module(f"dojo.{module}"), function)(*arguments)
     except ModuleNotFoundError as error:
-        if error.name != f"dojo.{module}":
-            print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
+        if (error.name or "").split(".")[0] in ("dojo", "shopflow"):
+            print(
+                f"This checkout of the course has no {error.name}. Is it whole? git status", file=sys.stderr
+            )
         else:
-            print(f"This checkout of the course has no dojo.{module} yet.", file=sys.stderr)
+            print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
     except (LookupError, OSError, ValueError) as error:
         print(error.args[0] if isinstance(error, KeyError) and error.args else error, file=sys.stderr)
     raise typer.Exit(2)

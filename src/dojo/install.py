@@ -148,7 +148,8 @@ def _check_machine(environment: Path) -> None:
     version = (sys.version_info[0], sys.version_info[1])
     if not supported(version):
         raise CannotInstall(
-            f"This is Python {version[0]}.{version[1]}; 3.{SUPPORTED[0][1]} to 3.{SUPPORTED[1][1]} are supported.\n"
+            f"This is Python {version[0]}.{version[1]}; "
+            f"3.{SUPPORTED[0][1]} to 3.{SUPPORTED[1][1]} are supported.\n"
             "Install one from https://www.python.org/downloads/ and say which: make lab PYTHON=python3.12"
         )
     free = shutil.disk_usage(environment.parent).free
