@@ -87,9 +87,21 @@ def _run(command: list[str], failure: str, settings: dict[str, str] | None = Non
         raise CannotInstall(failure)
 
 
+def usable(environment: Path) -> bool:
+    """Whether an environment is one of this Python's version that was made where it stands."""
+    try:
+        settings = (environment / "pyvenv.cfg").read_text("utf-8")
+        made_here = str(environment) in (programs(environment) / "activate").read_text("utf-8")
+    except OSError:
+        return False
+    version = re.search(r"^version(?:_info)? = (\d+)\.(\d+)", settings, re.M)
+    same = version is not None and tuple(map(int, version.groups())) == sys.version_info[:2]
+    return same and made_here and python_of(environment).exists()
+
+
 def create(environment: Path, lock: Path) -> None:
-    """Makes an empty environment and puts uv, at the lock's version and hash, into it."""
-    if not python_of(environment).exists():
+    """Makes an empty environment, unless a usable one is there, and puts the lock's uv into it."""
+    if not usable(environment):
         _run(
             [sys.executable, "-m", "venv", "--clear", str(environment)],
             "Python could not make an environment. On Debian and Ubuntu its venv module is a package:\n"

@@ -95,6 +95,33 @@ def test_an_interrupted_install_is_not_taken_for_a_whole_one(
             install.make_environment(tmp_path / "env", [lock])
 
 
+def environment_of(folder: Path, version: str, place: str) -> Path:
+    """The files that tell an environment's Python and where it was made."""
+    python = install.python_of(folder)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    (python.parent / "activate").write_text(f"VIRTUAL_ENV='{place}'\n", encoding="utf-8")
+    (folder / "pyvenv.cfg").write_text(f"home = /x\nversion = {version}\n", encoding="utf-8")
+    return folder
+
+
+HERE = ".".join(map(str, sys.version_info[:3]))
+
+
+@pytest.mark.parametrize(
+    ("version", "moved", "usable"), [(HERE, False, True), ("3.8.1", False, False), (HERE, True, False)]
+)
+def test_an_environment_of_another_python_or_place_is_made_anew(
+    tmp_path: Path, lock: Path, version: str, moved: bool, usable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "env"
+    environment_of(folder, version, "/elsewhere" if moved else str(folder))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(install, "_run", lambda command, *_: commands.append(command))
+    install.create(folder, lock)
+    assert (not any("venv" in command for command in commands)) is usable
+
+
 @pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 14)])
 def test_another_python_is_refused_with_the_way_out(version, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(install.sys, "version_info", (*version, 0, "final", 0))
