@@ -124,13 +124,14 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Opened, Path]]:
-    """JupyterLab on a folder with a start page and a notebook that is paired with a text file."""
+    """JupyterLab on two notebooks that ask for a text file beside them; one of them has it."""
     folder = tmp_path_factory.mktemp("course")
     (folder / "notebooks").mkdir()
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1", id="one")])
     page.metadata["jupytext"] = {"formats": "ipynb,md:myst"}
     nbformat.write(page, folder / "notebooks" / "00-start-here.ipynb")
-    (folder / "notebooks" / "00-start-here.md").write_text("the one source\n", encoding="utf-8")
+    nbformat.write(page, folder / "notebooks" / "with-text.ipynb")
+    (folder / "notebooks" / "with-text.md").write_text("the one source\n", encoding="utf-8")
     server = Opened(folder)
     yield server, folder
     server.process.terminate()
@@ -143,14 +144,21 @@ def test_the_url_leads_to_the_start_page(opened: tuple[Opened, Path]) -> None:
     assert server.ask("api/contents/notebooks/00-start-here.ipynb")["type"] == "notebook"
 
 
-def test_saving_a_notebook_rewrites_nothing_else(opened: tuple[Opened, Path]) -> None:
+def test_saving_a_notebook_writes_that_notebook_alone(opened: tuple[Opened, Path]) -> None:
     server, folder = opened
     path = "api/contents/notebooks/00-start-here.ipynb"
+    before = {file.name for file in (folder / "notebooks").iterdir() if file.is_file()}
     model = server.ask(path)
     model["content"]["cells"][0]["source"] = "2 + 2"
     server.ask(path, "PUT", {"type": "notebook", "format": "json", "content": model["content"]})
     assert "2 + 2" in (folder / "notebooks" / "00-start-here.ipynb").read_text("utf-8")
-    assert (folder / "notebooks" / "00-start-here.md").read_text("utf-8") == "the one source\n"
+    assert {file.name for file in (folder / "notebooks").iterdir() if file.is_file()} == before
+
+
+def test_opening_a_notebook_shows_its_own_cells_not_the_text_files(opened: tuple[Opened, Path]) -> None:
+    server, _ = opened
+    cells = server.ask("api/contents/notebooks/with-text.ipynb")["content"]["cells"]
+    assert [cell["source"] for cell in cells] == ["1 + 1"]
 
 
 def test_nothing_is_fetched_from_outside(opened: tuple[Opened, Path]) -> None:
