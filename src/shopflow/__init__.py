@@ -1,0 +1,1 @@
+"""ShopFlow: a fictional online shop with its source systems, its data platform, its history and its faults."""
