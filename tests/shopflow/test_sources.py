@@ -93,7 +93,9 @@ def test_the_clean_data_never_holds(shop, what):
 
 def test_the_shop_has_a_life(shop):
     con = shop[1]
-    by_day = dict(con.execute("select ordered_at::date, count(distinct order_id) from orders group by 1").fetchall())
+    by_day = dict(
+        con.execute("select ordered_at::date, count(distinct order_id) from orders group by 1").fetchall()
+    )
     friday, ordinary = by_day[dt.date(2025, 11, 28)], by_day[dt.date(2025, 11, 21)]
     assert 4 <= friday / ordinary <= 5
     assert by_day[dt.date(2025, 10, 12)] > by_day[dt.date(2025, 10, 7)]
@@ -108,7 +110,11 @@ def test_the_standard_window_holds_about_the_orders_asked_for(shop):
 
 @pytest.mark.parametrize(
     ("wanted", "words"),
-    [({"orders": 5}, "at least 60"), ({"first_day": dt.date(2024, 1, 1)}, "books begin"), ({"last_day": FIRST_DAY - dt.timedelta(1)}, "books begin")],
+    [
+        ({"orders": 5}, "at least 60"),
+        ({"first_day": dt.date(2024, 1, 1)}, "books begin"),
+        ({"last_day": FIRST_DAY - dt.timedelta(1)}, "books begin"),
+    ],
 )
 def test_impossible_wishes_are_refused_in_words(tmp_path, wanted, words):
     with pytest.raises(ValueError, match=words):
