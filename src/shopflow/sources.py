@@ -110,7 +110,7 @@ def read_extracts(folder: Path, table: str) -> str:
     if TABLES[table].format == "parquet":
         return f"(select * exclude (date), date as extract_date from read_parquet('{glob}', hive_partitioning = true, hive_types = {{'date': date}}))"
     columns = ", ".join(f"'{c.name}': '{c.type}'" for c in TABLES[table].columns)
-    read = f"read_csv('{glob}', header = true, columns = {{{columns}}}, filename = true)"
+    read = f"read_csv('{glob}', header = true, columns = {{{columns}}}, filename = true, hive_partitioning = false)"
     return f"(select * exclude (filename), regexp_extract(filename, 'date=([0-9-]+)', 1)::date as extract_date from {read})"
 
 
