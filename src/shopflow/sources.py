@@ -106,12 +106,17 @@ def extract_glob(folder: Path, table: str, day: dt.date | None = None) -> str:
 
 def read_extracts(folder: Path, table: str) -> str:
     """A SQL table expression over all extracts of a table in their contracted types, with `extract_date`."""
-    glob = extract_glob(folder, table)
+    return read_files([extract_glob(folder, table)], table)
+
+
+def read_files(paths: list[str], table: str) -> str:
+    """The same over chosen extract files or globs; each path must contain its `date=YYYY-MM-DD`."""
+    day = "regexp_extract(filename, 'date=([0-9-]+)', 1)::date as extract_date"
     if TABLES[table].format == "parquet":
-        return f"(select * exclude (date), date as extract_date from read_parquet('{glob}', hive_partitioning = true, hive_types = {{'date': date}}))"
+        return f"(select * exclude (filename), {day} from read_parquet({paths}, filename = true, hive_partitioning = false, union_by_name = true))"
     columns = ", ".join(f"'{c.name}': '{c.type}'" for c in TABLES[table].columns)
-    read = f"read_csv('{glob}', header = true, columns = {{{columns}}}, filename = true, hive_partitioning = false)"
-    return f"(select * exclude (filename), regexp_extract(filename, 'date=([0-9-]+)', 1)::date as extract_date from {read})"
+    read = f"read_csv({paths}, header = true, columns = {{{columns}}}, filename = true, hive_partitioning = false)"
+    return f"(select * exclude (filename), {day} from {read})"
 
 
 def _require(first_day: dt.date, last_day: dt.date) -> None:
