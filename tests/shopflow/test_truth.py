@@ -27,7 +27,7 @@ def test_every_mart_has_its_key_once(con, name):
     key = ", ".join(truth.MARTS[name])
     assert con.execute(f"select count(*), count(distinct ({key})) from truth_{name}").fetchone()[0] > 0
     assert con.execute(
-        f"select count(*) from (from truth_{name} group by {key} having count(*) > 1 select 1)"
+        f"select count(*) from (select 1 from truth_{name} group by {key} having count(*) > 1)"
     ).fetchone() == (0,)
 
 
