@@ -12,8 +12,7 @@ priced as (
     from dated d
     join (select distinct on (order_id, line_number) * from clean_order_items) i using (order_id)
     left join (select distinct on (rate_date, currency) * from clean_exchange_rates) r
-        on r.currency = d.currency
-        and r.rate_date = least(d.business_date, (select max(rate_date) from clean_exchange_rates))
+        on r.currency = d.currency and r.rate_date = d.ordered_at::date
 )
 select *, case when status in ('paid', 'shipped') then amount_eur else 0 end::decimal(14, 2) as line_revenue
 from priced;

@@ -1,0 +1,171 @@
+"""dbt in this process: one runner, one parsed manifest, one lock; every connection is closed after each call."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_LOCK = threading.RLock()
+_PARSED: dict[str, tuple[str, Any]] = {}
+
+QUIET = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DO_NOT_TRACK": "1",
+    "DBT_VERSION_CHECK": "false",
+    "DBT_USE_COLORS": "false",
+    "DBT_LOG_LEVEL_FILE": "none",
+}
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """One node of a dbt run. status as dbt words it (success, pass, fail, warn, error, skipped); seconds of this machine."""
+
+    name: str
+    resource_type: str
+    status: str
+    message: str = ""
+    failures: int | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """What one dbt command did. error: dbt's own words where it did not come to run anything; manifest: dbt's Manifest."""
+
+    success: bool
+    results: tuple[NodeResult, ...]
+    error: str = ""
+    log: tuple[str, ...] = ()
+    manifest: Any = field(default=None, repr=False, compare=False)
+
+    def failed(self) -> list[NodeResult]:
+        """Nodes that did not do what they should."""
+        return [r for r in self.results if r.status in ("fail", "error", "runtime error", "partial success")]
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"dbt stopped: {self.error}"
+        counts: dict[str, int] = {}
+        for result in self.results:
+            counts[result.status] = counts.get(result.status, 0) + 1
+        return ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "nothing to do"
+
+
+def warm_up() -> None:
+    """Imports dbt; seconds the first time, nothing after. Meant for a background thread."""
+    with _LOCK, _environment({}):
+        import dbt.adapters.duckdb
+        import dbt.cli.main  # noqa: F401
+
+
+def dbt(
+    project: Path,
+    args: list[str],
+    *,
+    warehouse: Path,
+    target: str = "dev",
+    variables: dict[str, Any] | None = None,
+) -> DbtRun:
+    """Runs one dbt command, for example ["build", "--select", "fact_sales"], and never raises for what dbt finds.
+
+    project: folder with dbt_project.yml and profiles.yml; warehouse: the DuckDB file; target: dev, staging or prod.
+    FileNotFoundError when there is no project in the folder.
+    """
+    if not (project / "dbt_project.yml").is_file():
+        raise FileNotFoundError(
+            f"There is no dbt_project.yml in {project.name}/: is this the dbt project's folder?"
+        )
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    flags = ["--project-dir", str(project), "--profiles-dir", str(project), "--target", target, "--quiet"]
+    if variables:
+        import json
+
+        flags += ["--vars", json.dumps(variables)]
+    with _LOCK, _environment({"SHOPFLOW_WAREHOUSE": str(warehouse)}):
+        return _run(project, [*args, *flags], f"{target}|{warehouse}|{variables}")
+
+
+def _run(project: Path, command: list[str], context: str) -> DbtRun:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level in ("warn", "error"):
+            said.append(event.info.msg)
+
+    key = str(project)
+    state = context + _fingerprint(project)
+    known = _PARSED.get(key)
+    runner = dbtRunner(manifest=known[1] if known and known[0] == state else None, callbacks=[listen])
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            outcome = runner.invoke(command)
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    manifest = runner.manifest if runner.manifest is not None else _manifest_of(outcome)
+    if manifest is not None:
+        _PARSED[key] = (state, manifest)
+        while len(_PARSED) > 8:
+            _PARSED.pop(next(iter(_PARSED)))
+    error = "" if outcome.exception is None else _words(outcome.exception)
+    return DbtRun(outcome.success, _results(outcome.result), error, tuple(said), manifest)
+
+
+def _manifest_of(outcome: Any) -> Any:
+    return outcome.result if type(outcome.result).__name__ == "Manifest" else None
+
+
+def _results(result: Any) -> tuple[NodeResult, ...]:
+    return tuple(
+        NodeResult(
+            r.node.name,
+            str(r.node.resource_type),
+            str(r.status),
+            str(r.message or ""),
+            r.failures,
+            float(r.execution_time or 0),
+        )
+        for r in getattr(result, "results", ())
+        if hasattr(r, "node")
+    )
+
+
+def _words(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return "\n".join(line for line in text.splitlines() if line.strip())[:1500]
+
+
+def _fingerprint(project: Path) -> str:
+    """Changes when any file of the project that dbt reads does: names, sizes and times."""
+    digest = hashlib.sha256()
+    for folder, names, files in os.walk(project):
+        names[:] = sorted(n for n in names if n not in ("target", "logs", "dbt_packages"))
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            stat = os.stat(path)
+            digest.update(f"{os.path.relpath(path, project)}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _environment(more: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in (*QUIET, *more)}
+    os.environ.update(QUIET | more)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = old
