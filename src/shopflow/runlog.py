@@ -187,7 +187,7 @@ def _failed_quality(run: _Run) -> None:
 
 
 def _never_started(run: _Run) -> None:
-    run.wait_until(8, 20 + run.dice.randrange(50))
+    run.wait_until(8, 20 + run.dice.randrange(40))
     _ordinary(run)
 
 

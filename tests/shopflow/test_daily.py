@@ -93,7 +93,7 @@ def test_an_extract_that_has_not_arrived_is_named(shop):
 def test_a_failed_quality_check_stops_before_readers_see_it(shop):
     before = shop.sql("from serving.daily_revenue order by all")
     model = shop.project / "models" / "marts" / "daily_revenue.sql"
-    model.write_text(model.read_text().replace("sum(sales.line_revenue)", "2 * sum(sales.line_revenue)"))
+    model.write_text(model.read_text().replace("sum(sales.line_revenue)", "sum(sales.line_revenue * 2)"))
     run = run_day(shop, MORNING + DAY)
     assert run.results[-1].step == "quality_check" and "assert_dashboard_adds_up" in run.results[-1].message
     assert shop.sql("from serving.daily_revenue order by all") == before
