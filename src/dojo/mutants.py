@@ -30,13 +30,16 @@ class Mutant:
 
 
 def of_python(source: str) -> list[Mutant]:
-    """Mutants of a Python cell: comparisons, arithmetic, constants, conditions, returns and statements, one at a time."""
+    """Mutants of a Python cell: comparisons, arithmetic, constants, conditions, returns, statements and SQL, one at a time."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return []
     made, seen = [], {ast.unparse(tree)}
+    prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
     for number, node in enumerate(ast.walk(tree)):
+        if id(node) in prose:
+            continue
         for what, change in _changes(node):
             copy = deepcopy(tree)
             change(next(n for i, n in enumerate(ast.walk(copy)) if i == number))
@@ -59,6 +62,9 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
         yield f"{type(node.op).__name__} → {new.__name__}", lambda n: setattr(n, "op", new())
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield f"{node.value} → {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\b(select|from)\b.+", node.value, re.I | re.S):
+        for mutant in _of_sql(node.value):
+            yield f"SQL {mutant.what}", lambda n, text=mutant.text: setattr(n, "value", text)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield f"{node.value} → {not node.value}", lambda n: setattr(n, "value", not n.value)
     elif isinstance(node, ast.Return) and node.value is not None:

@@ -11,7 +11,7 @@ from dojo import tasks
 from dojo.judge.engine import judge
 from dojo.judge.work import KernelWork
 from dojo.places import home
-from dojo.progress import NotSaved, Progress
+from dojo.record import NotSaved, Progress
 from dojo.verdict import TaskReport
 from dojo.workspace import Shop, open_workspace
 

@@ -42,7 +42,7 @@ class TaskTest:
     faults: list[str] = field(default_factory=list)
 
 
-def test_task(task_id: str) -> TaskTest:
+def try_task(task_id: str) -> TaskTest:
     """Everything selftest knows to try on one task."""
     task = tasks.get(task_id)
     result = TaskTest(task_id)
@@ -180,7 +180,7 @@ def run(keys: Iterable[str]) -> list[TaskTest]:
     """Tests all tasks of the modules, two at a time."""
     ids = [t.id for key in keys for t in tasks.tasks_of(key)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(test_task, ids))
+        return list(pool.map(try_task, ids))
 
 
 def main(module: str | None = None, as_json: bool = False) -> int:

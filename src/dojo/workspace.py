@@ -175,6 +175,23 @@ class Rows:
         return frame.astype(object).where(frame.notna(), "")
 
 
+class Morning:
+    """One run of shopflow_daily as it shows in a notebook: a line an attempt, in Berlin time."""
+
+    def __init__(self, run: Any):
+        self.run = run
+        self.published: bool = run.published
+
+    def __repr__(self) -> str:
+        from shopflow.runlog import to_berlin
+
+        lines = [
+            f"{to_berlin(r.started_at):%H:%M}–{to_berlin(r.finished_at):%H:%M}  {r.step:14} {r.status:8} {r.message}".rstrip()
+            for r in self.run.results
+        ]
+        return "\n".join([*lines, "published" if self.published else "nothing published"])
+
+
 class Shop:
     """ShopFlow as the learner holds it: its folder, its warehouse, its repository, its clock."""
 
@@ -205,6 +222,21 @@ class Shop:
                 ) from None
             raise
 
+    def run(self, day=None, env: str = "dev") -> Morning:
+        """Runs shopflow_daily for one morning (default: today) in one environment and shows what each step did."""
+        from shopflow.daily import run_day
+        from shopflow.platform import Platform
+
+        return Morning(run_day(Platform(self.path, env), day or self.today))
+
+    def dbt(self, *args: str, env: str = "dev"):
+        """One dbt command on the workspace's project, for example shop.dbt("build", "--select", "fact_sales")."""
+        from shopflow import transform
+        from shopflow.platform import Platform
+
+        platform = Platform(self.path, env)
+        return transform.dbt(platform.project, list(args), warehouse=platform.warehouse, target=env)
+
     def read(self, path: str) -> str:
         """The text of a file of the workspace."""
         return (self.path / path).read_text(encoding="utf-8")
@@ -232,5 +264,5 @@ class Shop:
     def __repr__(self) -> str:
         aside = f" Your earlier work is kept in kept/{self.kept.name}." if self.kept else ""
         return (
-            f"ShopFlow, module {self.key}. Today is {self.today:%A %d %B %Y}. Workspace: work/{self.path.name}/.{aside}"
+            f"ShopFlow, module {self.key}. Today is {self.today:%A} {self.today.day} {self.today:%B %Y}. Workspace: work/{self.path.name}/.{aside}"
         )

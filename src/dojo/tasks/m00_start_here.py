@@ -8,11 +8,9 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
-
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
-from dojo.tasks.answers import as_euros, number, one_of, parse_yaml
+from dojo.tasks.answers import as_euros, one_of, parse_yaml
 from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from dojo.tasks.samples import Company, company
 
@@ -23,6 +21,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 # ---------------------------------------------------------------- 00.1
+
+READ = ("marts.daily_revenue", "marts.fact_sales")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def mornings(seed: int) -> Mornings:
 
 def all_stores_added(work: Work, data: Mornings) -> str:
     for day in data.days:
-        got = as_euros(work.call("revenue_on", Database(data.company.tables), day))
+        got = as_euros(work.call("revenue_on", Database(data.company.only(*READ)), day))
         want = data.by_day[day]
         tried = f"revenue_on(con, {day})"
         if got is None:
@@ -68,7 +68,7 @@ def all_stores_added(work: Work, data: Mornings) -> str:
 
 
 def no_sales_is_zero(work: Work, data: Mornings) -> str:
-    got = work.call("revenue_on", Database(data.company.tables), data.empty)
+    got = work.call("revenue_on", Database(data.company.only(*READ)), data.empty)
     if got is None:
         raise NotYet(
             f"On {data.empty} nothing was sold: the answer is 0, and you returned None. A sum over no rows is NULL in SQL.",
@@ -346,6 +346,7 @@ TASK_3 = Task(
         right("all in SQL", "def ready_at(con, run_date):\n    return con.execute(\"\"\"select timezone('Europe/Berlin', timezone('UTC', max(finished_at))) from ops.run_log\n        where step = 'publish' and status = 'success' and run_date = ?\"\"\", [run_date]).fetchone()[0]"),
         right("with pandas, aware", "def ready_at(con, run_date):\n    log = con.execute(\"select finished_at from ops.run_log where step='publish' and status='success' and run_date = ?\", [run_date]).df()\n    if log.empty:\n        return None\n    return log.finished_at.dt.tz_localize('UTC').dt.tz_convert('Europe/Berlin').max().to_pydatetime()"),
     ),
+    spared={"max( → min(": "a morning publishes successfully once, so its first and its last success are the same"},
 )  # fmt: skip
 
 
@@ -364,14 +365,15 @@ class Loss:
 def loss(seed: int) -> Loss:
     """Takes every n-th line away, and all lines of one order; n and the order follow from the seed."""
     small = company(seed)
-    fact = small.tables["marts.fact_sales"]
+    given = small.only("raw.order_items", "raw.orders", "marts.fact_sales")
+    fact = given["marts.fact_sales"]
     keys = sorted((r["order_id"], r["line_number"]) for r in fact.select(["order_id", "line_number"]).to_pylist())
     whole_order = keys[(seed * 37) % len(keys)][0]
     lost = {k for n, k in enumerate(keys) if n % (31 + seed % 7) == 5 or k[0] == whole_order}
     import pyarrow as pa
 
     kept = pa.array([(o, n) not in lost for o, n in zip(fact["order_id"].to_pylist(), fact["line_number"].to_pylist(), strict=True)])
-    return Loss({**small.tables, "marts.fact_sales": fact.filter(kept)}, small.tables, lost)
+    return Loss({**given, "marts.fact_sales": fact.filter(kept)}, given, lost)
 
 
 def _pairs(got: Any, tried: str) -> set[tuple[int, int]]:

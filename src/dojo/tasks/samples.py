@@ -22,6 +22,10 @@ class Company:
     first: dt.date
     last: dt.date
 
+    def only(self, *names: str) -> dict[str, Any]:
+        """Some of the tables: what a task gives to an answer, so that opening a connection stays cheap."""
+        return {name: self.tables[name] for name in names}
+
 
 @lru_cache(maxsize=8)
 def company(seed: int, days: int = 12, orders: int = 3_000) -> Company:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from dojo import notebook
-from dojo.progress import NotSaved, Progress
+from dojo.record import NotSaved, Progress
 from dojo.verdict import Outcome, TaskReport, Verdict
 
 
@@ -42,7 +42,7 @@ def test_a_solution_opened_after_solving_stays_solved(tmp_path):
 
 def test_two_kernels_write_at_once_and_nothing_is_lost(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from dojo.progress import Progress; from dojo.verdict import *\n"
+        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.verdict import *\n"
         "p = Progress(Path(sys.argv[1]))\n"
         "for _ in range(40): p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.NOT_YET),), 2))"
     )
@@ -54,7 +54,7 @@ def test_two_kernels_write_at_once_and_nothing_is_lost(tmp_path):
 def test_a_kernel_killed_in_mid_write_leaves_a_readable_file(tmp_path):
     path = tmp_path / "p.sqlite"
     code = (
-        "import sys; from pathlib import Path; from dojo.progress import Progress; from dojo.verdict import *\n"
+        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.verdict import *\n"
         "p = Progress(Path(sys.argv[1]))\n"
         "while True: p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.PASSED),), 2))"
     )
