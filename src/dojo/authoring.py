@@ -77,9 +77,9 @@ def _cell(kind: str, source: str, tags: list[str] | None, seen: dict[str, int]) 
 def _check_markers(path: Path, number: int, source: str) -> None:
     inside = False
     for line in source.splitlines():
-        if BEGIN in line and inside or END in line and not inside:
+        if (BEGIN in line and inside) or (END in line and not inside):
             raise AuthoringError(f"{path.name}, cell {number}: solution markers do not pair.")
-        inside = BEGIN in line or inside and END not in line
+        inside = BEGIN in line or (inside and END not in line)
     if inside:
         raise AuthoringError(f"{path.name}, cell {number}: {BEGIN} without {END}.")
 
@@ -230,9 +230,7 @@ def _write(path: Path, text: str) -> list[Path]:
 
 def answer_cells(notebook: nbformat.NotebookNode, task_id: str) -> list[str]:
     """Sources of the cells tagged with a task, in order."""
-    return [
-        c.source for c in notebook.cells if c.cell_type == "code" and f"task-{task_id}" in c.metadata.get("tags", [])
-    ]
+    return [c.source for c in notebook.cells if c.cell_type == "code" and f"task-{task_id}" in c.metadata.get("tags", [])]
 
 
 def solution_of(task: Task) -> str:

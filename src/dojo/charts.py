@@ -81,7 +81,9 @@ def _minutes(moment: dt.datetime) -> float:
     return moment.hour * 60 + moment.minute + moment.second / 60
 
 
-def bars(values: Sequence[tuple[str, float]], alt: str, *, unit: str = "", mark: str | None = None, line: float | None = None) -> Picture:
+def bars(
+    values: Sequence[tuple[str, float]], alt: str, *, unit: str = "", mark: str | None = None, line: float | None = None
+) -> Picture:
     """Vertical bars with labels; the bar named `mark` in the colour of a fault, a horizontal line where given."""
     left, top, width, height = 64, 16, 720, 240
     most = max([v for _, v in values] + ([line] if line else [])) or 1
@@ -91,16 +93,24 @@ def bars(values: Sequence[tuple[str, float]], alt: str, *, unit: str = "", mark:
     for share in (0, 0.5, 1):
         y = round(floor - (floor - top) * share, 1)
         parts.append(f'<line x1="{left}" x2="{width - 10}" y1="{y}" y2="{y}" stroke="#e1e4e8"/>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end" fill="#444">{most * share:,.0f}{escape(unit)}</text>')
+        parts.append(
+            f'<text x="{left - 6}" y="{y + 4}" text-anchor="end" fill="#444">{most * share:,.0f}{escape(unit)}</text>'
+        )
     every = max(1, -(-len(values) // 12))
     for number, (label, value) in enumerate(values):
         tall = round((floor - top) * value / most, 1)
         colour = COLOURS["fault"] if label == mark else COLOURS["model"]
         at = round(left + step * number, 1)
-        parts.append(f'<rect x="{at}" y="{round(floor - tall, 1)}" width="{round(step * 0.8, 1)}" height="{tall}" fill="{colour}"><title>{escape(label)}: {value:,.0f}{escape(unit)}</title></rect>')
+        parts.append(
+            f'<rect x="{at}" y="{round(floor - tall, 1)}" width="{round(step * 0.8, 1)}" height="{tall}" fill="{colour}"><title>{escape(label)}: {value:,.0f}{escape(unit)}</title></rect>'
+        )
         if number % every == 0 or label == mark:
-            parts.append(f'<text x="{round(at + step * 0.4, 1)}" y="{floor + 16}" text-anchor="middle" fill="#222" font-size="11">{escape(label)}</text>')
+            parts.append(
+                f'<text x="{round(at + step * 0.4, 1)}" y="{floor + 16}" text-anchor="middle" fill="#222" font-size="11">{escape(label)}</text>'
+            )
     if line is not None:
         y = round(floor - (floor - top) * line / most, 1)
-        parts.append(f'<line x1="{left}" x2="{width - 10}" y1="{y}" y2="{y}" stroke="{COLOURS["promise"]}" stroke-width="2" stroke-dasharray="6 4"/>')
+        parts.append(
+            f'<line x1="{left}" x2="{width - 10}" y1="{y}" y2="{y}" stroke="{COLOURS["promise"]}" stroke-width="2" stroke-dasharray="6 4"/>'
+        )
     return Picture("".join(parts) + "</svg>", alt)

@@ -28,9 +28,7 @@ def _call(module: str, function: str, *arguments: Any) -> Any:
         return getattr(importlib.import_module(f"dojo.{module}"), function)(*arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("dojo", "shopflow"):
-            print(
-                f"This checkout of the course has no {error.name}. Is it whole? git status", file=sys.stderr
-            )
+            print(f"This checkout of the course has no {error.name}. Is it whole? git status", file=sys.stderr)
         else:
             print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
     except (LookupError, OSError, ValueError) as error:
@@ -100,9 +98,7 @@ def selftest(
 
 @app.command()
 def sync(
-    check_only: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail on any difference.")
-    ] = False,
+    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; fail on any difference.")] = False,
 ) -> None:
     """Write every derived file from its one source."""
     _leave(_call("authoring", "main", check_only))

@@ -61,9 +61,7 @@ def grade_answer(task: Task, answer: Answer, sandbox: Sandbox) -> TaskReport:
 def grade(submission: Submission, name: str, sandbox: Sandbox) -> Grade:
     """The grade of a submission. NotANotebook when it is no exercise of this course."""
     if submission.module not in tasks.module_keys():
-        raise NotANotebook(
-            f"{name} is a notebook, but not an exercise of this course: no cell belongs to one of its tasks."
-        )
+        raise NotANotebook(f"{name} is a notebook, but not an exercise of this course: no cell belongs to one of its tasks.")
     reports = tuple(grade_answer(t, submission.answer(t), sandbox) for t in tasks.tasks_of(submission.module))
     return Grade(name, submission.module, reports, isolation())
 

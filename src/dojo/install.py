@@ -63,9 +63,7 @@ def pinned(lock: Path, name: str) -> str:
 
 def index_settings(python: Path) -> dict[str, str]:
     """Where pip looks for packages on this machine, in the names uv reads; what uv is told already wins."""
-    listed = subprocess.run(
-        [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False).stdout
     said = re.findall(r"^(global|install|:env:)\.([a-z-]+)='(.*)'$", listed, re.M)
     order = ("global", "install", ":env:")
     told = {key: value for _, key, value in sorted(said, key=lambda line: order.index(line[0]))}

@@ -133,9 +133,7 @@ def serve(port: int, browser: bool) -> int:
     """Runs JupyterLab until it is stopped; prints its URL as soon as it answers. Returns an exit status."""
     token = secrets.token_urlsafe(24)
     # A session of its own: Ctrl-C in the terminal is handled here once, without Jupyter asking back.
-    server = subprocess.Popen(
-        command(port, browser), env=environment(token), cwd=COURSE, start_new_session=os.name != "nt"
-    )
+    server = subprocess.Popen(command(port, browser), env=environment(token), cwd=COURSE, start_new_session=os.name != "nt")
     with _signals_reach(server):
         if not _answers(port, server):
             if server.poll() is None:

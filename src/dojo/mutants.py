@@ -62,7 +62,11 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
         yield f"{type(node.op).__name__} → {new.__name__}", lambda n: setattr(n, "op", new())
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield f"{node.value} → {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\b(select|from)\b.+", node.value, re.I | re.S):
+    elif (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.search(r"\b(select|from)\b.+", node.value, re.I | re.S)
+    ):
         for mutant in _of_sql(node.value):
             yield f"SQL {mutant.what}", lambda n, text=mutant.text: setattr(n, "value", text)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):

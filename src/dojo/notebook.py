@@ -123,9 +123,7 @@ def progress(module: str | None = None) -> Note:
         for t in wanted:
             state = states[t.id]
             lines.append(f"  {t.id} {t.title}: {state.state}")
-            rows.append(
-                f"<tr><td>{t.id}</td><td style='text-align:left'>{escape(t.title)}</td><td>{state.state}</td></tr>"
-            )
+            rows.append(f"<tr><td>{t.id}</td><td style='text-align:left'>{escape(t.title)}</td><td>{state.state}</td></tr>")
     return Note("\n".join(lines), f"<table><tbody>{''.join(rows)}</tbody></table>")
 
 
@@ -144,7 +142,7 @@ def compare(question: str, measured: Any) -> Note:
 
 def quiz(module: str) -> Note:
     """Three questions on a lesson; every option opens to say why it is right or what misconception it is."""
-    from dojo.quizzes import load, as_html, as_text
+    from dojo.quizzes import as_html, as_text, load
 
     questions = load(str(module))
     return Note(as_text(questions), as_html(questions))

@@ -40,9 +40,7 @@ class Submission:
     def answer(self, task: Task) -> Answer:
         """What the notebook hands in for a task: tagged cells, or, where tags were lost, the cells that define its names."""
         own = [c for c in self.cells if task.id in c.tasks]
-        files = {
-            path: text for c in own or self.cells for path, text in _file_of(c.source).items() if path in task.files
-        }
+        files = {path: text for c in own or self.cells for path, text in _file_of(c.source).items() if path in task.files}
         if task.files and len(files) < len(task.files):
             files = {p: t for c in self.cells for p, t in _file_of(c.source).items() if p in task.files} | files
         code = [c for c in own if not _file_of(c.source)]
@@ -163,9 +161,5 @@ def _free(source: str) -> set[str]:
 def _calls_course(source: str) -> bool:
     """Whether a cell belongs to the notebook's own course (it opens the workspace or checks), not to an answer."""
     tree = _tree(source)
-    calls = (
-        (n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)) if tree else ()
-    )
-    return any(
-        name in ("start", "check", "hint", "solution", "progress", "predict", "compare", "quiz") for name in calls
-    )
+    calls = (n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)) if tree else ()
+    return any(name in ("start", "check", "hint", "solution", "progress", "predict", "compare", "quiz") for name in calls)

@@ -263,6 +263,4 @@ class Shop:
 
     def __repr__(self) -> str:
         aside = f" Your earlier work is kept in kept/{self.kept.name}." if self.kept else ""
-        return (
-            f"ShopFlow, module {self.key}. Today is {self.today:%A} {self.today.day} {self.today:%B %Y}. Workspace: work/{self.path.name}/.{aside}"
-        )
+        return f"ShopFlow, module {self.key}. Today is {self.today:%A} {self.today.day} {self.today:%B %Y}. Workspace: work/{self.path.name}/.{aside}"

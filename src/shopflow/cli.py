@@ -10,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    name="shopflow", help="ShopFlow, a fictional online shop.", no_args_is_help=True, add_completion=False
-)
+app = typer.Typer(name="shopflow", help="ShopFlow, a fictional online shop.", no_args_is_help=True, add_completion=False)
 
 Root = Annotated[Path, typer.Option(help="Folder of the company.")]
 
@@ -42,16 +40,12 @@ def generate(
     seconds = time.perf_counter() - begun
     for table, count in rows.items():
         print(f"{table:15} {count:>14,} rows")
-    print(
-        f"{sum(rows.values()):,} rows in {seconds:.1f} s ({sum(rows.values()) / seconds:,.0f} rows a second)"
-    )
+    print(f"{sum(rows.values()):,} rows in {seconds:.1f} s ({sum(rows.values()) / seconds:,.0f} rows a second)")
 
 
 @app.command()
 def daily(
-    date: Annotated[
-        dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="The morning to run, for example 2025-12-02.")
-    ],
+    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="The morning to run, for example 2025-12-02.")],
     env: Annotated[str, typer.Option(help="dev, staging or prod.")] = "dev",
     root: Root = Path(),
 ) -> None:

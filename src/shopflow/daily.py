@@ -85,9 +85,7 @@ def run_day(platform: Platform, day: dt.date, tell: Callable[[StepResult], None]
     platform kills it, FileNotFoundError where the repository's code is gone.
     """
     dag = _module(platform.repo / "pipeline" / "shopflow_daily.py")
-    run = Run(
-        platform, day, _module(platform.repo / "ingestion" / "load.py"), Clock(runlog.scheduled_at(day))
-    )
+    run = Run(platform, day, _module(platform.repo / "ingestion" / "load.py"), Clock(runlog.scheduled_at(day)))
     for name, work in dag.steps(run):
         if not _with_retries(run, dag, name, work, tell):
             break
@@ -96,9 +94,7 @@ def run_day(platform: Platform, day: dt.date, tell: Callable[[StepResult], None]
     return run
 
 
-def _with_retries(
-    run: Run, dag: ModuleType, name: str, work: Callable[[], Any], tell: Callable | None
-) -> bool:
+def _with_retries(run: Run, dag: ModuleType, name: str, work: Callable[[], Any], tell: Callable | None) -> bool:
     attempts = dag.RETRIES[name] + 1
     for attempt in range(1, attempts + 1):
         begun, final, done, status = run.clock.now, False, None, "success"

@@ -111,9 +111,7 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
             capture_output=True, text=True, encoding="utf-8", check=True,
         )  # fmt: skip
     except FileNotFoundError:
-        raise FileNotFoundError(
-            "Git is not on the PATH. Install it (Debian: apt-get install git) and try again."
-        ) from None
+        raise FileNotFoundError("Git is not on the PATH. Install it (Debian: apt-get install git) and try again.") from None
     except subprocess.CalledProcessError as error:
         raise RuntimeError(f"git {arguments[0]} failed: {error.stderr.strip()[:400]}") from None
     return done.stdout

@@ -73,9 +73,7 @@ class Platform:
 
     def extract_days(self, table: str = "orders") -> list[dt.date]:
         """The days of which an extract of a table has arrived, in order."""
-        return sorted(
-            dt.date.fromisoformat(p.name.removeprefix("date=")) for p in (self.sources / table).glob("date=*")
-        )
+        return sorted(dt.date.fromisoformat(p.name.removeprefix("date=")) for p in (self.sources / table).glob("date=*"))
 
     @property
     def switches(self) -> dict[str, Any]:

@@ -55,9 +55,7 @@ class _Run:
     now: dt.datetime
     rows: list[dict]
 
-    def step(
-        self, name: str, minutes: float, status: str = "success", message: str = "", attempt: int = 1
-    ) -> None:
+    def step(self, name: str, minutes: float, status: str = "success", message: str = "", attempt: int = 1) -> None:
         """One attempt of one step that takes so many minutes."""
         begun, self.now = self.now, self.now + dt.timedelta(seconds=round(minutes * 60))
         count = 250 + self.dice.randrange(120)

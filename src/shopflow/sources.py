@@ -41,9 +41,7 @@ def load_into(
     _require(first_day, last_day)
     _chunk(con, seed, orders, first_day, first_day, last_day, last_day)
     for name, table in TABLES.items():
-        con.execute(
-            f"create or replace table {name} as select {', '.join(table.names)}, extract_date from feed_{name}"
-        )
+        con.execute(f"create or replace table {name} as select {', '.join(table.names)}, extract_date from feed_{name}")
     _drop(con)
 
 
@@ -70,9 +68,7 @@ def generate(
     con = duckdb.connect()
     try:
         con.execute(f"set threads = {threads or os.cpu_count() or 1}")
-        con.execute(
-            "set memory_limit = '3GB'; set preserve_insertion_order = false; set enable_progress_bar = false"
-        )
+        con.execute("set memory_limit = '3GB'; set preserve_insertion_order = false; set enable_progress_bar = false")
         con.execute(f"set temp_directory = '{(folder / '.spill').as_posix()}'")
         con.execute("set partitioned_write_max_open_files = 500")
         for number, (low, high) in enumerate(_chunks(calendar(orders, last_day), first_day, last_day)):
@@ -92,9 +88,7 @@ def generate(
 
 def content_hash(con: duckdb.DuckDBPyConnection, relation: str) -> str:
     """A hash of a relation's rows that does not depend on their order: count and sum of row hashes, as text."""
-    row = con.execute(
-        f"select count(*), coalesce(sum(hash(r::varchar)::hugeint), 0) from (from {relation}) r"
-    ).fetchone()
+    row = con.execute(f"select count(*), coalesce(sum(hash(r::varchar)::hugeint), 0) from (from {relation}) r").fetchone()
     return f"{row[0]}-{row[1] % (1 << 64):016x}"
 
 
@@ -121,9 +115,7 @@ def read_files(paths: list[str], table: str) -> str:
 
 def _require(first_day: dt.date, last_day: dt.date) -> None:
     if first_day < FIRST_DAY or last_day < first_day:
-        raise ValueError(
-            f"ShopFlow's books begin on {FIRST_DAY}; from {first_day} to {last_day} is not in them."
-        )
+        raise ValueError(f"ShopFlow's books begin on {FIRST_DAY}; from {first_day} to {last_day} is not in them.")
 
 
 def _chunks(known: dict[dt.date, Day], first: dt.date, last: dt.date) -> Iterable[tuple[dt.date, dt.date]]:

@@ -80,9 +80,7 @@ def dbt(
     FileNotFoundError when there is no project in the folder.
     """
     if not (project / "dbt_project.yml").is_file():
-        raise FileNotFoundError(
-            f"There is no dbt_project.yml in {project.name}/: is this the dbt project's folder?"
-        )
+        raise FileNotFoundError(f"There is no dbt_project.yml in {project.name}/: is this the dbt project's folder?")
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     flags = ["--project-dir", str(project), "--profiles-dir", str(project), "--target", target, "--quiet"]
     if variables:

@@ -49,9 +49,7 @@ def _clean(root: Path, table: str) -> str:
     kept = root / "sources" / ".pristine"
     if not any((kept / table).glob("date=*/*")):
         return sources.read_extracts(root / "sources", table)
-    spoilt = ", ".join(
-        f"date '{p.name.removeprefix('date=')}'" for p in sorted((kept / table).glob("date=*"))
-    )
+    spoilt = ", ".join(f"date '{p.name.removeprefix('date=')}'" for p in sorted((kept / table).glob("date=*")))
     columns = ", ".join(TABLES[table].names)
     parts = [f"select {columns}, extract_date from {sources.read_extracts(kept, table)}"]
     sound = [p for p in (root / "sources" / table).glob("date=*") if not (kept / table / p.name).exists()]
@@ -127,12 +125,8 @@ def compare(
 
     try:
         return Difference(
-            missing=rows(
-                f"select {keys} from expected_rows e anti join actual_rows a on {joined} order by all"
-            ),
-            extra=rows(
-                f"select distinct {keys} from actual_rows a anti join expected_rows e on {joined} order by all"
-            ),
+            missing=rows(f"select {keys} from expected_rows e anti join actual_rows a on {joined} order by all"),
+            extra=rows(f"select distinct {keys} from actual_rows a anti join expected_rows e on {joined} order by all"),
             changed=rows(
                 f"select distinct {', '.join('e.' + k for k in key)} from expected_rows e join actual_rows a on {joined} where {differs} order by all"
             ),

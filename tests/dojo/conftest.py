@@ -16,9 +16,7 @@ from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 def doubled_is_right(work, data):
     got = work.call("double", data)
     if got != 2 * data:
-        raise NotYet(
-            "That is not twice the number.", cause="not-twice", tried=f"double({data})", expected=2 * data, got=got
-        )
+        raise NotYet("That is not twice the number.", cause="not-twice", tried=f"double({data})", expected=2 * data, got=got)
     return f"double({data}) is {got}"
 
 

@@ -87,7 +87,12 @@ def test_a_full_disk_is_said_and_the_verdict_stands(toy, dojo_home, monkeypatch,
 
 
 def test_hints_come_one_by_one_and_the_last_one_stays(toy, dojo_home):
-    assert [str(notebook.hint("90.1"))[:11] for _ in range(4)] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert [str(notebook.hint("90.1"))[:11] for _ in range(4)] == [
+        "Hint 1 of 3",
+        "Hint 2 of 3",
+        "Hint 3 of 3",
+        "Hint 3 of 3",
+    ]
 
 
 def test_a_prediction_comes_back_beside_the_measured_value(dojo_home):

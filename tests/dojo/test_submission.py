@@ -19,7 +19,9 @@ def notebook(*cells, tags=True, version=(4, 5)):
     made = nbformat.v4.new_notebook()
     for cell in cells:
         source, task = cell if isinstance(cell, tuple) else (cell, None)
-        made.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": ["answer", f"task-{task}"]} if task and tags else {}))
+        made.cells.append(
+            nbformat.v4.new_code_cell(source, metadata={"tags": ["answer", f"task-{task}"]} if task and tags else {})
+        )
     made.nbformat_minor = version[1]
     if version[1] < 5:
         for cell in made.cells:

@@ -44,9 +44,7 @@ def version_on(lock: Path, name: str, python: str) -> str | None:
 def test_the_lock_satisfies_each_direct_dependency(wanted: str, python: str) -> None:
     requirement = Requirement(wanted)
     locked = version_on(COURSE / install.LOCK, requirement.name, python)
-    assert locked is not None, (
-        f"{requirement.name} is not in {install.LOCK}; CONTRIBUTING.md says how to renew it"
-    )
+    assert locked is not None, f"{requirement.name} is not in {install.LOCK}; CONTRIBUTING.md says how to renew it"
     assert requirement.specifier.contains(locked, prereleases=True)
 
 
@@ -94,8 +92,6 @@ def test_installer_and_package_support_the_same_pythons(minor: int) -> None:
     assert install.supported((3, minor)) == (f"3.{minor}" in SpecifierSet(PROJECT["requires-python"]))
 
 
-@pytest.mark.parametrize(
-    "heavy", ["playwright", "soda-core", "nbgrader", "apache-airflow", "prefect", "pyspark"]
-)
+@pytest.mark.parametrize("heavy", ["playwright", "soda-core", "nbgrader", "apache-airflow", "prefect", "pyspark"])
 def test_heavy_and_closed_tools_stay_out_of_the_base(heavy: str) -> None:
     assert version_on(COURSE / install.LOCK, heavy, "3.11") is None

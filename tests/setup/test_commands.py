@@ -23,8 +23,7 @@ def test_all_commands_are_offered() -> None:
 
 def test_the_command_loads_none_of_the_heavy_packages() -> None:
     code = (
-        "import sys, dojo.cli; "
-        "print([m for m in ('dbt', 'pandas', 'duckdb', 'pyarrow', 'jupyterlab') if m in sys.modules])"
+        "import sys, dojo.cli; print([m for m in ('dbt', 'pandas', 'duckdb', 'pyarrow', 'jupyterlab') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
@@ -39,9 +38,7 @@ def test_the_command_loads_none_of_the_heavy_packages() -> None:
     ],
 )
 def test_a_mistake_is_answered_in_a_line_without_a_traceback(arguments, said, learner: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dojo.cli", *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "dojo.cli", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr and "Traceback" not in done.stderr
 

@@ -88,9 +88,7 @@ def test_a_probe_that_breaks_is_reported_and_breaks_nothing() -> None:
     ("state", "required", "ready"),
     [("ok", True, True), ("weak", True, True), ("missing", True, False), ("missing", False, True)],
 )
-def test_only_a_missing_requirement_makes_a_machine_not_ready(
-    state: str, required: bool, ready: bool
-) -> None:
+def test_only_a_missing_requirement_makes_a_machine_not_ready(state: str, required: bool, ready: bool) -> None:
     assert doctor.examine((need(lambda: doctor.Finding(state), required=required),)).ready is ready
 
 
@@ -126,9 +124,7 @@ def test_the_next_engine_is_asked_when_the_first_is_silent(programs: Path) -> No
     assert doctor._engine() == doctor.Finding("ok", "4.3.1", "podman")
 
 
-def test_a_program_that_hangs_counts_as_not_reachable(
-    programs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_that_hangs_counts_as_not_reachable(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PATIENCE", 0.2)
     fake(programs, "node", "exec /bin/sleep 30")
     (item,) = doctor.examine(tuple(n for n in doctor.NEEDS if n.key == "node")).items

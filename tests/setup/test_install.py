@@ -108,9 +108,7 @@ def environment_of(folder: Path, version: str, place: str) -> Path:
 HERE = ".".join(map(str, sys.version_info[:3]))
 
 
-@pytest.mark.parametrize(
-    ("version", "moved", "usable"), [(HERE, False, True), ("3.8.1", False, False), (HERE, True, False)]
-)
+@pytest.mark.parametrize(("version", "moved", "usable"), [(HERE, False, True), ("3.8.1", False, False), (HERE, True, False)])
 def test_an_environment_of_another_python_or_place_is_made_anew(
     tmp_path: Path, lock: Path, version: str, moved: bool, usable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,9 +129,7 @@ def test_another_python_is_refused_with_the_way_out(version, tmp_path: Path, mon
     assert f"This is Python 3.{version[1]}" in said and "PYTHON=python3.12" in said
 
 
-def test_too_little_room_is_said_before_anything_is_made(
-    tmp_path: Path, lock: Path, steps, monkeypatch
-) -> None:
+def test_too_little_room_is_said_before_anything_is_made(tmp_path: Path, lock: Path, steps, monkeypatch) -> None:
     monkeypatch.setattr(install, "ROOM_NEEDED", 1 << 60)
     with pytest.raises(install.CannotInstall, match="GB are needed"):
         install.make_environment(tmp_path / "env", [lock])

@@ -163,9 +163,7 @@ def test_opening_a_notebook_shows_its_own_cells_not_the_text_files(opened: tuple
 
 def test_nothing_is_fetched_from_outside(opened: tuple[Opened, Path]) -> None:
     server, _ = opened
-    request = urllib.request.Request(
-        f"{server.address}/lab", headers={"Authorization": f"token {server.token}"}
-    )
+    request = urllib.request.Request(f"{server.address}/lab", headers={"Authorization": f"token {server.token}"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     page = direct.open(request, timeout=30).read().decode()
     assert "@jupyterlab/apputils-extension:announcements" in page

@@ -20,9 +20,7 @@ def made(learner: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         programs = install.programs(folder)
         programs.mkdir(parents=True)
         program = programs / "soda"
-        program.write_text(
-            "#!/bin/sh\necho $SODA_CORE_TELEMETRY_ENABLED $DO_NOT_TRACK $*\n", encoding="utf-8"
-        )
+        program.write_text("#!/bin/sh\necho $SODA_CORE_TELEMETRY_ENABLED $DO_NOT_TRACK $*\n", encoding="utf-8")
         program.chmod(0o755)
 
     monkeypatch.setattr(install, "make_tool_environment", make)

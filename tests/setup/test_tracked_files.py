@@ -50,9 +50,7 @@ def test_no_file_names_a_package_index() -> None:
     assert [str(path) for path, text in texts() if INDEX.search(text)] == []
 
 
-@pytest.mark.parametrize(
-    "line", ["pip install --index-url https://x/", "https://x.test/pypi/simple/", "index-url = y"]
-)
+@pytest.mark.parametrize("line", ["pip install --index-url https://x/", "https://x.test/pypi/simple/", "index-url = y"])
 def test_an_index_address_would_be_found(line: str) -> None:
     assert INDEX.search(line)
 
@@ -63,16 +61,18 @@ def test_no_file_names_a_place_of_this_machine() -> None:
 
 
 def test_no_warehouse_is_committed() -> None:
-    assert [
-        path.name for path in tracked() if path.suffix == ".duckdb" or path.name.endswith(".duckdb.wal")
-    ] == []
+    assert [path.name for path in tracked() if path.suffix == ".duckdb" or path.name.endswith(".duckdb.wal")] == []
 
 
 def test_what_a_learner_makes_is_ignored() -> None:
     made = ["work/a", ".venv/a", "x.duckdb", "notebooks/.ipynb_checkpoints/a", "target/a", "logs/a"]
-    done = subprocess.run(
-        ["git", "check-ignore", *made], cwd=COURSE, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["git", "check-ignore", *made], cwd=COURSE, capture_output=True, text=True, check=False)
     if done.returncode == 128:
         pytest.skip("this copy of the course is not a Git checkout")
     assert done.stdout.split() == made
+
+
+def test_python_is_lint_free() -> None:
+    ruff = Path(sys.executable).with_name("ruff")
+    found = subprocess.run([ruff, "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout

@@ -44,9 +44,7 @@ def switch(platform, **switches):
 
 def test_six_days_loaded_at_once_give_the_truth(made):
     assert_true(made, MORNING - DAY)
-    assert made.sql("select count(*) from serving.fact_sales") == made.sql(
-        "select count(*) from marts.fact_sales"
-    )
+    assert made.sql("select count(*) from serving.fact_sales") == made.sql("select count(*) from marts.fact_sales")
 
 
 def test_six_days_loaded_one_by_one_give_the_truth(tmp_path):
@@ -85,9 +83,7 @@ def test_a_source_that_is_down_is_tried_four_times_and_nothing_is_published(shop
 def test_an_extract_that_has_not_arrived_is_named(shop):
     shutil.rmtree(shop.sources / "payments" / f"date={MORNING}")
     run = run_day(shop, MORNING + DAY)
-    assert (
-        not run.published and "payments" in run.results[0].message and str(MORNING) in run.results[0].message
-    )
+    assert not run.published and "payments" in run.results[0].message and str(MORNING) in run.results[0].message
 
 
 def test_a_failed_quality_check_stops_before_readers_see_it(shop):
@@ -103,9 +99,7 @@ def test_the_run_log_is_on_the_company_s_clock_and_the_same_twice(shop, made):
     run = run_day(shop, MORNING + DAY)
     again = run_day(shop, MORNING + DAY)
     assert [r.finished_at for r in run.results] == [r.finished_at for r in again.results]
-    log = shop.sql(
-        "select distinct step, attempt, status from ops.run_log where run_date = ?", [MORNING + DAY]
-    ).to_pylist()
+    log = shop.sql("select distinct step, attempt, status from ops.run_log where run_date = ?", [MORNING + DAY]).to_pylist()
     assert {r["step"] for r in log} == {"ingest_orders", "dbt_run", "quality_check", "publish"}
 
 
@@ -122,7 +116,7 @@ def test_dbt_s_words_come_back_when_a_model_is_broken(shop):
 
 
 def test_a_folder_without_a_project_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="dbt_project.yml"):
+    with pytest.raises(FileNotFoundError, match=r"dbt_project\.yml"):
         transform.dbt(tmp_path, ["run"], warehouse=tmp_path / "x.duckdb")
 
 
@@ -132,12 +126,7 @@ def test_after_dbt_nobody_holds_the_warehouse(made):
 
     transform.dbt(made.project, ["run", "--select", "dim_date"], warehouse=made.warehouse, target="prod")
     code = f"import duckdb; print(duckdb.connect({str(made.warehouse)!r}).execute('select count(*) from marts.dim_date').fetchone()[0])"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "730"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "730"
 
 
 def test_an_environment_that_does_not_exist_is_named(tmp_path):

@@ -35,12 +35,7 @@ def test_mondays_are_slower_and_no_reason_to_worry():
     at, kinds = ready(runlog.simulate()), runlog.kinds()
     mondays = [at[d] for d, k in kinds.items() if k == "slow-monday"]
     others = [at[d] for d, k in kinds.items() if k == "ordinary"]
-    assert (
-        max(m.time() for m in others)
-        < min(m.time() for m in mondays)
-        < max(m.time() for m in mondays)
-        < dt.time(7, 30)
-    )
+    assert max(m.time() for m in others) < min(m.time() for m in mondays) < max(m.time() for m in mondays) < dt.time(7, 30)
 
 
 def test_the_schedule_follows_berlin_s_wall_clock():

@@ -93,9 +93,7 @@ def test_the_clean_data_never_holds(shop, what):
 
 def test_the_shop_has_a_life(shop):
     con = shop[1]
-    by_day = dict(
-        con.execute("select ordered_at::date, count(distinct order_id) from orders group by 1").fetchall()
-    )
+    by_day = dict(con.execute("select ordered_at::date, count(distinct order_id) from orders group by 1").fetchall())
     friday, ordinary = by_day[dt.date(2025, 11, 28)], by_day[dt.date(2025, 11, 21)]
     assert 4 <= friday / ordinary <= 5
     assert by_day[dt.date(2025, 10, 12)] > by_day[dt.date(2025, 10, 7)]

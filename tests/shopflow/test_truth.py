@@ -35,9 +35,7 @@ def test_the_facts_hold_every_line_and_earn_only_what_is_paid(con):
     assert con.execute(
         "from order_items anti join truth_fact_sales using (order_id, line_number) select count(*)"
     ).fetchone() == (0,)
-    earned = dict(
-        con.execute("select order_status, sum(line_revenue) > 0 from truth_fact_sales group by 1").fetchall()
-    )
+    earned = dict(con.execute("select order_status, sum(line_revenue) > 0 from truth_fact_sales group by 1").fetchall())
     assert earned == {"paid": True, "shipped": True, "placed": False, "cancelled": False, "returned": False}
 
 

@@ -88,7 +88,9 @@ def _words(error: LearnerError) -> str:
 
 def _look(error: LearnerError) -> str:
     if error.kind == "NameError":
-        return "An answer stands alone: import and define what it needs in its own cell, and take the rest from its arguments."
+        return (
+            "An answer stands alone: import and define what it needs in its own cell, and take the rest from its arguments."
+        )
     return f"The line reads: {error.where}" if error.where else ""
 
 

@@ -236,7 +236,7 @@ def _become_child(inbox: int, outbox: int, log: int, limits: dict[str, int]) -> 
         os.dup2(log, 2)
         os.closerange(3, 200)
         os.closerange(202, 4096)
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        sys.stdin = open(0, closefd=False)
         _child(inbox, outbox, limits)
         code = 0
     except BaseException as error:
@@ -312,9 +312,7 @@ def main() -> None:
             _sweep(contained, homes)
             write_frame(judge_out, {"ok": printed})
         else:
-            write_frame(
-                judge_out, task.exchange(message, message["seconds"]) if task else {"raised": "Stopped", "said": ""}
-            )
+            write_frame(judge_out, task.exchange(message, message["seconds"]) if task else {"raised": "Stopped", "said": ""})
 
 
 if __name__ == "__main__":

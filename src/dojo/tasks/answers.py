@@ -31,7 +31,12 @@ def number(value: Any, what: str) -> float:
 def one_of(value: Any, allowed: Sequence[str], key: str, meaning: str, *, cause: str) -> str:
     """A text that is one of those allowed. NotYet says what the key means."""
     if value not in allowed:
-        raise NotYet(f"`{key}` is {meaning}.", expected=" or ".join(allowed), got=value if value is not None else "nothing", cause=cause)
+        raise NotYet(
+            f"`{key}` is {meaning}.",
+            expected=" or ".join(allowed),
+            got=value if value is not None else "nothing",
+            cause=cause,
+        )
     return value
 
 

@@ -58,7 +58,10 @@ def all_stores_added(work: Work, data: Mornings) -> str:
         if got == sum(data.by_day.values()):
             said, cause = "That is the revenue of all days together. Keep only the day that was asked for.", "all-days"
         elif got in {r["revenue_eur"] for r in rows}:
-            said, cause = f"That is one store's revenue. `daily_revenue` holds a row a store, {len(rows)} rows for one day.", "one-store"
+            said, cause = (
+                f"That is one store's revenue. `daily_revenue` holds a row a store, {len(rows)} rows for one day.",
+                "one-store",
+            )
         elif got in {Decimal(sum(r["orders"] for r in rows)), Decimal(sum(r["units"] for r in rows)), Decimal(len(rows))}:
             said, cause = "That counts something. Finance wants the sum of `revenue_eur`, in euros.", "counted"
         else:
@@ -75,7 +78,13 @@ def no_sales_is_zero(work: Work, data: Mornings) -> str:
             tried=f"revenue_on(con, {data.empty})", expected=0, got=got, cause="null-for-zero", look="coalesce(…, 0)",
         )  # fmt: skip
     if as_euros(got) != 0:
-        raise NotYet("On a day without sales the answer is 0.", tried=f"revenue_on(con, {data.empty})", expected=0, got=got, cause="not-zero")
+        raise NotYet(
+            "On a day without sales the answer is 0.",
+            tried=f"revenue_on(con, {data.empty})",
+            expected=0,
+            got=got,
+            cause="not-zero",
+        )
     return "A day without sales gives 0."
 
 
@@ -161,9 +170,21 @@ def everything_upstream(work: Work, data: Graph) -> str:
             raise NotYet("Return a set (or a list) of names.", tried=tried, expected=want, got=answer, cause="type")
         got = set(answer)
         if len(answer) != len(got):
-            raise NotYet(f"`stg_orders` is reached along two ways and stands {list(answer).count('stg_orders')} times in your answer. Each name once.", tried=tried, expected=want, got=answer, cause="twice")
+            raise NotYet(
+                f"`stg_orders` is reached along two ways and stands {list(answer).count('stg_orders')} times in your answer. Each name once.",
+                tried=tried,
+                expected=want,
+                got=answer,
+                cause="twice",
+            )
         if got == set(data.parents[node]):
-            raise NotYet(f"Those are the direct parents. `{sorted(got)[0]}` has parents of its own; go on until nothing is left.", tried=tried, expected=want, got=got, cause="one-step")
+            raise NotYet(
+                f"Those are the direct parents. `{sorted(got)[0]}` has parents of its own; go on until nothing is left.",
+                tried=tried,
+                expected=want,
+                got=got,
+                cause="one-step",
+            )
         if node in got:
             raise NotYet(f"`{node}` is not upstream of itself.", tried=tried, expected=want, got=got, cause="itself")
         if got != want:
@@ -177,7 +198,13 @@ def everything_upstream(work: Work, data: Graph) -> str:
 def a_source_has_nothing(work: Work, data: Graph) -> str:
     got = work.call("upstream", data.parents, data.source)
     if got is None or len(got):
-        raise NotYet("A source reads nothing: the answer is an empty set.", tried=f"upstream(parents, {data.source!r})", expected=set(), got=got, cause="source")
+        raise NotYet(
+            "A source reads nothing: the answer is an empty set.",
+            tried=f"upstream(parents, {data.source!r})",
+            expected=set(),
+            got=got,
+            cause="source",
+        )
     return "A source has nothing upstream."
 
 
@@ -235,7 +262,11 @@ def run_log(seed: int) -> RunLog:
     for n, day in enumerate(days):
         begun = dt.datetime.combine(day, dt.time(5, 30), BERLIN).astimezone(dt.UTC).replace(tzinfo=None)
         minutes = 18 + (seed * (n + 3)) % 23
-        steps = [("ingest_orders", 1, "success", 0, 6), ("dbt_run", 1, "success", 6, minutes), ("quality_check", 1, "success", minutes, minutes + 2)]
+        steps = [
+            ("ingest_orders", 1, "success", 0, 6),
+            ("dbt_run", 1, "success", 6, minutes),
+            ("quality_check", 1, "success", minutes, minutes + 2),
+        ]
         end = minutes + 5
         if n == 1:
             steps += [("publish", 1, "failed", minutes + 2, end), ("publish", 2, "success", end + 10, end + 14)]
@@ -251,7 +282,10 @@ def run_log(seed: int) -> RunLog:
                     "scheduled_at": begun, "started_at": begun + dt.timedelta(minutes=start), "finished_at": begun + dt.timedelta(minutes=stop),
                 }
             )  # fmt: skip
-        published = max((r["finished_at"] for r in rows if r["run_date"] == day and r["step"] == "publish" and r["status"] == "success"), default=None)
+        published = max(
+            (r["finished_at"] for r in rows if r["run_date"] == day and r["step"] == "publish" and r["status"] == "success"),
+            default=None,
+        )
         ready[day] = published and published.replace(tzinfo=dt.UTC).astimezone(BERLIN).replace(tzinfo=None)
     return RunLog({"ops.run_log": pa.Table.from_pylist(rows)}, ready, days[1], days[3], days[4], days[0])
 
@@ -272,17 +306,34 @@ def local_time_of_publish(work: Work, data: RunLog) -> str:
         rows = [r for r in data.tables["ops.run_log"].to_pylist() if r["run_date"] == day]
         if off in (60, 120):
             if day == data.winter and off == 60:
-                said, cause = f"{off} minutes early. The log is written in UTC; on {day} Berlin is an hour ahead of it.", "utc"
+                said, cause = (
+                    f"{off} minutes early. The log is written in UTC; on {day} Berlin is an hour ahead of it.",
+                    "utc",
+                )
             else:
-                said, cause = f"{off} minutes early. On {day} Berlin still had summer time, two hours ahead of UTC.", "summer-time"
+                said, cause = (
+                    f"{off} minutes early. On {day} Berlin still had summer time, two hours ahead of UTC.",
+                    "summer-time",
+                )
         elif off == -60:
-            said, cause = f"An hour late: on {day} summer time was over. Convert with the time zone's name, not with a fixed +2.", "summer-time"
-        elif any(got.replace(tzinfo=BERLIN).astimezone(dt.UTC).replace(tzinfo=None) in (r["started_at"], r["finished_at"]) for r in rows):
-            said, cause = "That is another moment of the same run. Readers see the data when `publish` has finished.", "other-step"
+            said, cause = (
+                f"An hour late: on {day} summer time was over. Convert with the time zone's name, not with a fixed +2.",
+                "summer-time",
+            )
+        elif any(
+            got.replace(tzinfo=BERLIN).astimezone(dt.UTC).replace(tzinfo=None) in (r["started_at"], r["finished_at"])
+            for r in rows
+        ):
+            said, cause = (
+                "That is another moment of the same run. Readers see the data when `publish` has finished.",
+                "other-step",
+            )
         else:
             said, cause = f"{abs(off)} minutes off.", "moment"
         raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
-    return f"{data.winter} at {data.ready[data.winter]:%H:%M}, {data.summer} at {data.ready[data.summer]:%H:%M}, Berlin time."
+    return (
+        f"{data.winter} at {data.ready[data.winter]:%H:%M}, {data.summer} at {data.ready[data.summer]:%H:%M}, Berlin time."
+    )
 
 
 def the_successful_attempt(work: Work, data: RunLog) -> str:
@@ -372,7 +423,9 @@ def loss(seed: int) -> Loss:
     lost = {k for n, k in enumerate(keys) if n % (31 + seed % 7) == 5 or k[0] == whole_order}
     import pyarrow as pa
 
-    kept = pa.array([(o, n) not in lost for o, n in zip(fact["order_id"].to_pylist(), fact["line_number"].to_pylist(), strict=True)])
+    kept = pa.array(
+        [(o, n) not in lost for o, n in zip(fact["order_id"].to_pylist(), fact["line_number"].to_pylist(), strict=True)]
+    )
     return Loss({**given, "marts.fact_sales": fact.filter(kept)}, given, lost)
 
 
@@ -383,7 +436,12 @@ def _pairs(got: Any, tried: str) -> set[tuple[int, int]]:
         raise NotYet("Return a list of (order_id, line_number).", tried=tried, got=got, cause="type")
     rows = [tuple(r) if isinstance(r, list | tuple) else (r,) for r in got]
     if any(len(r) != 2 for r in rows):
-        raise NotYet("Each entry is a pair (order_id, line_number): the grain of `fact_sales` is the order line.", tried=tried, got=rows[:3], cause="grain")
+        raise NotYet(
+            "Each entry is a pair (order_id, line_number): the grain of `fact_sales` is the order line.",
+            tried=tried,
+            got=rows[:3],
+            cause="grain",
+        )
     return {(int(a), int(b)) for a, b in rows}
 
 
@@ -393,11 +451,20 @@ def finds_the_lost_lines(work: Work, data: Loss) -> str:
     if got != data.lost:
         orders = {o for o, _ in {(r["order_id"], 0) for r in data.tables["marts.fact_sales"].to_pylist()}}
         if got and got < data.lost and all(o not in orders for o, _ in got):
-            said, cause = f"You found the {len(got)} lines of orders that are gone as a whole; {len(data.lost - got)} lines are gone from orders that are still there.", "whole-orders"
+            said, cause = (
+                f"You found the {len(got)} lines of orders that are gone as a whole; {len(data.lost - got)} lines are gone from orders that are still there.",
+                "whole-orders",
+            )
         elif not got:
-            said, cause = f"{len(data.lost)} lines are gone and you found none. Which table is the complete one?", "direction"
+            said, cause = (
+                f"{len(data.lost)} lines are gone and you found none. Which table is the complete one?",
+                "direction",
+            )
         else:
-            said, cause = f"{len(data.lost - got)} lost lines not found, {len(got - data.lost)} named that are not lost.", "lines"
+            said, cause = (
+                f"{len(data.lost - got)} lost lines not found, {len(got - data.lost)} named that are not lost.",
+                "lines",
+            )
         raise NotYet(said, tried=tried, expected=f"{len(data.lost)} lines", got=f"{len(got)} lines", cause=cause)
     return f"All {len(data.lost)} lost lines found."
 
@@ -406,7 +473,13 @@ def is_silent_when_whole(work: Work, data: Loss) -> str:
     tried = "lost_lines(con) where nothing is lost"
     got = _pairs(work.call("lost_lines", Database(data.whole)), tried)
     if got:
-        raise NotYet(f"Nothing is lost here, and you name {len(got)} lines.", tried=tried, expected="no lines", got=sorted(got)[:5], cause="false-alarm")
+        raise NotYet(
+            f"Nothing is lost here, and you name {len(got)} lines.",
+            tried=tried,
+            expected="no lines",
+            got=sorted(got)[:5],
+            cause="false-alarm",
+        )
     return "Silent where nothing is lost."
 
 
@@ -458,29 +531,52 @@ class Promise:
 def promises(seed: int) -> Promise:
     """Mornings just before and after eight; the seed moves the minutes."""
     early, late = dt.time(7, 10 + seed), dt.time(8, 1 + seed)
-    return Promise(((early, True, True), (late, True, False), (early, False, False), (None, True, False), (dt.time(8, 0), True, True)))
+    return Promise(
+        ((early, True, True), (late, True, False), (early, False, False), (None, True, False), (dt.time(8, 0), True, True))
+    )
 
 
 def _promise(work: Work) -> dict[str, Any]:
     found = parse_yaml(work.file(PROMISE), PROMISE)
     if not isinstance(found, dict):
-        raise NotYet("The file must be a mapping with `product`, `fresh_by`, `time_zone`, `quality` and `consumers`.", cause="shape", got=found)
+        raise NotYet(
+            "The file must be a mapping with `product`, `fresh_by`, `time_zone`, `quality` and `consumers`.",
+            cause="shape",
+            got=found,
+        )
     return found
 
 
 def names_the_product(work: Work, data: Promise) -> str:
     promise = _promise(work)
-    one_of(promise.get("product"), ("fact_sales", "marts.fact_sales"), "product", "the table the promise is about", cause="product")
+    one_of(
+        promise.get("product"),
+        ("fact_sales", "marts.fact_sales"),
+        "product",
+        "the table the promise is about",
+        cause="product",
+    )
     consumers = {str(c).lower().replace("_", " ") for c in promise.get("consumers") or []}
     if missing := CONSUMERS - consumers:
-        raise NotYet(f"`consumers` leaves out {', '.join(sorted(missing))}: whoever is not named is not called when it is late.", expected=sorted(CONSUMERS), got=sorted(consumers), cause="consumers")
+        raise NotYet(
+            f"`consumers` leaves out {', '.join(sorted(missing))}: whoever is not named is not called when it is late.",
+            expected=sorted(CONSUMERS),
+            got=sorted(consumers),
+            cause="consumers",
+        )
     return "Product and all three consumers are named."
 
 
 def can_be_held_to_it(work: Work, data: Promise) -> str:
     promise = _promise(work)
     zone = promise.get("time_zone")
-    one_of(zone, ("Europe/Berlin",), "time_zone", "the zone whose wall clock is meant; “CET” is wrong for half of the year", cause="zone")
+    one_of(
+        zone,
+        ("Europe/Berlin",),
+        "time_zone",
+        "the zone whose wall clock is meant; “CET” is wrong for half of the year",
+        cause="zone",
+    )
     by = _clock(promise.get("fresh_by"))
     for ready, passed, kept in data.mornings:
         judged = ready is not None and ready <= by and (passed or promise.get("quality") is not True)

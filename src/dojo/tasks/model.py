@@ -15,9 +15,7 @@ class NotYet(Exception):
     said: one sentence to the learner; cause: key of the named mistake ("" when none was recognised).
     """
 
-    def __init__(
-        self, said: str, *, cause: str = "", tried: str = "", expected: Any = "", got: Any = "", look: str = ""
-    ):
+    def __init__(self, said: str, *, cause: str = "", tried: str = "", expected: Any = "", got: Any = "", look: str = ""):
         super().__init__(said)
         self.said, self.cause, self.tried, self.look = said, cause, tried, look
         self.expected, self.got = expected, got

@@ -149,9 +149,7 @@ def run(
     settings = {**os.environ, **QUIET, **get(name).settings}
     settings.pop("PYTHONPATH", None)
     full = [str(program(name, command[0])), *command[1:]]
-    return subprocess.run(
-        full, cwd=cwd, env=settings, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    return subprocess.run(full, cwd=cwd, env=settings, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def as_text() -> str:

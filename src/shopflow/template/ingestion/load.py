@@ -66,7 +66,9 @@ def files(sources: Path, table: str, days: list[dt.date]) -> list[str]:
 def extract(sources: Path, table: str, days: list[dt.date]) -> str:
     """A SQL expression that reads the extracts of these days."""
     reader = "read_csv" if table in CSV else "read_parquet"
-    options = "filename = true, hive_partitioning = false" + (", header = true" if table in CSV else ", union_by_name = true")
+    options = "filename = true, hive_partitioning = false" + (
+        ", header = true" if table in CSV else ", union_by_name = true"
+    )
     if table in CSV:
         columns = ", ".join(f"'{c.split()[0]}': '{c.split()[1]}'" for c in COLUMNS[table].split(", "))
         options += f", columns = {{{columns}}}"
@@ -89,7 +91,9 @@ def load(con: duckdb.DuckDBPyConnection, sources: Path, days: list[dt.date], loa
         raise
 
 
-def load_table(con: duckdb.DuckDBPyConnection, sources: Path, table: str, days: list[dt.date], loaded_at: dt.datetime) -> int:
+def load_table(
+    con: duckdb.DuckDBPyConnection, sources: Path, table: str, days: list[dt.date], loaded_at: dt.datetime
+) -> int:
     """Loads one table; see the module's first line for how."""
     if table in FULL:
         days = days[-1:]
@@ -98,7 +102,9 @@ def load_table(con: duckdb.DuckDBPyConnection, sources: Path, table: str, days: 
         f"from {extract(sources, table, days)}"
     )
     if table == "customers":
-        con.execute("insert into raw.customers_changes from incoming anti join raw.customers_changes using (customer_id, updated_at)")
+        con.execute(
+            "insert into raw.customers_changes from incoming anti join raw.customers_changes using (customer_id, updated_at)"
+        )
     if table in FULL:
         con.execute(f"delete from raw.{table}")
     else:
@@ -120,5 +126,7 @@ def keep_what_is_new(con: duckdb.DuckDBPyConnection, table: str) -> None:
         # The high watermark: only what changed after the newest change we hold.
         con.execute("delete from incoming where updated_at <= (select max(updated_at) from raw.orders)")
     elif "updated_at" in names(table):
-        con.execute(f"delete from incoming as new using raw.{table} as held where {same} and held.updated_at >= new.updated_at")
+        con.execute(
+            f"delete from incoming as new using raw.{table} as held where {same} and held.updated_at >= new.updated_at"
+        )
     con.execute(f"delete from raw.{table} as held using incoming as new where {same}")

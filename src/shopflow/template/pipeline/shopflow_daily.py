@@ -54,13 +54,17 @@ def ingest_orders(run) -> Done:
             landed = run.load.load(con, run.sources, days, run.clock.now)
         except run.load.SourceMissing as missing:
             raise StepFailed(str(missing)) from None
-    return Done(landed["orders"], landed["orders"], f"{len(days)} day{'s' if len(days) != 1 else ''}, {sum(landed.values()):,} rows")
+    return Done(
+        landed["orders"], landed["orders"], f"{len(days)} day{'s' if len(days) != 1 else ''}, {sum(landed.values()):,} rows"
+    )
 
 
 def dbt_run(run) -> Done:
     """Snapshot and models."""
     with run.connect() as con:
-        known = con.execute("select count(*) from information_schema.tables where table_name = 'customers_snapshot'").fetchone()[0]
+        known = con.execute(
+            "select count(*) from information_schema.tables where table_name = 'customers_snapshot'"
+        ).fetchone()[0]
     if not known:
         first = run.dbt(["run", "--select", "stg_customers"])
         first = run.dbt(["run-operation", "import_customer_history"]) if first.success else first
@@ -70,7 +74,9 @@ def dbt_run(run) -> Done:
     if not built.success:
         raise StepFailed("; ".join(f"{r.name}: {r.message}" for r in built.failed())[:300] or str(built))
     with run.connect() as con:
-        rows = con.execute("select (select count(*) from raw.order_items), (select count(*) from marts.fact_sales)").fetchone()
+        rows = con.execute(
+            "select (select count(*) from raw.order_items), (select count(*) from marts.fact_sales)"
+        ).fetchone()
     return Done(*rows, str(built))
 
 
