@@ -124,7 +124,10 @@ def _serve(message: dict[str, Any], names: dict[str, Any]) -> Any:
         raise NotAttempted(f"There is no `{name}` yet.")
     if op == "value":
         return plain.dumps(names[name]).decode()
-    return plain.dumps(_call(names[name], name, *plain.loads(message["arguments"].encode()))).decode()
+    arguments = plain.loads(message["arguments"].encode())
+    if op == "calls":
+        return plain.dumps([_call(names[name], name, list(args), {}) for args in arguments]).decode()
+    return plain.dumps(_call(names[name], name, *arguments)).decode()
 
 
 def _call(function: Any, name: str, args: list, kwargs: dict) -> Any:

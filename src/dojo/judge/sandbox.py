@@ -214,6 +214,10 @@ class SandboxWork:
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return self._answer({"op": "call", "name": name, "arguments": plain.dumps([list(args), kwargs]).decode()})
 
+    def calls(self, name: str, arguments: list[tuple]) -> list[Any]:
+        packed = plain.dumps([list(args) for args in arguments]).decode()
+        return self._answer({"op": "calls", "name": name, "arguments": packed})
+
     def file(self, path: str) -> str:
         text = self._files.get(path, "")
         if not text.strip() or is_stub_file(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +41,9 @@ class Work(Protocol):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """The result of the learner's function. Database arguments arrive as DuckDB connections."""
+
+    def calls(self, name: str, arguments: list[tuple]) -> list[Any]:
+        """The results of many calls in one journey, each on positional arguments of its own."""
 
     def file(self, path: str) -> str:
         """Text of a workspace file."""
@@ -98,7 +102,7 @@ class KernelWork:
             )
         return plain.copy(self._names[name])
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _function(self, name: str) -> Callable[..., Any]:
         if name not in self._names or self._names[name] is ...:
             raise NotAttempted(
                 f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
@@ -106,8 +110,20 @@ class KernelWork:
         function = self._names[name]
         if not callable(function):
             raise LearnerError("TypeError", f"`{name}` must be a function; it is a {type(function).__name__}")
+        return function
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        function = self._function(name)
+        return self._run(name, lambda: invoke(function, args, kwargs))
+
+    def calls(self, name: str, arguments: list[tuple]) -> list[Any]:
+        function = self._function(name)
+        return self._run(name, lambda: [invoke(function, args, {}) for args in arguments])
+
+    @staticmethod
+    def _run(name: str, work: Callable[[], Any]) -> Any:
         try:
-            return invoke(function, args, kwargs)
+            return work()
         except NotImplementedError:
             raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
         except plain.NotPlain as error:
