@@ -23,6 +23,7 @@ from dojo.tasks.model import Task
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_SECONDS = 120
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class AuthoringError(ValueError):
@@ -154,6 +155,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
         cell["id"] = notebook.cells[number]["id"]
         cell["metadata"] = notebook.cells[number]["metadata"]
         for output in cell.get("outputs", []):
+            # A live widget has another id at every run: its still picture is what is kept.
+            output.get("data", {}).pop(WIDGET_VIEW, None)
             if output.output_type == "stream" and output.name == "stderr":
                 raise AuthoringError(
                     f"cell {number} writes to stderr, which never comes out the same twice: {output.text[:300]}"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from shopflow import history, runlog, sources
-from shopflow.clock import FIRST_DAY, TODAY, days
+from shopflow.clock import FIRST_DAY, LAST_DAY, TODAY, days
 from shopflow.daily import run_day
 from shopflow.platform import Platform
 
@@ -41,15 +41,14 @@ def build(
 
 
 def _earlier_mornings(platform: Platform, morning: dt.date) -> None:
-    """The run log of the mornings before, which were quiet ones."""
-    quiet = {
-        d: "slow-monday" if d.weekday() == 0 else "ordinary"
-        for d in days(FIRST_DAY + dt.timedelta(days=1), morning - dt.timedelta(days=1))
-    }
+    """The run log of the mornings before this one."""
+    known = runlog.kinds(seed=platform.seed, last_day=LAST_DAY)
+    window = days(FIRST_DAY + dt.timedelta(days=1), morning - dt.timedelta(days=1))
     with platform.connect() as con:
         con.execute(runlog.CREATE)
-        if quiet:
-            con.register("earlier", runlog.simulate(seed=platform.seed, mornings=quiet, env=platform.env))
+        if window:
+            earlier = {day: known.get(day, "ordinary") for day in window}
+            con.register("earlier", runlog.simulate(seed=platform.seed, mornings=earlier, env=platform.env))
             con.execute("insert into ops.run_log from earlier")
 
 

@@ -37,7 +37,7 @@ from ops.run_log;
 """
 """Makes the run log and its view in Berlin wall time."""
 
-KINDS = ("ordinary", "slow-monday", "slow", "hung-step", "late-source", "failed-quality", "never-started")
+KINDS = ("ordinary", "slow-monday", "slow", "source-hiccup", "hung-step", "late-source", "failed-quality", "never-started")
 BAD = ("hung-step", "late-source", "failed-quality", "never-started")
 """Kinds of mornings; on a bad one the data is not there at eight unless somebody is woken."""
 
@@ -102,7 +102,7 @@ def scheduled_at(day: dt.date) -> dt.datetime:
 
 
 def kinds(*, seed: int = 7, last_day: dt.date = LAST_DAY, days_back: int = 90) -> dict[dt.date, str]:
-    """What kind of morning each of the days is: about one in eight bad, about one in twelve slow, Mondays slow as ever."""
+    """What kind of morning each day is: about one in eight bad, one in twelve slow or with a hiccup, Mondays slow as ever."""
     window = days(last_day - dt.timedelta(days=days_back - 1), last_day)
     dice = random.Random(f"kinds {seed} {last_day}")
     found = {day: "slow-monday" if day.weekday() == 0 else "ordinary" for day in window}
@@ -110,9 +110,9 @@ def kinds(*, seed: int = 7, last_day: dt.date = LAST_DAY, days_back: int = 90) -
     chosen = dice.sample(window, bad + days_back // 12)
     for number, day in enumerate(chosen[:bad]):
         found[day] = BAD[number % len(BAD)]
-    for day in chosen[bad:]:
+    for number, day in enumerate(chosen[bad:]):
         if found[day] == "ordinary":
-            found[day] = "slow"
+            found[day] = ("slow", "source-hiccup")[number % 2]
     return found
 
 
@@ -151,7 +151,16 @@ def _slow_monday(run: _Run) -> None:
 
 
 def _slow(run: _Run) -> None:
-    _ordinary(run, 30 + 22 * run.dice.random())
+    _ordinary(run, 18 + 12 * run.dice.random())
+
+
+def _source_hiccup(run: _Run) -> None:
+    for attempt in range(1, 2 + run.dice.randrange(2)):
+        run.step("ingest_orders", 1, "failed", "could not connect to the shop's database: connection refused", attempt)
+        run.now += dt.timedelta(minutes=4)
+    run.usual("ingest_orders", attempt=attempt + 1)
+    for step in STEPS[1:]:
+        run.usual(step)
 
 
 def _hung_step(run: _Run) -> None:
@@ -193,6 +202,7 @@ _MORNINGS = {
     "ordinary": _ordinary,
     "slow-monday": _slow_monday,
     "slow": _slow,
+    "source-hiccup": _source_hiccup,
     "hung-step": _hung_step,
     "late-source": _late_source,
     "failed-quality": _failed_quality,

@@ -74,5 +74,5 @@ def test_what_a_learner_makes_is_ignored() -> None:
 
 def test_python_is_lint_free() -> None:
     ruff = Path(sys.executable).with_name("ruff")
-    found = subprocess.run([ruff, "check", "."], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run([ruff, "check", "."], cwd=COURSE, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout

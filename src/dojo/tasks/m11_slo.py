@@ -42,10 +42,15 @@ def on_time(log: pa.Table, window: list[dt.date]) -> dict[dt.date, bool]:
         ready = [
             r
             for r in rows
-            if r["run_date"] == day and r["step"] == "publish" and r["status"] == "success" and runlog.to_berlin(r["finished_at"]).time() <= EIGHT
+            if r["run_date"] == day
+            and r["step"] == "publish"
+            and r["status"] == "success"
+            and runlog.to_berlin(r["finished_at"]).time() <= EIGHT
         ]
-        checks = sorted((r for r in rows if r["run_date"] == day and r["step"] == "quality_check"), key=lambda r: r["finished_at"])
-        before = [c for c in checks if ready and c["finished_at"] <= ready[0]["started_at"]]
+        checks = sorted(
+            (r for r in rows if r["run_date"] == day and r["step"] == "quality_check"), key=lambda r: r["finished_at"]
+        )
+        before = [c for c in checks if ready and c["finished_at"] <= min(r["started_at"] for r in ready)]
         kept[day] = bool(ready) and bool(before) and before[-1]["status"] == "success"
     return kept
 
@@ -76,7 +81,9 @@ def awkward_mornings(seed: int) -> Measured:
     first, last = dt.date(2025, 10, 13), dt.date(2025, 11, 9)
     dice = random.Random(f"awkward {seed}")
     kinds = dict.fromkeys(days(first, last), "ordinary")
-    for day, kind in zip(dice.sample(days(first, last), 4), ("late-source", "hung-step", "never-started", "failed-quality"), strict=True):
+    for day, kind in zip(
+        dice.sample(days(first, last), 4), ("late-source", "hung-step", "never-started", "failed-quality"), strict=True
+    ):
         kinds[day] = kind
     free = [d for d in kinds if kinds[d] == "ordinary"]
     summer = [d for d in free if d < dt.date(2025, 10, 26)]
@@ -85,7 +92,12 @@ def awkward_mornings(seed: int) -> Measured:
     retried, summer_late, again = dice.sample(summer, 3)
     rows = [r for r in runlog.simulate(seed=seed, mornings=kinds).to_pylist() if r["run_date"] != gone]
     for row in rows:
-        moved = {sharp: (8, 0), close: (7, 20 + seed % 10), summer_late: (8, 20 + seed % 10), winter_late: (8, 30 + seed % 10)}.get(row["run_date"])
+        moved = {
+            sharp: (8, 0),
+            close: (7, 20 + seed % 10),
+            summer_late: (8, 20 + seed % 10),
+            winter_late: (8, 30 + seed % 10),
+        }.get(row["run_date"])
         if moved and row["step"] == "publish":
             row["finished_at"] = runlog.to_utc(dt.datetime.combine(row["run_date"], dt.time(*moved)))
         if row["run_date"] == forced and row["step"] == "quality_check":
@@ -94,13 +106,34 @@ def awkward_mornings(seed: int) -> Measured:
             row.update(attempt=2)
             early = {**row, "attempt": 1, "status": "failed", "finished_at": row["started_at"] + dt.timedelta(seconds=30)}
             row["started_at"] = early["finished_at"]
-    failed = [r for r in rows if r["run_date"] == retried and r["step"] == "publish"][0]
-    rows.append({**failed, "attempt": 1, "status": "failed", "finished_at": failed["started_at"], "started_at": failed["started_at"] - dt.timedelta(seconds=30)})
+    failed = next(r for r in rows if r["run_date"] == retried and r["step"] == "publish")
+    rows.append(
+        {
+            **failed,
+            "attempt": 1,
+            "status": "failed",
+            "finished_at": failed["started_at"],
+            "started_at": failed["started_at"] - dt.timedelta(seconds=30),
+        }
+    )
     published = next(r for r in rows if r["run_date"] == again and r["step"] == "publish")
     corrected = runlog.to_utc(dt.datetime.combine(again, dt.time(10, 15)))
     rows.append({**published, "attempt": 2, "started_at": corrected, "finished_at": corrected + dt.timedelta(minutes=4)})
     log = pa.Table.from_pylist(rows)
-    return Measured({"ops.run_log": log}, first, last, on_time(log, days(first, last)), sharp, summer_late, winter_late, gone, forced, retried, close, again)
+    return Measured(
+        {"ops.run_log": log},
+        first,
+        last,
+        on_time(log, days(first, last)),
+        sharp,
+        summer_late,
+        winter_late,
+        gone,
+        forced,
+        retried,
+        close,
+        again,
+    )
 
 
 def each_morning_judged(work: Work, data: Measured) -> str:
@@ -116,11 +149,23 @@ def each_morning_judged(work: Work, data: Measured) -> str:
             tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="vanished",
         )  # fmt: skip
     named = {
-        data.close: (f"Published at {_utc(data, data.close)} UTC, which in winter is one hour later in Berlin and well before eight.", "utc"),
-        data.again: ("Published in time, and once more at 10:19 with a correction. Readers had their data when they needed it: the first success counts.", "again"),
+        data.close: (
+            f"Published at {_utc(data, data.close)} UTC, which in winter is one hour later in Berlin and well before eight.",
+            "utc",
+        ),
+        data.again: (
+            "Published in time, and once more at 10:19 with a correction. Readers had their data when they needed it: the first success counts.",
+            "again",
+        ),
         data.sharp: ("Published at 08:00:00: “by eight” includes eight.", "boundary"),
-        data.summer_late: (f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.summer_late)}.", "utc"),
-        data.winter_late: (f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.winter_late)}. Winter: one hour, not two.", "utc"),
+        data.summer_late: (
+            f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.summer_late)}.",
+            "utc",
+        ),
+        data.winter_late: (
+            f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.winter_late)}. Winter: one hour, not two.",
+            "utc",
+        ),
         data.forced: ("Published in time, after a quality check that had failed. The promise has two halves.", "quality"),
         data.retried: ("The first attempt to publish failed, the second was in time: readers had their data.", "attempt"),
     }
@@ -129,7 +174,13 @@ def each_morning_judged(work: Work, data: Measured) -> str:
             raise NotYet(f"{day}: {said}", tried=tried, expected=data.kept[day], got=got.get(day), cause=cause)
     wrong_days = sorted(d for d in data.kept if got.get(d) != data.kept[d])
     if wrong_days:
-        raise NotYet(f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.", tried=tried, expected=data.kept[wrong_days[0]], got=got.get(wrong_days[0]), cause="mornings")
+        raise NotYet(
+            f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.",
+            tried=tried,
+            expected=data.kept[wrong_days[0]],
+            got=got.get(wrong_days[0]),
+            cause="mornings",
+        )
     if extra := set(got) - set(data.kept):
         raise NotYet(f"{min(extra)} is outside of the window that was asked for.", tried=tried, cause="window")
     return f"{sum(data.kept.values())} of {len(data.kept)} mornings kept."
@@ -139,12 +190,22 @@ def a_narrow_window(work: Work, data: Measured) -> str:
     day = data.gone
     got = work.call("kept_promises", Database(data.tables), day, day)
     if not isinstance(got, dict) or [bool(v) for v in got.values()] != [False]:
-        raise NotYet(f"Asked for {day} alone, a morning without a single row in the log. One morning, not kept.", tried=f"kept_promises(con, {day}, {day})", expected={day: False}, got=got, cause="vanished")
+        raise NotYet(
+            f"Asked for {day} alone, a morning without a single row in the log. One morning, not kept.",
+            tried=f"kept_promises(con, {day}, {day})",
+            expected={day: False},
+            got=got,
+            cause="vanished",
+        )
     return "A morning that left no trace counts as broken."
 
 
 def _utc(data: Measured, day: dt.date) -> str:
-    return next(f"{r['finished_at']:%H:%M}" for r in data.tables["ops.run_log"].to_pylist() if r["run_date"] == day and r["step"] == "publish")
+    return next(
+        f"{r['finished_at']:%H:%M}"
+        for r in data.tables["ops.run_log"].to_pylist()
+        if r["run_date"] == day and r["step"] == "publish"
+    )
 
 
 _KEPT = """
@@ -270,13 +331,25 @@ def supported_by_history(work: Work, data: Histories) -> str:
             average = max((c for c in CANDIDATES if sum(kept) / len(kept) >= c), default=None)
             months = min(sum(kept[i : i + 30]) for i in (0, 30, 60))
             if got == average:
-                said, cause = f"The average over the quarter hides its worst stretch: there were 30 mornings in a row with only {worst} kept.", "average"
+                said, cause = (
+                    f"The average over the quarter hides its worst stretch: there were 30 mornings in a row with only {worst} kept.",
+                    "average",
+                )
             elif got == max((c for c in CANDIDATES if months >= round(c * 30, 9)), default=None):
-                said, cause = f"You cut the quarter in three. The worst 30 mornings in a row, {worst} kept, lie across a cut.", "months"
+                said, cause = (
+                    f"You cut the quarter in three. The worst 30 mornings in a row, {worst} kept, lie across a cut.",
+                    "months",
+                )
             else:
-                said, cause = f"The worst 30 mornings in a row kept {worst}; that is {worst / 30:.0%}. You would promise what you have not done.", "wish"
+                said, cause = (
+                    f"The worst 30 mornings in a row kept {worst}; that is {worst / 30:.0%}. You would promise what you have not done.",
+                    "wish",
+                )
         else:
-            said, cause = f"Too modest: even the worst 30 mornings in a row kept {worst} of 30, which is {worst / 30:.0%}. Reaching an objective exactly is reaching it.", "modest"
+            said, cause = (
+                f"Too modest: even the worst 30 mornings in a row kept {worst} of 30, which is {worst / 30:.0%}. Reaching an objective exactly is reaching it.",
+                "modest",
+            )
         raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
     return f"Seven histories; the real one supports {data.cases[0][2]}."
 
@@ -351,19 +424,34 @@ def spends_morning_by_morning(work: Work, data: Spending) -> str:
         tried = f"budget_left for {len(kept)} mornings, {kept.count(False)} lost, objective {objective:.0%}"
         got = work.call("budget_left", list(kept), objective)
         if not isinstance(got, list | tuple) or len(got) != len(kept):
-            raise NotYet("Return a list with one number for each morning.", tried=tried, expected=f"{len(kept)} numbers", got=got, cause="shape")
+            raise NotYet(
+                "Return a list with one number for each morning.",
+                tried=tried,
+                expected=f"{len(kept)} numbers",
+                got=got,
+                cause="shape",
+            )
         values = [number(v, "What is left") for v in got]
         if all(abs(v - w) < 1e-6 for v, w in zip(values, want, strict=True)):
             continue
         budget = (1 - objective) * len(kept)
         if all(abs(v - max(0.0, w)) < 1e-6 for v, w in zip(values, want, strict=True)):
-            said, cause = "You stop at zero. An overspent budget is below zero, and how far below is what the policy meeting is about.", "floor"
+            said, cause = (
+                "You stop at zero. An overspent budget is below zero, and how far below is what the policy meeting is about.",
+                "floor",
+            )
         elif len(kept) != 30 and abs(values[0] - ((1 - objective) * 30 - (not kept[0]))) < 1e-6:
-            said, cause = f"This period has {len(kept)} mornings, so {1 - objective:.0%} of them are {budget:g}; you reckon with 30.", "thirty"
+            said, cause = (
+                f"This period has {len(kept)} mornings, so {1 - objective:.0%} of them are {budget:g}; you reckon with 30.",
+                "thirty",
+            )
         elif all(abs(v - (w + (not k))) < 1e-6 for v, w, k in zip(values, want, kept, strict=True)):
             said, cause = "You give what was left before each morning. After a lost morning its loss is in.", "before"
         elif abs(values[0] - objective * len(kept)) < 1.1:
-            said, cause = f"The budget is what may be lost: {1 - objective:.0%} of {len(kept)} mornings, {budget:g}. You started from what must be kept.", "inverted"
+            said, cause = (
+                f"The budget is what may be lost: {1 - objective:.0%} of {len(kept)} mornings, {budget:g}. You started from what must be kept.",
+                "inverted",
+            )
         elif budget and all(abs(v * budget - w) < 1e-6 for v, w in zip(values, want, strict=True)):
             said, cause = "You give shares of the budget; the on-call plan counts in mornings.", "share"
         else:
@@ -463,12 +551,12 @@ def streams(seed: int) -> tuple[Stream, ...]:
     exact = tuple((1000, 144) if 10 <= n < 26 else (1000, 0) for n in range(36))
     return (
         made("a blip of five minutes", {at: 0.6}, "blip", "One bad bin: 60 % of five minutes is 5 % of the hour. The long window is there to sleep through it."),
-        made("a slow burn", {n: 0.08 for n in range(6, 36)}, "slow-burn", "Burning at eight times the rate is a ticket for the morning, not a page."),
-        made("half an hour, then mended", {n: 0.8 for n in range(at, at + 6)}, "recovered", "The hour still looks bad long after it was mended; the short window knows that it is over."),
-        made("an hour without a single read", {n: 0.9 for n in range(26, 36)}, "no-reads", "No reads, no burn: nothing can be divided by nothing.", tuple(range(8, 24))),
+        made("a slow burn", dict.fromkeys(range(6, 36), 0.08), "slow-burn", "Burning at eight times the rate is a ticket for the morning, not a page."),
+        made("half an hour, then mended", dict.fromkeys(range(at, at + 6), 0.8), "recovered", "The hour still looks bad long after it was mended; the short window knows that it is over."),
+        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), "no-reads", "No reads, no burn: nothing can be divided by nothing.", tuple(range(8, 24))),
         made("a bad start", {0: 0.6, 5: 0.6}, "first-bins", "Before there is an hour to look back on, the long window is what there is, from bin 0."),
         Stream("exactly 14.4 times", exact, right_pages(exact, OBJECTIVE), "boundary", "“14.4 or more” includes 14.4."),
-        made("an outage of forty minutes", {n: 0.9 for n in range(at, at + 8)}, "outage", "Nine reads in ten were stale, and both windows say so."),
+        made("an outage of forty minutes", dict.fromkeys(range(at, at + 8), 0.9), "outage", "Nine reads in ten were stale, and both windows say so."),
     )  # fmt: skip
 
 
@@ -586,8 +674,14 @@ def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
         if needed and (at is None or replay.times[at] > needed):
             wrong_days.append((replay, at))
     if not wrong_days:
-        slack = min((dt.datetime.combine(r.day, EIGHT) - dt.datetime.combine(r.day, r.times[a])).seconds // 60 for r, a in zip(data, first, strict=True) if a is not None and r.kind in NEEDED)
-        return f"All {sum(r.kind in NEEDED for r in data)} bad mornings paged; the tightest leaves {slack} minutes until eight."
+        slack = min(
+            (dt.datetime.combine(r.day, EIGHT) - dt.datetime.combine(r.day, r.times[a])).seconds // 60
+            for r, a in zip(data, first, strict=True)
+            if a is not None and r.kind in NEEDED
+        )
+        return (
+            f"All {sum(r.kind in NEEDED for r in data)} bad mornings paged; the tightest leaves {slack} minutes until eight."
+        )
     if all(at is None for at in first):
         raise NotYet(
             f"{len(data)} mornings, 37 calls each, and never a page, while {len(wrong_days)} of them broke the promise.",
@@ -603,7 +697,11 @@ def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
     }[replay.kind]
     when = "you paged nobody" if at is None else f"you paged at {replay.times[at]:%H:%M}"
     cause = _clock_cause(data, first) or (replay.kind if at is None else "too-late")
-    extra = " Before and after 26 October you page at different times of the Berlin morning: the log is in UTC, the promise is not." if cause == "clock" else ""
+    extra = (
+        " Before and after 26 October you page at different times of the Berlin morning: the log is in UTC, the promise is not."
+        if cause == "clock"
+        else ""
+    )
     raise NotYet(
         f"On {replay.day} {said}{extra}",
         tried=f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time", expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got=when, cause=cause,
@@ -655,7 +753,7 @@ def _first_pages(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
 
 
 def _clock_cause(data: tuple[Replay, ...], first: list[int | None]) -> str:
-    """"clock" when mornings that never start are paged at another Berlin time before 26 October than after it."""
+    """ "clock" when mornings that never start are paged at another Berlin time before 26 October than after it."""
     at = {(r.day < dt.date(2025, 10, 26)): n for r, n in zip(data, first, strict=True) if r.kind == "never-started"}
     return "clock" if at[True] != at[False] else ""
 
@@ -765,7 +863,11 @@ def period(seed: int) -> Period:
 def _policy(work: Work) -> dict[str, Any]:
     found = parse_yaml(work.file(POLICY), POLICY)
     if not isinstance(found, dict) or not isinstance(found.get("rules"), list):
-        raise NotYet("The file must be a mapping with `objective`, `mornings`, `rules` (a list), `decides` and `exceptions`.", cause="shape", got=found)
+        raise NotYet(
+            "The file must be a mapping with `objective`, `mornings`, `rules` (a list), `decides` and `exceptions`.",
+            cause="shape",
+            got=found,
+        )
     return found
 
 
@@ -773,11 +875,20 @@ def decides_every_morning(work: Work, data: Period) -> str:
     policy = _policy(work)
     objective, mornings = number(policy.get("objective"), "`objective`"), number(policy.get("mornings"), "`mornings`")
     if (objective, mornings) != (0.8, 30):
-        raise NotYet("This policy is about 80 % of 30 mornings, as agreed with finance.", expected="objective: 0.8, mornings: 30", got=f"objective: {objective}, mornings: {mornings:g}", cause="objective")
+        raise NotYet(
+            "This policy is about 80 % of 30 mornings, as agreed with finance.",
+            expected="objective: 0.8, mornings: 30",
+            got=f"objective: {objective}, mornings: {mornings:g}",
+            cause="objective",
+        )
     rules = []
     for rule in policy["rules"]:
         if not isinstance(rule, dict) or rule.get("action") not in ("slow-down", "freeze"):
-            raise NotYet("Each rule has `left_at_most` (a share of the budget) and `action`: slow-down or freeze.", got=rule, cause="rule")
+            raise NotYet(
+                "Each rule has `left_at_most` (a share of the budget) and `action`: slow-down or freeze.",
+                got=rule,
+                cause="rule",
+            )
         rules.append((number(rule.get("left_at_most"), "`left_at_most`"), rule["action"]))
     left = left_after_each(data.kept, objective)
     for n, want in enumerate(data.actions):
@@ -797,11 +908,25 @@ def decides_every_morning(work: Work, data: Period) -> str:
 def somebody_decides(work: Work, data: Period) -> str:
     policy = _policy(work)
     who = policy.get("decides")
-    if not isinstance(who, str) or len(who.strip()) < 4 or who.strip().lower() in ("team", "everyone", "everybody", "all", "we all"):
-        raise NotYet("`decides` names one role that may say stop. What everybody decides, nobody does.", expected="a role, for example: data product owner", got=who, cause="owner")
+    if (
+        not isinstance(who, str)
+        or len(who.strip()) < 4
+        or who.strip().lower() in ("team", "everyone", "everybody", "all", "we all")
+    ):
+        raise NotYet(
+            "`decides` names one role that may say stop. What everybody decides, nobody does.",
+            expected="a role, for example: data product owner",
+            got=who,
+            cause="owner",
+        )
     exceptions = policy.get("exceptions")
     if not isinstance(exceptions, list) or not any("secur" in str(e).lower() for e in exceptions):
-        raise NotYet("A freeze needs its exceptions in writing, security fixes first: otherwise the first leak is negotiated at night.", expected="exceptions: [security fixes, …]", got=exceptions, cause="exceptions")
+        raise NotYet(
+            "A freeze needs its exceptions in writing, security fixes first: otherwise the first leak is negotiated at night.",
+            expected="exceptions: [security fixes, …]",
+            got=exceptions,
+            cause="exceptions",
+        )
     return f"“{who}” decides; {len(exceptions)} exceptions."
 
 
