@@ -193,7 +193,21 @@ def drift() -> list[Drift]:
                 exercise = COURSE / "exercises" / target.name
                 if not exercise.exists() or exercise.read_text(encoding="utf-8") != as_json(exercise_of(fresh)):
                     found.append(Drift(exercise, source, "differs from its source"))
+    for target, (made, source) in PAGES.items():
+        path = COURSE / target
+        if not path.exists() or path.read_text(encoding="utf-8") != made():
+            found.append(Drift(path, COURSE / source, "differs from its source"))
     return found + _orphans()
+
+
+def _fault_page() -> str:
+    from shopflow.faults import reference
+
+    return reference.page()
+
+
+PAGES = {"book/reference/faults.md": (_fault_page, "src/shopflow/faults/")}
+"""Generated pages: what makes each, and where to edit."""
 
 
 def _orphans() -> list[Drift]:
@@ -220,13 +234,16 @@ def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
             if rerun or not target.exists() or _stripped(target) != as_json(fresh):
                 print(f"running {folder}/{source.stem}", file=sys.stderr, flush=True)
                 written += _write(target, as_json(execute(fresh, source.parent)))
+    if not only:
+        for target, (made, _) in PAGES.items():
+            written += _write(COURSE / target, made())
     return written
 
 
 def _write(path: Path, text: str) -> list[Path]:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return []
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return [path]
 

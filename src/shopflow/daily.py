@@ -100,6 +100,8 @@ def _with_retries(run: Run, dag: ModuleType, name: str, work: Callable[[], Any],
         begun, final, done, status = run.clock.now, False, None, "success"
         try:
             _obstacle(run, dag, name)
+            if name == "ingest_orders" and str(run.day) in run.platform.switches.get("two-runs", []):
+                work()
             done = work()
             message = done.message
         except dag.StepFailed as failed:

@@ -9,6 +9,8 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import duckdb
+
 RETRIES = {"ingest_orders": 3, "dbt_run": 1, "quality_check": 0, "publish": 2}
 BACK_OFF_MINUTES = 5
 PUBLISHED = ("fact_sales", "daily_revenue", "dim_customer", "dim_product", "dim_store", "dim_date")
@@ -54,6 +56,8 @@ def ingest_orders(run) -> Done:
             landed = run.load.load(con, run.sources, days, run.clock.now)
         except run.load.SourceMissing as missing:
             raise StepFailed(str(missing)) from None
+        except duckdb.Error as error:
+            raise StepFailed(str(error).splitlines()[0], final=True) from None
     return Done(
         landed["orders"], landed["orders"], f"{len(days)} day{'s' if len(days) != 1 else ''}, {sum(landed.values()):,} rows"
     )
