@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -96,8 +97,8 @@ def _look(error: LearnerError) -> str:
 
 def show(value: Any, limit: int = 400) -> str:
     """A value as a learner reads it: short, one line where possible."""
-    if isinstance(value, str):
-        text = value
+    if isinstance(value, str | Decimal):
+        text = str(value)
     elif type(value).__name__ == "DataFrame":
         text = f"a table of {len(value)} rows\n{value.head(5).to_string(index=False)}"
     elif isinstance(value, list | tuple | set | frozenset) and len(value) > 8:

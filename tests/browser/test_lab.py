@@ -1,0 +1,162 @@
+"""The course in a real JupyterLab in Chromium: a lesson top to bottom, a task wrong and right, a widget by keyboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from dojo import lab
+from dojo.places import COURSE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+TOKEN = "a-token-for-the-test"
+PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
+
+RUN_ALL = """async () => {
+  await window.jupyterapp.commands.execute('notebook:run-all-cells');
+}"""
+STATE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  return panel.content.widgets.filter(w => w.model.type === 'code').map(w => ({
+    count: w.model.executionCount,
+    error: w.model.outputs.toJSON().some(o => o.output_type === 'error'),
+  }));
+}"""
+SET_AND_RUN = """async ([start, source]) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const index = notebook.widgets.findIndex(w => w.model.sharedModel.getSource().startsWith(start));
+  if (source !== null) notebook.widgets[index].model.sharedModel.setSource(source);
+  notebook.activeCellIndex = index;
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+  notebook.scrollToItem(index, 'center');
+  return notebook.widgets[index].model.outputs.toJSON().map(o => (o.data && o.data['text/plain']) || o.text || o.evalue || '').join('\\n');
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """JupyterLab with the course's settings over copies of the notebooks, with a learner's folder of its own."""
+    root = tmp_path_factory.mktemp("lab")
+    for folder in ("notebooks", "exercises"):
+        shutil.copytree(COURSE / folder, root / folder)
+    settings = root / "settings"
+    settings.mkdir()
+    (settings / "jupyter_server_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
+    os.environ["JUPYTER_CONFIG_PATH"] = str(settings)
+    port = lab.free_port(18888)
+    command = [f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)]
+    folders = {"DOJO_HOME": str(root / "work"), "DOJO_CHECKPOINTS": str(COURSE / "work" / ".checkpoints")}
+    process = subprocess.Popen(command, env={**lab.environment(TOKEN), **folders}, cwd=root, stderr=subprocess.DEVNULL)
+    del os.environ["JUPYTER_CONFIG_PATH"]
+    try:
+        wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2).status == 200, 60)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(true, seconds):
+    """Waits until `true` is; what it raises meanwhile does not count."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return
+        except Exception:
+            pass
+        time.sleep(0.3)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as p:
+        opened = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_notebook(server, browser):
+    """Opens a notebook and waits for its kernel."""
+    pages = []
+
+    def opens(path):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        pages.append(page)
+        page.goto(f"{server}/lab/tree/{path}?reset&token={TOKEN}")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        ready = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        page.wait_for_function(ready, timeout=60_000)
+        return page
+
+    yield opens
+    for page in pages:
+        page.close()
+
+
+def picture(page, name):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(PICTURES / f"{name}.png"))
+
+
+@pytest.mark.parametrize("path", sorted(p.name for p in (COURSE / "notebooks").glob("*.ipynb")))
+def test_a_lesson_runs_top_to_bottom(open_notebook, path):
+    page = open_notebook(f"notebooks/{path}")
+    page.evaluate(RUN_ALL)
+    wait_for(lambda: all(cell["count"] for cell in page.evaluate(STATE)), 120)
+    assert not any(cell["error"] for cell in page.evaluate(STATE))
+    picture(page, f"lesson-{path[:2]}-end")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0)")
+    page.wait_for_timeout(500)
+    picture(page, f"lesson-{path[:2]}-top")
+
+
+def test_a_task_done_wrong_names_the_cause_and_done_right_moves_progress(open_notebook):
+    page = open_notebook("exercises/00-start-here.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo import", None])
+    assert "Not attempted" in page.evaluate(SET_AND_RUN, ['check("00.4")', None])
+    wrong = (
+        "def lost_lines(con):\n"
+        "    query = 'select order_id, line_number from raw.order_items where order_id not in (select order_id from marts.fact_sales)'\n"
+        "    return con.execute(query).fetchall()"
+    )
+    page.evaluate(SET_AND_RUN, ["def lost_lines", wrong])
+    said = page.evaluate(SET_AND_RUN, ['check("00.4")', None])
+    assert "Not yet" in said and "gone as a whole" in said
+    page.get_by_text("lines of orders that are gone as a whole").wait_for(timeout=5_000)
+    picture(page, "task-not-yet")
+    assert "00.4 What never arrived: tried" in page.evaluate(SET_AND_RUN, ['progress("00")', None])
+    right = wrong.replace("order_id not in (select order_id from", "(order_id, line_number) not in (select (order_id, line_number) from")
+    page.evaluate(SET_AND_RUN, ["def lost_lines", right])
+    page.evaluate(SET_AND_RUN, ['check("00.4")', None])
+    page.get_by_text("Silent where nothing is lost").wait_for(timeout=5_000)
+    picture(page, "task-passed")
+    assert "00.4 What never arrived: solved" in page.evaluate(SET_AND_RUN, ['progress("00")', None])
+    picture(page, "progress")
+
+
+def test_the_burn_rate_explorer_answers_the_arrow_keys(open_notebook):
+    page = open_notebook("notebooks/11-slo.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo.widgets import", None])
+    slider = page.get_by_label("Stale reads: 5 %")
+    slider.wait_for(timeout=20_000)
+    before = page.locator(".dojo-burn output").inner_text()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(lambda: page.locator(".dojo-burn output").inner_text() != before, 5)
+    assert "Burn rate 8.0" in page.locator(".dojo-burn output").inner_text()
+    picture(page, "burn-rate")
