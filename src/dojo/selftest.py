@@ -46,8 +46,7 @@ def try_task(task_id: str) -> TaskTest:
     """Everything selftest knows to try on one task."""
     task = tasks.get(task_id)
     result = TaskTest(task_id)
-    solved = _submission(read_source(COURSE / "solutions" / f"{stem(task.module)}.md"))
-    answer = solved.answer(task)
+    answer = solved(task.module).answer(task)
     with Sandbox() as sandbox:
         _lint(task, result)
         _stub(task, result, sandbox)
@@ -55,6 +54,11 @@ def try_task(task_id: str) -> TaskTest:
         _opposition(task, answer, result, sandbox)
         _mutants(task, answer, result, sandbox)
     return result
+
+
+def solved(key: str) -> Submission:
+    """The solution notebook of a module, as if a learner had handed it in."""
+    return _submission(read_source(COURSE / "solutions" / f"{stem(key)}.md"))
 
 
 def _submission(notebook: Any) -> Submission:

@@ -1,0 +1,196 @@
+"""The speed table: what the course does, measured beside a yardstick in the same run. Figures, never a verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dojo import authoring, grading, selftest, submission, tasks
+from dojo.judge.sandbox import Sandbox
+from dojo.places import COURSE
+from dojo.tools import environments
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: what was measured, ours, the yardstick with its name, and the goal."""
+
+    what: str
+    ours: str
+    yardstick: str
+    goal: str
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Median wall seconds of some repetitions."""
+    taken = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def checks() -> Line:
+    """Every task's solution checked in this process, data of the judge already made."""
+    taken = []
+    for key in tasks.module_keys():
+        solved = selftest.solved(key)
+        for task in tasks.tasks_of(key):
+            answer = solved.answer(task)
+            selftest.in_kernel(task, answer)
+            taken.append(seconds(lambda task=task, answer=answer: selftest.in_kernel(task, answer)) * 1000)
+    ours = f"median {statistics.median(taken):.0f} ms, worst {max(taken):.0f} ms ({len(taken)} tasks)"
+    bare = seconds(lambda: subprocess.run([sys.executable, "-c", "assert 1 + 1 == 2"], check=True)) * 1000
+    return Line("check of a task in the kernel", ours, f"a bare assert in a new Python: {bare:.0f} ms", "median ≤ 50 ms, worst ≤ 300 ms")
+
+
+def dbt(root: Path) -> list[Line]:
+    """One model and the whole project in process, beside the dbt command line on the same company."""
+    from shopflow import transform
+    from shopflow.platform import Platform
+
+    platform = Platform(root, "dev")
+
+    def run(*args: str) -> None:
+        assert transform.dbt(platform.project, list(args), warehouse=platform.warehouse).success
+
+    run("parse")
+    one, whole = seconds(lambda: run("run", "--select", "daily_revenue")), seconds(lambda: run("build"))
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build", "--project-dir", ".", "--profiles-dir", "."]
+    settings = {**os.environ, **transform.QUIET, "SHOPFLOW_WAREHOUSE": str(platform.warehouse)}
+    cli = seconds(lambda: subprocess.run(command, cwd=platform.project, env=settings, check=True, capture_output=True), 2)
+    return [
+        Line("dbt: one model", f"{one:.2f} s", f"dbt CLI, whole build: {cli:.1f} s", "≤ 0.5 s"),
+        Line("dbt: the whole project with its tests", f"{whole:.2f} s", f"dbt CLI, whole build: {cli:.1f} s", "≤ 1.6 s"),
+    ]
+
+
+def company(root: Path) -> list[Line]:
+    """A fresh company, and one restored from a checkpoint; the first cell of a notebook in a new Python."""
+    from shopflow import checkpoint, transform
+
+    transform.warm_up()
+    begun = time.perf_counter()
+    checkpoint.build(root / "fresh")
+    fresh = time.perf_counter() - begun
+    home = root / "home"
+    cell = "import time; t = time.perf_counter(); from dojo import start; start('00'); print(time.perf_counter() - t)"
+    from dojo.workspace import checkpoint_of, checkpoints
+
+    checkpoint_of("00")
+    settings = {**os.environ, "DOJO_HOME": str(home), "DOJO_CHECKPOINTS": str(checkpoints())}
+    first = []
+    for _ in range(3):
+        shutil.rmtree(home, ignore_errors=True)
+        first.append(float(subprocess.run([sys.executable, "-c", cell], env=settings, check=True, capture_output=True, text=True).stdout))
+    imported = "import time; t = time.perf_counter(); import dbt.cli.main; print(time.perf_counter() - t)"
+    alone = float(subprocess.run([sys.executable, "-c", imported], check=True, capture_output=True, text=True).stdout)
+    return [
+        Line("a fresh company: generated, loaded, built", f"{fresh:.1f} s", "none", "≤ 8 s"),
+        Line("first cell, workspace restored", f"{statistics.median(first):.2f} s", f"import of dbt alone: {alone:.1f} s", "≤ 1 s"),
+    ]
+
+
+def generator(root: Path) -> list[Line]:
+    """Rows a second of the source systems, with the peak of resident memory."""
+    code = (
+        "import sys, time; from pathlib import Path; from shopflow import sources; t = time.perf_counter();"
+        "rows = sum(sources.generate(Path(sys.argv[1]), orders=int(sys.argv[2])).values()); print(rows, time.perf_counter() - t)"
+    )
+    lines = []
+    for orders, goal in ((10_000, "≤ 2 s"), (1_000_000, ""), (10_000_000, "≤ 4 GiB")):
+        folder = root / "generated"
+        done = subprocess.run([sys.executable, "-c", code, str(folder), str(orders)], check=True, capture_output=True, text=True)
+        rows, taken = done.stdout.split()
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        ours = f"{float(taken):.1f} s, {int(rows) / float(taken):,.0f} rows/s, children so far ≤ {peak:.1f} GiB"
+        lines.append(Line(f"sources of {orders:,} orders", ours, "none", goal))
+        shutil.rmtree(folder)
+    return lines
+
+
+def graded(root: Path) -> Line:
+    """Ten submissions of the exercise of module 00, grader already up, beside nbgrader on the same notebook."""
+    exercise = root / "00-start-here.ipynb"
+    shutil.copy(COURSE / "solutions" / exercise.name, exercise)
+    with Sandbox() as sandbox:
+        grading.grade(submission.read(exercise), exercise.name, sandbox)
+        ours = seconds(lambda: [grading.grade(submission.read(exercise), exercise.name, sandbox) for _ in range(10)]) / 10
+    try:
+        theirs = nbgrader(root / "nbgrader")
+        beside = f"nbgrader: {theirs:.2f} s, {theirs / ours:.0f} times as long"
+    except (OSError, subprocess.CalledProcessError) as error:
+        beside = f"nbgrader could not be measured: {str(error)[:80]}"
+    return Line("grading one submission, grader up", f"{ours * 1000:.0f} ms", beside, "≥ 10 × faster")
+
+
+def nbgrader(course: Path, submissions: int = 3) -> float:
+    """Seconds nbgrader takes for one submission of the same notebook, its own start taken off."""
+    import nbformat
+
+    environments.add("nbgrader")
+    program = environments.program("nbgrader", "nbgrader")
+    kernel = course / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+    notebook = nbformat.read(COURSE / "solutions" / "00-start-here.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = authoring.without_markers(cell.source).rstrip()
+    for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code" and c.source.startswith("check(")):
+        cell.source = f"assert {cell.source}.passed"
+        cell.metadata["nbgrader"] = {
+            "grade": True, "grade_id": f"check-{number}", "locked": True, "points": 1, "schema_version": 3,
+            "solution": False, "task": False,
+        }  # fmt: skip
+    (course / "source" / "one").mkdir(parents=True)
+    nbformat.write(notebook, course / "source" / "one" / "00.ipynb")
+    from dojo.workspace import checkpoints
+
+    path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    settings = {**os.environ, "PATH": path, "JUPYTER_PATH": str(course), "DOJO_HOME": str(course / "home"), "DOJO_CHECKPOINTS": str(checkpoints())}
+
+    def call(*args: str) -> float:
+        begun = time.perf_counter()
+        subprocess.run([str(program), *args, f"--course={course}"], cwd=course, env=settings, check=True, capture_output=True)
+        return time.perf_counter() - begun
+
+    call("generate_assignment", "one")
+    for number in range(submissions):
+        target = course / "submitted" / f"learner{number}" / "one"
+        target.mkdir(parents=True)
+        nbformat.write(notebook, target / "00.ipynb")
+    single = call("autograde", "one", "--create", "--student=learner0", "--force")
+    every = call("autograde", "one", "--create", "--force")
+    return (every - single) / (submissions - 1)
+
+
+def main() -> int:
+    """`dojo bench`: prints the table. Takes some minutes, most of them for ten million orders and for nbgrader."""
+    lines: list[Line] = []
+    with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
+        root = Path(folder)
+        for part in (
+            lambda: [checks()],
+            lambda: company(root),
+            lambda: dbt(root / "fresh"),
+            lambda: [graded(root)],
+            lambda: generator(root),
+        ):
+            lines += part()
+            print(f"… {lines[-1].what}", file=sys.stderr, flush=True)
+    wide = [max(len(getattr(line, f)) for line in lines) for f in ("what", "ours", "yardstick", "goal")]
+    for line in [Line("what", "ours", "yardstick, same run", "goal"), *lines]:
+        print("  ".join(text.ljust(w) for text, w in zip((line.what, line.ours, line.yardstick, line.goal), wide, strict=True)).rstrip())
+    return 0
