@@ -274,9 +274,13 @@ def _sweep(contained: bool, homes_before: set[str]) -> None:
 def _rehearse() -> None:
     """One journey of a small table, so that no task pays for what its libraries load on first use."""
     import pandas as pd
+    import pyarrow as pa
 
     frame = plain.copy(pd.DataFrame({"day": pd.to_datetime(["2025-12-01"]), "n": [1], "text": ["a"]}))
     repr(frame.groupby("text").agg({"n": "sum"}))
+    con = plain.Database({"rehearsal.rows": pa.table({"n": [1]})}).connect()
+    con.execute("select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows").fetchall()
+    con.close()
 
 
 def main() -> None:
