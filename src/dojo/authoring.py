@@ -193,21 +193,20 @@ def drift() -> list[Drift]:
                 exercise = COURSE / "exercises" / target.name
                 if not exercise.exists() or exercise.read_text(encoding="utf-8") != as_json(exercise_of(fresh)):
                     found.append(Drift(exercise, source, "differs from its source"))
-    for target, (made, source) in PAGES.items():
-        path = COURSE / target
-        if not path.exists() or path.read_text(encoding="utf-8") != made():
-            found.append(Drift(path, COURSE / source, "differs from its source"))
+    for path, (text, source) in pages().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            found.append(Drift(path, source, "differs from its source"))
     return found + _orphans()
 
 
-def _fault_page() -> str:
+def pages() -> dict[Path, tuple[str, Path]]:
+    """Generated files that are no notebooks: path → (text, where to edit)."""
+    from shopflow import sample
     from shopflow.faults import reference
 
-    return reference.page()
-
-
-PAGES = {"book/reference/faults.md": (_fault_page, "src/shopflow/faults/")}
-"""Generated pages: what makes each, and where to edit."""
+    company = COURSE / "src" / "shopflow"
+    made = {COURSE / "data" / name: (text, company / "sample.py") for name, text in sample.files().items()}
+    return {**made, COURSE / "book" / "reference" / "faults.md": (reference.page(), company / "faults")}
 
 
 def _orphans() -> list[Drift]:
@@ -235,8 +234,8 @@ def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
                 print(f"running {folder}/{source.stem}", file=sys.stderr, flush=True)
                 written += _write(target, as_json(execute(fresh, source.parent)))
     if not only:
-        for target, (made, _) in PAGES.items():
-            written += _write(COURSE / target, made())
+        for target, (text, _) in pages().items():
+            written += _write(target, text)
     return written
 
 

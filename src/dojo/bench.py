@@ -52,7 +52,12 @@ def checks() -> Line:
             taken.append(seconds(lambda task=task, answer=answer: selftest.in_kernel(task, answer)) * 1000)
     ours = f"median {statistics.median(taken):.0f} ms, worst {max(taken):.0f} ms ({len(taken)} tasks)"
     bare = seconds(lambda: subprocess.run([sys.executable, "-c", "assert 1 + 1 == 2"], check=True)) * 1000
-    return Line("check of a task in the kernel", ours, f"a bare assert in a new Python: {bare:.0f} ms", "median ≤ 50 ms, worst ≤ 300 ms")
+    return Line(
+        "check of a task in the kernel",
+        ours,
+        f"a bare assert in a new Python: {bare:.0f} ms",
+        "median ≤ 50 ms, worst ≤ 300 ms",
+    )
 
 
 def dbt(root: Path) -> list[Line]:
@@ -93,12 +98,21 @@ def company(root: Path) -> list[Line]:
     first = []
     for _ in range(3):
         shutil.rmtree(home, ignore_errors=True)
-        first.append(float(subprocess.run([sys.executable, "-c", cell], env=settings, check=True, capture_output=True, text=True).stdout))
+        first.append(
+            float(
+                subprocess.run([sys.executable, "-c", cell], env=settings, check=True, capture_output=True, text=True).stdout
+            )
+        )
     imported = "import time; t = time.perf_counter(); import dbt.cli.main; print(time.perf_counter() - t)"
     alone = float(subprocess.run([sys.executable, "-c", imported], check=True, capture_output=True, text=True).stdout)
     return [
         Line("a fresh company: generated, loaded, built", f"{fresh:.1f} s", "none", "≤ 8 s"),
-        Line("first cell, workspace restored", f"{statistics.median(first):.2f} s", f"import of dbt alone: {alone:.1f} s", "≤ 1 s"),
+        Line(
+            "first cell, workspace restored",
+            f"{statistics.median(first):.2f} s",
+            f"import of dbt alone: {alone:.1f} s",
+            "≤ 1 s",
+        ),
     ]
 
 
@@ -111,7 +125,9 @@ def generator(root: Path) -> list[Line]:
     lines = []
     for orders, goal in ((10_000, "≤ 2 s"), (1_000_000, ""), (10_000_000, "≤ 4 GiB")):
         folder = root / "generated"
-        done = subprocess.run([sys.executable, "-c", code, str(folder), str(orders)], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folder), str(orders)], check=True, capture_output=True, text=True
+        )
         rows, taken = done.stdout.split()
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         ours = f"{float(taken):.1f} s, {int(rows) / float(taken):,.0f} rows/s, children so far ≤ {peak:.1f} GiB"
@@ -159,11 +175,19 @@ def nbgrader(course: Path, submissions: int = 3) -> float:
     from dojo.workspace import checkpoints
 
     path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    settings = {**os.environ, "PATH": path, "JUPYTER_PATH": str(course), "DOJO_HOME": str(course / "home"), "DOJO_CHECKPOINTS": str(checkpoints())}
+    settings = {
+        **os.environ,
+        "PATH": path,
+        "JUPYTER_PATH": str(course),
+        "DOJO_HOME": str(course / "home"),
+        "DOJO_CHECKPOINTS": str(checkpoints()),
+    }
 
     def call(*args: str) -> float:
         begun = time.perf_counter()
-        subprocess.run([str(program), *args, f"--course={course}"], cwd=course, env=settings, check=True, capture_output=True)
+        subprocess.run(
+            [str(program), *args, f"--course={course}"], cwd=course, env=settings, check=True, capture_output=True
+        )
         return time.perf_counter() - begun
 
     call("generate_assignment", "one")
@@ -192,5 +216,9 @@ def main() -> int:
             print(f"… {lines[-1].what}", file=sys.stderr, flush=True)
     wide = [max(len(getattr(line, f)) for line in lines) for f in ("what", "ours", "yardstick", "goal")]
     for line in [Line("what", "ours", "yardstick, same run", "goal"), *lines]:
-        print("  ".join(text.ljust(w) for text, w in zip((line.what, line.ours, line.yardstick, line.goal), wide, strict=True)).rstrip())
+        print(
+            "  ".join(
+                text.ljust(w) for text, w in zip((line.what, line.ours, line.yardstick, line.goal), wide, strict=True)
+            ).rstrip()
+        )
     return 0

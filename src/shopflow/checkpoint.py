@@ -31,7 +31,7 @@ def build(
     sources.generate(root / "sources", seed=seed, orders=orders, last_day=morning - dt.timedelta(days=1))
     history.make(root / "repo")
     platform = Platform(root, envs[0], seed)
-    _earlier_mornings(platform, morning)
+    earlier_mornings(platform, morning)
     run = run_day(platform, morning)
     if not run.published:
         raise BuildFailed(f"{run.results[-1].step} of {morning}: {run.results[-1].message}")
@@ -40,7 +40,7 @@ def build(
     return platform
 
 
-def _earlier_mornings(platform: Platform, morning: dt.date) -> None:
+def earlier_mornings(platform: Platform, morning: dt.date) -> None:
     """The run log of the mornings before this one."""
     known = runlog.kinds(seed=platform.seed, last_day=LAST_DAY)
     window = days(FIRST_DAY + dt.timedelta(days=1), morning - dt.timedelta(days=1))

@@ -279,7 +279,9 @@ def _rehearse() -> None:
     frame = plain.copy(pd.DataFrame({"day": pd.to_datetime(["2025-12-01"]), "n": [1], "text": ["a"]}))
     repr(frame.groupby("text").agg({"n": "sum"}))
     con = plain.Database({"rehearsal.rows": pa.table({"n": [1]})}).connect()
-    con.execute("select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows").fetchall()
+    con.execute(
+        "select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows"
+    ).fetchall()
     con.close()
 
 
