@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from dojo.places import COURSE, home
 
 MARKER = ".dojo.json"
@@ -83,22 +85,32 @@ def _make(folder: Path, builder: Callable[[Path], None]) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, seconds: float = 120) -> Iterator[None]:
-    """One process at a time; a lock whose owner died is broken after `seconds`."""
+def _lock(path: Path) -> Iterator[None]:
+    """One process at a time. The lock names its owner: one whose owner is gone (a killed kernel) is taken over at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                path.unlink(missing_ok=True)
-            time.sleep(0.05)
+    while not _take(path):
+        time.sleep(0.05)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> bool:
+    """Whether the lock is ours now; clears it away first where its owner is no longer running."""
+    mine = path.with_name(f"{path.name}.{os.getpid()}")
+    mine.write_text(str(os.getpid()), encoding="utf-8")
+    try:
+        os.link(mine, path)
+        return True
+    except FileExistsError:
+        with contextlib.suppress(OSError, ValueError):
+            owner = int(path.read_text(encoding="utf-8"))
+            if not psutil.pid_exists(owner):
+                path.unlink(missing_ok=True)
+        return False
+    finally:
+        mine.unlink(missing_ok=True)
 
 
 def set_aside(folder: Path) -> Path:

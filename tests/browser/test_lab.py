@@ -140,7 +140,9 @@ def test_a_task_done_wrong_names_the_cause_and_done_right_moves_progress(open_no
     page.get_by_text("lines of orders that are gone as a whole").wait_for(timeout=5_000)
     picture(page, "task-not-yet")
     assert "00.4 What never arrived: tried" in page.evaluate(SET_AND_RUN, ['progress("00")', None])
-    right = wrong.replace("order_id not in (select order_id from", "(order_id, line_number) not in (select (order_id, line_number) from")
+    right = wrong.replace(
+        "order_id not in (select order_id from", "(order_id, line_number) not in (select (order_id, line_number) from"
+    )
     page.evaluate(SET_AND_RUN, ["def lost_lines", right])
     page.evaluate(SET_AND_RUN, ['check("00.4")', None])
     page.get_by_text("Silent where nothing is lost").wait_for(timeout=5_000)

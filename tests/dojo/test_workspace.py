@@ -1,0 +1,111 @@
+"""The workspace: restored, never overwritten without a kept copy, whoever else is at it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dojo import notebook, workspace
+from dojo.workspace import WorkspaceError
+
+
+@pytest.fixture
+def shop(dojo_home):
+    return notebook.start("00")
+
+
+def test_a_second_start_finds_the_work_as_it_was_left(shop, dojo_home):
+    shop.write("docs/mine.md", "mine")
+    assert notebook.start("00").read("docs/mine.md") == "mine"
+
+
+def test_a_fresh_start_keeps_the_old_work_aside(shop, dojo_home):
+    shop.write("docs/mine.md", "mine")
+    fresh = notebook.start("00", fresh=True)
+    assert not (fresh.path / "docs" / "mine.md").exists()
+    assert (dojo_home / "kept" / "00-start-here-1" / "docs" / "mine.md").read_text() == "mine"
+    assert "kept/00-start-here-1" in repr(fresh)
+
+
+def test_what_a_write_replaces_is_kept(shop):
+    for text in ("one", "two", "three"):
+        shop.write("docs/promise.yml", text)
+    kept = sorted((shop.path / "kept" / "docs").iterdir())
+    assert [p.read_text() for p in kept] == ["one", "two"] and shop.read("docs/promise.yml") == "three"
+
+
+def test_a_path_outside_the_workspace_is_refused(shop):
+    with pytest.raises(WorkspaceError, match="outside the workspace"):
+        shop.write("../../elsewhere.txt", "x")
+
+
+def test_modules_do_not_touch_each_other(shop):
+    shop.write("docs/mine.md", "mine")
+    notebook.start("11", fresh=True)
+    assert notebook.start("00").read("docs/mine.md") == "mine"
+
+
+def test_a_warehouse_that_another_program_holds_is_told_so(shop):
+    code = f"import duckdb, time; con = duckdb.connect({str(shop.platform.at('prod').warehouse)!r}); print('open', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(WorkspaceError, match=r"holds prod\.duckdb open"):
+            shop.sql("select 1")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert shop.sql("select 1").value == 1
+
+
+def test_two_notebooks_on_one_workspace_start_at_once(dojo_home):
+    code = "from dojo import start; shop = start('00'); print(shop.sql('select count(*) from marts.dim_date').value)"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        out, error = process.communicate(timeout=120)
+        assert out.strip() == "730" or "holds prod.duckdb open" in error
+    assert not list((dojo_home / "kept").glob("*")) if (dojo_home / "kept").exists() else True
+
+
+def test_a_kernel_killed_while_starting_does_not_block_the_next(dojo_home):
+    dojo_home.mkdir()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (dojo_home / ".00-start-here.lock").write_text(str(gone.pid))
+    (dojo_home / ".00-start-here.part").mkdir()
+    (dojo_home / ".00-start-here.part" / "half").write_text("half a copy")
+    begun = time.monotonic()
+    shop = notebook.start("00")
+    assert not (shop.path / "half").exists() and shop.sql("select 1").value == 1
+    assert time.monotonic() - begun < 60
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half(dojo_home, monkeypatch):
+    workspace.checkpoint_of("00")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(workspace.shutil, "copytree", full)
+    with pytest.raises(WorkspaceError, match="Free some disk space"):
+        notebook.start("00")
+    assert not (dojo_home / "00-start-here").exists()
+
+
+def test_half_a_yaml_file_gets_its_line_and_nothing_is_lost(shop):
+    shop.write("docs/promise.yml", "product: fact_sales\nconsumers: [finance, merch")
+    said = repr(notebook.check("00.5"))
+    assert "Not yet" in said and "line 2" in said
+    assert shop.read("docs/promise.yml").startswith("product: fact_sales")
+
+
+def test_a_file_answer_counts_without_an_open_workspace(dojo_home):
+    notebook.start("00").write("docs/promise.yml", "# your turn\n")
+    notebook._shops.clear()
+    assert "Not attempted" in repr(notebook.check("00.5")).splitlines()[0]
