@@ -68,7 +68,9 @@ def morning(rows: Sequence[dict], alt: str, lines: dict[str, str] | None = None,
         wide = max(2.0, round(x(min(over, last)) - x(begun), 1))
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="4 3"' if failed else f'fill="{colour}"'
         parts.append(f'<rect x="{x(begun)}" y="{y + 4}" width="{wide}" height="{bar - 9}" rx="3" {style}/>')
-        parts.append(f'<text x="{left - 8}" y="{y + 18}" text-anchor="end" fill="#222">{escape(row["step"])}</text>')
+    for number, step in enumerate(steps):
+        y = top + bar * number + 18
+        parts.append(f'<text x="{left - 8}" y="{y}" text-anchor="end" fill="#222">{escape(step)}</text>')
     for clock, label in lines.items():
         at = x(int(clock[:2]) * 60 + int(clock[3:]))
         colour = COLOURS["promise" if "08:00" in clock else "objective"]
@@ -81,12 +83,18 @@ def _minutes(moment: dt.datetime) -> float:
     return moment.hour * 60 + moment.minute + moment.second / 60
 
 
+def _round_up(most: float) -> float:
+    """The next number that reads well on an axis and has a half that does too."""
+    power = 10.0 ** len(str(int(most))) / 10
+    return next(step * power for step in (1, 2, 3, 4, 6, 8, 10, 20) if step * power >= most)
+
+
 def bars(
     values: Sequence[tuple[str, float]], alt: str, *, unit: str = "", mark: str | None = None, line: float | None = None
 ) -> Picture:
-    """Vertical bars with labels; the bar named `mark` in the colour of a fault, a horizontal line where given."""
+    """Vertical bars with labels; the bar named `mark` and those above `line` in the colour of a fault."""
     left, top, width, height = 64, 16, 720, 240
-    most = max([v for _, v in values] + ([line] if line else [])) or 1
+    most = _round_up(max([v for _, v in values] + ([line] if line else [])) or 1)
     step = (width - left - 10) / max(1, len(values))
     floor = height - 40
     parts = [_open(width, height, alt)]
@@ -99,7 +107,7 @@ def bars(
     every = max(1, -(-len(values) // 12))
     for number, (label, value) in enumerate(values):
         tall = round((floor - top) * value / most, 1)
-        colour = COLOURS["fault"] if label == mark else COLOURS["model"]
+        colour = COLOURS["fault" if label == mark or (line is not None and value > line) else "model"]
         at = round(left + step * number, 1)
         parts.append(
             f'<rect x="{at}" y="{round(floor - tall, 1)}" width="{round(step * 0.8, 1)}" height="{tall}" fill="{colour}"><title>{escape(label)}: {value:,.0f}{escape(unit)}</title></rect>'
