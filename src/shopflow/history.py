@@ -29,7 +29,12 @@ COMMITS = (
         "dbt project with one target a stage",
         ("dbt/dbt_project.yml", "dbt/profiles.yml", "dbt/macros/generate_schema_name.sql"),
     ),
-    (2, "Jonas", "Sources and their freshness", ("dbt/models/staging/_sources.yml",)),
+    (
+        2,
+        "Jonas",
+        "Sources and their freshness, on the company's clock",
+        ("dbt/models/staging/_sources.yml", "dbt/macros/collect_freshness.sql"),
+    ),
     (
         4,
         "Petra",
@@ -72,7 +77,7 @@ def make(repo: Path) -> str:
     if repo.exists() and any(repo.iterdir()):
         raise FileExistsError(f"{repo.name}/ is not empty; give another folder or move it away.")
     repo.mkdir(parents=True, exist_ok=True)
-    git(repo, "init", "--quiet", "--initial-branch=main")
+    git(repo, "init", "--quiet", "--initial-branch=main", "--object-format=sha1")
     done: set[str] = set()
     for number, (day, who, message, patterns) in enumerate(COMMITS):
         new = sorted({n for p in patterns for n in _template_files() if Path(n).match(p)} - done)
@@ -88,7 +93,11 @@ def make(repo: Path) -> str:
 
 
 def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
-    """The output of a Git command in the repository, free of the machine's own configuration."""
+    """The output of a Git command in the repository, free of the machine's own configuration.
+
+    Variables like GIT_DIR, which a Git hook sets, would send the command to the repository of the hook: they are left out.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     clean = {
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
@@ -107,7 +116,7 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     )
     try:
         done = subprocess.run(
-            ["git", *fixed, *arguments], cwd=repo, env={**os.environ, **clean, **(environment or {})},
+            ["git", *fixed, *arguments], cwd=repo, env={**inherited, **clean, **(environment or {})},
             capture_output=True, text=True, encoding="utf-8", check=True,
         )  # fmt: skip
     except FileNotFoundError:

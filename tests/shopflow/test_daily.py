@@ -62,6 +62,20 @@ def test_the_same_morning_twice_changes_nothing(shop):
     assert_true(shop, MORNING)
 
 
+def test_an_older_morning_run_again_takes_nothing_back(shop):
+    for morning in (MORNING + DAY, FIRST_DAY + DAY):
+        assert run_day(shop, morning).published
+    assert_true(shop, MORNING)
+
+
+def test_sources_are_fresh_on_the_company_s_clock_and_late_when_a_day_is_missing(made):
+    for as_of, status in ((MORNING - DAY, "pass"), (MORNING, "warn"), (MORNING + DAY, "error")):
+        checked = transform.dbt(
+            made.project, ["source", "freshness"], warehouse=made.warehouse, target="prod", variables={"as_of": str(as_of)}
+        )
+        assert {r.status for r in checked.results if r.name == "orders"} == {status}
+
+
 def test_killed_between_two_steps_and_run_again_loads_once(shop):
     switch(shop, **{"killed-after": [str(MORNING + DAY), "ingest_orders"]})
     with pytest.raises(Killed, match="after ingest_orders"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from shopflow import history
@@ -26,3 +28,16 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
     with pytest.raises(FileExistsError, match="not empty"):
         history.make(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_run_from_a_git_hook_it_leaves_the_hook_s_repository_alone(tmp_path, monkeypatch):
+    outer = tmp_path / "outer"
+    subprocess.run(["git", "init", "--quiet", str(outer)], check=True)
+    expected = history.make(tmp_path / "before")
+    monkeypatch.setenv("GIT_DIR", str(outer / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(outer / ".git" / "index"))
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    assert history.make(tmp_path / "repo") == expected
+    assert (tmp_path / "repo" / ".git").is_dir()
+    monkeypatch.undo()
+    assert history.git(outer, "rev-list", "--all", "--count").strip() == "0"
