@@ -1,4 +1,4 @@
-"""Plain values on the wire: JSON with tags, tables as Arrow. Nothing is ever unpickled; sizes are capped."""
+"""Plain values on the wire: JSON with tags, tables behind it as Arrow. Nothing is ever unpickled; sizes are capped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import base64
 import datetime as dt
 import io
 import json
+import struct
 from decimal import Decimal
 from typing import Any
 
+from dojo.judge import lending
+
 MAX_BYTES = 16 * 1024 * 1024
-"""The largest value that is carried, in bytes of JSON."""
+"""The largest value that is carried, in bytes."""
+ALIGNED = 64
+"""Arrow reads its columns in place where they begin at such a multiple."""
 
 
 class NotPlain(TypeError):
@@ -30,30 +35,46 @@ class Database:
         """A new in-memory DuckDB connection with the tables in it; files and network are out of its reach."""
         import duckdb
 
-        con = duckdb.connect(config={"threads": 1})
-        con.execute("begin")  # one transaction: each of its own would cost ten milliseconds a table
-        for name, table in self.tables.items():
-            if "." in name:
-                con.execute(f"create schema if not exists {name.split('.')[0]}")
-            con.register("incoming_rows", table)
-            con.execute(f"create table {name} as select * from incoming_rows")
-            con.unregister("incoming_rows")
-        con.execute("commit")
-        con.execute("set enable_external_access = false")
+        con = duckdb.connect(config=lending.CONFIG)
+        lending.fill(con, self.tables)
         return con
 
 
-def dumps(value: Any) -> bytes:
-    """A plain value as bytes. NotPlain when it holds something else or is larger than MAX_BYTES."""
-    text = json.dumps(_pack(value, 0), allow_nan=True).encode()
-    if len(text) > MAX_BYTES:
-        raise NotPlain(f"The value takes {len(text) / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be compared.")
-    return text
+class Sent:
+    """The tables of databases that one side has already sent (or got): on later journeys a number stands for each."""
+
+    def __init__(self) -> None:
+        self.tables: list[Any] = []
 
 
-def loads(data: bytes) -> Any:
+def dumps(value: Any, sent: Sent | None = None) -> bytes:
+    """A plain value as bytes. NotPlain when it holds something else or is larger than MAX_BYTES.
+
+    Layout: length of the JSON (4 bytes), the JSON, then the tables as Arrow streams; each part begins at a multiple of 64.
+    """
+    packer = _Packer(sent or Sent())
+    packed = packer.pack(value, 0)
+    head = json.dumps([packed, [len(t) for t in packer.streams]], allow_nan=True).encode()
+    size = len(head) + sum(len(t) for t in packer.streams)
+    if size > MAX_BYTES:
+        raise NotPlain(f"The value takes {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be compared.")
+    packer.sent.tables += packer.new
+    parts = [struct.pack(">I", len(head)), head, bytes(-(4 + len(head)) % ALIGNED)]
+    for stream in packer.streams:
+        parts += [stream, bytes(-len(stream) % ALIGNED)]
+    return b"".join(parts)
+
+
+def loads(data: bytes, sent: Sent | None = None) -> Any:
     """The value again. ValueError when the bytes are not such a value."""
-    return _unpack(json.loads(data))
+    size = struct.unpack_from(">I", data)[0]
+    packed, lengths = json.loads(data[4 : 4 + size])
+    at, streams, view = 4 + size, [], memoryview(data)
+    for length in lengths:
+        at += -at % ALIGNED
+        streams.append(view[at : at + length])
+        at += length
+    return _Unpacker(streams, sent or Sent()).unpack(packed)
 
 
 def copy(value: Any) -> Any:
@@ -61,41 +82,86 @@ def copy(value: Any) -> Any:
     return loads(dumps(value))
 
 
-def _table_bytes(table) -> str:
+def _stream(table) -> Any:
     import pyarrow as pa
 
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return base64.b64encode(sink.getvalue()).decode()
+    return sink.getbuffer()
 
 
-def _table_from(text: str):
+def _table(stream: Any):
     import pyarrow as pa
 
-    return pa.ipc.open_stream(base64.b64decode(text)).read_all()
+    table = pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+    table.validate(full=True)  # it may come from a process that is not to be believed
+    return table
 
 
-def _pack(value: Any, depth: int) -> Any:
-    if depth > 40:
-        raise NotPlain("The value is nested deeper than 40 levels, or contains itself.")
-    if value is None or isinstance(value, bool | str):
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, int | float) and type(value) in (int, float):
-        return value
-    if isinstance(value, dict):
-        return {"$": "dict", "v": [[_pack(k, depth + 1), _pack(v, depth + 1)] for k, v in value.items()]}
-    if isinstance(value, list):
-        return [_pack(v, depth + 1) for v in value]
-    if isinstance(value, tuple):
-        return {"$": "tuple", "v": [_pack(v, depth + 1) for v in value]}
-    if isinstance(value, set | frozenset):
-        return {"$": "set", "v": sorted((_pack(v, depth + 1) for v in value), key=repr)}
-    return _pack_other(value, depth)
+class _Packer:
+    """Turns one value into JSON-able parts; `streams` are the tables, `new` those sent for the first time."""
+
+    def __init__(self, sent: Sent):
+        self.streams: list[Any] = []
+        self.sent, self.new = sent, []
+
+    def pack(self, value: Any, depth: int) -> Any:
+        if depth > 40:
+            raise NotPlain("The value is nested deeper than 40 levels, or contains itself.")
+        if value is None or isinstance(value, bool | str):
+            return str(value) if isinstance(value, str) else value
+        if isinstance(value, int | float) and type(value) in (int, float):
+            return value
+        if isinstance(value, dict):
+            return {"$": "dict", "v": [[self.pack(k, depth + 1), self.pack(v, depth + 1)] for k, v in value.items()]}
+        if isinstance(value, list):
+            return [self.pack(v, depth + 1) for v in value]
+        if isinstance(value, tuple):
+            return {"$": "tuple", "v": [self.pack(v, depth + 1) for v in value]}
+        if isinstance(value, set | frozenset):
+            return {"$": "set", "v": sorted((self.pack(v, depth + 1) for v in value), key=repr)}
+        return _scalar(value) or self._columnar(value, depth)
+
+    def _columnar(self, value: Any, depth: int) -> Any:
+        root, kind = type(value).__module__.split(".")[0], type(value).__name__
+        if isinstance(value, Database):
+            return {"$": "database", "v": {name: self._given(table) for name, table in value.tables.items()}}
+        if root == "pandas" and str(value) in ("NaT", "<NA>"):
+            return None
+        if root == "numpy" and kind == "ndarray":
+            return self.pack(value.tolist(), depth + 1)
+        if root == "numpy" and hasattr(value, "item"):
+            return self.pack(value.item(), depth + 1)
+        if root == "pyarrow" and kind == "Table":
+            return self._tabled("table", value)
+        if root == "pandas" and kind == "DataFrame":
+            return self._tabled("frame", _arrow_of_frame(value))
+        if root == "pandas" and kind in ("Series", "Index", "DatetimeIndex", "RangeIndex"):
+            return self.pack(value.tolist(), depth + 1)
+        if root in ("duckdb", "_duckdb") and kind == "DuckDBPyRelation":
+            return self._tabled("frame", value.to_arrow_table())
+        raise NotPlain(
+            f"A {kind} of {root} cannot be compared. Return a number, a text, a date, a list, a dict or a table "
+            "(pandas DataFrame, pyarrow Table, DuckDB relation)."
+        )
+
+    def _tabled(self, tag: str, table: Any) -> dict[str, Any]:
+        self.streams.append(_stream(table))
+        return {"$": tag, "v": len(self.streams) - 1}
+
+    def _given(self, table: Any) -> dict[str, Any]:
+        """A database's table: the number it was sent under, or its rows when it goes for the first time."""
+        for number, one in enumerate([*self.sent.tables, *self.new]):
+            if one is table:
+                return {"$": "again", "v": number}
+        self.new.append(table)
+        return self._tabled("table", table)
 
 
-def _pack_other(value: Any, depth: int) -> Any:
-    if type(value).__module__.split(".")[0] == "pandas" and str(value) in ("NaT", "<NA>"):
+def _scalar(value: Any) -> dict[str, Any] | None:
+    """A date, time, amount or bytes with its tag; None for anything else."""
+    if type(value).__module__.split(".")[0] == "pandas" and str(value) == "NaT":
         return None
     if isinstance(value, dt.datetime):
         return {"$": "datetime", "v": dt.datetime.isoformat(value)}
@@ -109,30 +175,7 @@ def _pack_other(value: Any, depth: int) -> Any:
         return {"$": "decimal", "v": str(value)}
     if isinstance(value, bytes):
         return {"$": "bytes", "v": base64.b64encode(value).decode()}
-    if isinstance(value, Database):
-        return {"$": "database", "v": {k: _table_bytes(t) for k, t in value.tables.items()}}
-    return _pack_columnar(value, depth)
-
-
-def _pack_columnar(value: Any, depth: int) -> Any:
-    root = type(value).__module__.split(".")[0]
-    kind = type(value).__name__
-    if root == "numpy" and kind == "ndarray":
-        return _pack(value.tolist(), depth + 1)
-    if root == "numpy" and hasattr(value, "item"):
-        return _pack(value.item(), depth + 1)
-    if root == "pyarrow" and kind == "Table":
-        return {"$": "table", "v": _table_bytes(value)}
-    if root == "pandas" and kind == "DataFrame":
-        return {"$": "frame", "v": _table_bytes(_arrow_of_frame(value))}
-    if root == "pandas" and kind in ("Series", "Index", "DatetimeIndex", "RangeIndex"):
-        return _pack(value.tolist(), depth + 1)
-    if root in ("duckdb", "_duckdb") and kind == "DuckDBPyRelation":
-        return {"$": "frame", "v": _table_bytes(value.to_arrow_table())}
-    raise NotPlain(
-        f"A {kind} of {root} cannot be compared. Return a number, a text, a date, a list, a dict or a table "
-        "(pandas DataFrame, pyarrow Table, DuckDB relation)."
-    )
+    return None
 
 
 def _arrow_of_frame(frame):
@@ -145,29 +188,48 @@ def _arrow_of_frame(frame):
         raise NotPlain(f"The DataFrame has a column of mixed types: {error}") from None
 
 
-def _unpack(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unpack(v) for v in value]
-    if not isinstance(value, dict):
-        return value
-    tag, inner = value.get("$"), value.get("v")
-    plain = {
-        "dict": lambda: {_hashable(_unpack(k)): _unpack(v) for k, v in inner},
-        "tuple": lambda: tuple(_unpack(v) for v in inner),
-        "set": lambda: {_hashable(_unpack(v)) for v in inner},
-        "datetime": lambda: dt.datetime.fromisoformat(inner),
-        "date": lambda: dt.date.fromisoformat(inner),
-        "time": lambda: dt.time.fromisoformat(inner),
-        "seconds": lambda: dt.timedelta(seconds=inner),
-        "decimal": lambda: Decimal(inner),
-        "bytes": lambda: base64.b64decode(inner),
-        "table": lambda: _table_from(inner),
-        "frame": lambda: _table_from(inner).to_pandas(),
-        "database": lambda: Database({k: _table_from(t) for k, t in inner.items()}),
-    }
-    if tag not in plain:
+_SCALARS = {
+    "datetime": dt.datetime.fromisoformat,
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "seconds": lambda seconds: dt.timedelta(seconds=seconds),
+    "decimal": Decimal,
+    "bytes": base64.b64decode,
+}
+
+
+class _Unpacker:
+    """Turns the parts of one value into the value."""
+
+    def __init__(self, streams: list[Any], sent: Sent):
+        self.streams, self.sent = streams, sent
+
+    def unpack(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.unpack(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        tag, inner = value.get("$"), value.get("v")
+        if tag in _SCALARS:
+            return _SCALARS[tag](inner)
+        if tag == "dict":
+            return {_hashable(self.unpack(k)): self.unpack(v) for k, v in inner}
+        if tag == "tuple":
+            return tuple(self.unpack(v) for v in inner)
+        if tag == "set":
+            return {_hashable(self.unpack(v)) for v in inner}
+        if tag in ("table", "frame"):
+            table = _table(self.streams[inner])
+            return table if tag == "table" else table.to_pandas()
+        if tag == "database":
+            return Database({name: self._given(part) for name, part in inner.items()})
         raise ValueError(f"not a plain value: tag {tag!r}")
-    return plain[tag]()
+
+    def _given(self, part: dict[str, Any]) -> Any:
+        if part["$"] == "again":
+            return self.sent.tables[part["v"]]
+        self.sent.tables.append(self.unpack(part))
+        return self.sent.tables[-1]
 
 
 def _hashable(value: Any) -> Any:

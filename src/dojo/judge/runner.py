@@ -1,13 +1,15 @@
 """The process in which a learner's code runs when it is graded: one warm parent, one forked child a task.
 
-Speaks frames (4 bytes length, JSON) on stdin and stdout with dojo.judge.sandbox. The parent never runs a line of the
-learner's and holds no expected value; the child has no way to the judge but its own pipe.
+Speaks frames (two lengths, a JSON message, the bytes of a value) on stdin and stdout with dojo.judge.sandbox. The parent
+never runs a line of the learner's, never reads a value and holds none; the child has no way to the judge but its own pipe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import gc
 import json
 import os
 import resource
@@ -16,31 +18,38 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from dojo.judge import plain, toolbox
+from dojo.judge import lending, plain, toolbox
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, invoke, learner_error
 
 PR_SET_DUMPABLE = 4
-MAX_FRAME = 2 * plain.MAX_BYTES
+F_SETPIPE_SZ = 1031
+PIPE_BYTES = 1 << 20
+MAX_MESSAGE = 16 << 20
+MAX_VALUE = plain.MAX_BYTES + (1 << 20)
+GRACE = 0.5
+"""Seconds a child that has closed its pipe may take to be gone."""
 MAX_PRINTED = 1024 * 1024
 KEPT_PRINTED = 4000
 
 
-def read_frame(fd: int) -> Any:
-    """One frame from a pipe; EOFError when the other side is gone; ValueError for what is not a frame."""
-    size = struct.unpack(">I", _read_exactly(fd, 4))[0]
-    if size > MAX_FRAME:
+def read_frame(fd: int) -> tuple[Any, bytes]:
+    """One frame from a pipe: (message, value); EOFError when the other side is gone; ValueError for what is no frame."""
+    head, body = struct.unpack(">II", _read_exactly(fd, 8))
+    if head > MAX_MESSAGE or body > MAX_VALUE:
         raise ValueError("frame too large")
-    return json.loads(_read_exactly(fd, size))
+    return json.loads(_read_exactly(fd, head)), _read_exactly(fd, body)
 
 
-def write_frame(fd: int, message: Any) -> None:
+def write_frame(fd: int, message: Any, value: bytes = b"") -> None:
     """Writes one frame. BrokenPipeError when the other side is gone."""
-    data = json.dumps(message).encode()
-    data = struct.pack(">I", len(data)) + data
-    while data:
-        data = data[os.write(fd, data) :]
+    head = json.dumps(message).encode()
+    for part in (struct.pack(">II", len(head), len(value)) + head, value):
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
 
 
 def _read_exactly(fd: int, size: int) -> bytes:
@@ -84,13 +93,16 @@ def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
     os.environ["HOME"] = os.environ["TMPDIR"] = home
     _limit(limits)
     names: dict[str, Any] = {"__name__": "__main__"}
+    sent = plain.Sent()
     while True:
+        value = b""
         try:
-            message = read_frame(inbox)
+            message, given = read_frame(inbox)
         except EOFError:
             return
         try:
-            reply = {"ok": _serve(message, names)}
+            value = _serve(message, given, names, sent)
+            reply: dict[str, Any] = {"ok": None}
         except (NotAttempted, NotCheckable, Stopped) as said:
             reply = {"raised": type(said).__name__, "said": str(said)}
         except LearnerError as error:
@@ -99,7 +111,7 @@ def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
             reply = {"raised": "Stopped", "said": _MEMORY}
         except BaseException as error:
             reply = _told(learner_error(error))
-        write_frame(outbox, reply)
+        write_frame(outbox, reply, value)
 
 
 _MEMORY = "The work asked for more memory than it may have."
@@ -111,30 +123,31 @@ def _told(error: LearnerError) -> dict[str, Any]:
     return {"raised": "LearnerError", "said": error.text, "kind": error.kind, "line": error.line, "where": error.where}
 
 
-def _serve(message: dict[str, Any], names: dict[str, Any]) -> Any:
+def _serve(message: dict[str, Any], given: bytes, names: dict[str, Any], sent: plain.Sent) -> bytes:
+    """The value a request asks for, as bytes."""
     op = message["op"]
     if op == "run":
         for label, source in message["cells"]:
             exec(compile(source, f"<answer {label}>", "exec"), names)
-        return None
+        return b""
     if op == "tool":
-        return plain.dumps(toolbox.run(message["name"], plain.loads(message["request"].encode()))).decode()
+        return plain.dumps(toolbox.run(message["name"], plain.loads(given)))
     name = message["name"]
     if name not in names or names[name] is ...:
         raise NotAttempted(f"There is no `{name}` yet.")
     if op == "value":
-        return plain.dumps(names[name]).decode()
-    arguments = plain.loads(message["arguments"].encode())
+        return plain.dumps(names[name])
+    arguments = plain.loads(given, sent)
     if op == "calls":
-        return plain.dumps([_call(names[name], name, list(args), {}) for args in arguments]).decode()
-    return plain.dumps(_call(names[name], name, *arguments)).decode()
+        return plain.dumps([_call(names[name], name, list(args), {}, plain.copy) for args in arguments])
+    return _call(names[name], name, *arguments, plain.dumps)
 
 
-def _call(function: Any, name: str, args: list, kwargs: dict) -> Any:
+def _call(function: Any, name: str, args: list, kwargs: dict, result: Callable[[Any], Any]) -> Any:
     if not callable(function):
         raise LearnerError("TypeError", f"`{name}` must be a function; it is a {type(function).__name__}")
     try:
-        return invoke(function, tuple(args), kwargs)
+        return invoke(function, args, kwargs, result)
     except NotImplementedError:
         raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
     except plain.NotPlain as error:
@@ -151,6 +164,9 @@ class _Task:
         to_child, self.to = os.pipe()
         self.back, from_child = os.pipe()
         self.log, log_in = os.pipe()
+        for fd in (self.to, self.back):
+            with contextlib.suppress(OSError):  # a table in one piece, where the system allows
+                fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
         self.printed, self.printed_bytes = b"", 0
         self.pid = os.fork()
         if self.pid == 0:
@@ -158,36 +174,37 @@ class _Task:
         for fd in (to_child, from_child, log_in):
             os.close(fd)
 
-    def exchange(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def exchange(self, message: dict[str, Any], value: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Sends one request and waits for its reply within `seconds`, keeping an eye on what is printed."""
         deadline = time.monotonic() + seconds
         try:
-            write_frame(self.to, message)
+            with _alarm(seconds):
+                write_frame(self.to, message, value)
+        except TimeoutError:
+            return _stopped(f"Still running after {seconds:g} s: stopped.")
         except OSError:
             return self._gone()
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                return {"raised": "Stopped", "said": f"Still running after {seconds:g} s: stopped."}
+                return _stopped(f"Still running after {seconds:g} s: stopped.")
             ready, _, _ = select.select([self.back, self.log], [], [], left)
             if self.log in ready and not self._listen():
-                return {"raised": "Stopped", "said": "It printed more than 1 MB: stopped."}
+                return _stopped("It printed more than 1 MB: stopped.")
             if self.back in ready:
                 return self._reply(min(deadline, time.monotonic() + 10))
 
-    def _reply(self, deadline: float) -> dict[str, Any]:
-        signal.setitimer(signal.ITIMER_REAL, max(0.1, deadline - time.monotonic()))
+    def _reply(self, deadline: float) -> tuple[dict[str, Any], bytes]:
         try:
-            reply = read_frame(self.back)
+            with _alarm(max(0.1, deadline - time.monotonic())):
+                reply, value = read_frame(self.back)
             if not isinstance(reply, dict) or not ("ok" in reply or "raised" in reply):
                 raise ValueError
-            return reply
+            return reply, value
         except EOFError:
             return self._gone()
         except (ValueError, TimeoutError):
-            return {"raised": "Stopped", "said": "The answer wrote to the judge's own channel; its result is void."}
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            return _stopped("The answer wrote to the judge's own channel; its result is void.")
 
     def _listen(self) -> bool:
         part = os.read(self.log, 1 << 16)
@@ -198,22 +215,38 @@ class _Task:
             time.sleep(0.001)
         return self.printed_bytes <= MAX_PRINTED
 
-    def _gone(self) -> dict[str, Any]:
-        _, status = os.waitpid(self.pid, 0)
+    def _gone(self) -> tuple[dict[str, Any], bytes]:
+        status = self._ended(GRACE)
+        if status is None:
+            return _stopped("The answer closed the judge's own channel; its result is void.")
         self.pid = 0
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-            return {"raised": "Stopped", "said": "It used more processor time or memory than it may: stopped."}
+            return _stopped("It used more processor time or memory than it may: stopped.")
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
-        return {"raised": "Stopped", "said": f"The answer ended the process it runs in ({how})."}
+        return _stopped(f"The answer ended the process it runs in ({how}).")
 
-    def close(self) -> str:
-        """Ends the child and everything it started; returns the head of what it printed."""
+    def _ended(self, seconds: float) -> int | None:
+        """The child's wait status, or None when it still runs after `seconds`."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return status
+            time.sleep(0.002)
+        return None
+
+    def heard(self) -> str:
+        """The head of what the child printed."""
         with contextlib.suppress(OSError):
             while select.select([self.log], [], [], 0)[0] and len(self.printed) < KEPT_PRINTED:
                 part = os.read(self.log, 1 << 16)
                 if not part:
                     break
                 self.printed += part
+        return self.printed[:KEPT_PRINTED].decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Ends the child and everything in its process group."""
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -223,7 +256,20 @@ class _Task:
                 os.waitpid(self.pid, 0)
         for fd in (self.to, self.back, self.log):
             os.close(fd)
-        return self.printed[:KEPT_PRINTED].decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """TimeoutError after so many seconds, wherever the block is waiting."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _stopped(said: str) -> tuple[dict[str, Any], bytes]:
+    return {"raised": "Stopped", "said": said}, b""
 
 
 def _become_child(inbox: int, outbox: int, log: int, limits: dict[str, int]) -> None:
@@ -278,11 +324,41 @@ def _rehearse() -> None:
 
     frame = plain.copy(pd.DataFrame({"day": pd.to_datetime(["2025-12-01"]), "n": [1], "text": ["a"]}))
     repr(frame.groupby("text").agg({"n": "sum"}))
-    con = plain.Database({"rehearsal.rows": pa.table({"n": [1]})}).connect()
-    con.execute(
-        "select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows"
-    ).fetchall()
-    con.close()
+    with lending.lent({"rehearsal.rows": pa.table({"n": [1]})}) as con:
+        con.execute(
+            "select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows"
+        ).fetchall()
+    gc.collect()
+    gc.freeze()  # what is here now stays: a child's collector need not touch, and so copy, its pages
+
+
+class _Server:
+    """The parent's side of the conversation with the judge: at most one task at a time."""
+
+    def __init__(self, contained: bool):
+        self.contained, self.task = contained, None
+        self.homes = set(os.listdir("/tmp"))
+
+    def answer(self, message: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:
+        """The reply to one message."""
+        if message["op"] == "warm":
+            toolbox.warm(message["name"])
+        elif message["op"] == "open":
+            self.task = _Task(message["limits"])
+        elif message["op"] == "close":
+            return {"ok": self.task.heard() if self.task else ""}, b""
+        elif self.task:
+            return self.task.exchange(message, value, message["seconds"])
+        else:
+            return _stopped("")
+        return {"ok": None}, b""
+
+    def settle(self) -> None:
+        """After the last reply to a task: no process and no file of it lives on."""
+        if self.task:
+            self.task.close()
+        self.task = None
+        _sweep(self.contained, self.homes)
 
 
 def main() -> None:
@@ -295,33 +371,21 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             __import__(name)
 
-    _rehearse()
-
     def alarm(*_: Any) -> None:
         raise TimeoutError
 
     signal.signal(signal.SIGALRM, alarm)
+    _rehearse()
+    server = _Server(contained)
     write_frame(judge_out, {"ready": os.getpid()})
-    task: _Task | None = None
-    homes = set(os.listdir("/tmp"))
     while True:
         try:
-            message = read_frame(judge_in)
+            message, value = read_frame(judge_in)
         except EOFError:
             break
-        if message["op"] == "warm":
-            toolbox.warm(message["name"])
-            write_frame(judge_out, {"ok": None})
-        elif message["op"] == "open":
-            task = _Task(message["limits"])
-            write_frame(judge_out, {"ok": None})
-        elif message["op"] == "close":
-            printed = task.close() if task else ""
-            task = None
-            _sweep(contained, homes)
-            write_frame(judge_out, {"ok": printed})
-        else:
-            write_frame(judge_out, task.exchange(message, message["seconds"]) if task else {"raised": "Stopped", "said": ""})
+        write_frame(judge_out, *server.answer(message, value))
+        if message["op"] == "close":
+            server.settle()
 
 
 if __name__ == "__main__":

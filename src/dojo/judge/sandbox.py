@@ -142,17 +142,17 @@ class Sandbox:
             self.ask({"op": "warm", "name": tool}, 60)
             self._warm.add(tool)
 
-    def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def ask(self, message: dict[str, Any], seconds: float, value: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """One request to the warm process; when it is gone or silent it is replaced and Stopped is raised."""
         self.start()
         try:
-            runner.write_frame(self._process.stdin.fileno(), message)
+            runner.write_frame(self._process.stdin.fileno(), message, value)
             return self._read(seconds + 15)
         except (EOFError, OSError, ValueError, TimeoutError):
             self.stop()
             raise Stopped("The answer brought down the process it runs in.") from None
 
-    def _read(self, seconds: float) -> dict[str, Any]:
+    def _read(self, seconds: float) -> tuple[dict[str, Any], bytes]:
         import select
 
         fd = self._process.stdout.fileno()
@@ -173,6 +173,7 @@ class SandboxWork:
         self.isolated: bool | None = sandbox.isolated
         self.printed = ""
         self._ran = False
+        self._sent = plain.Sent()
 
     def __enter__(self) -> SandboxWork:
         self._sandbox.start()
@@ -181,12 +182,12 @@ class SandboxWork:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Stopped):
-            self.printed = self._sandbox.ask({"op": "close"}, 10).get("ok", "")
+            self.printed = self._sandbox.ask({"op": "close"}, 10)[0].get("ok", "")
 
-    def _exchange(self, message: dict[str, Any]) -> Any:
-        reply = self._sandbox.ask({**message, "seconds": self._seconds}, self._seconds)
+    def _exchange(self, message: dict[str, Any], value: bytes = b"") -> bytes:
+        reply, given = self._sandbox.ask({**message, "seconds": self._seconds}, self._seconds, value)
         if "ok" in reply:
-            return reply["ok"]
+            return given
         said = str(reply.get("said", ""))[:2000]
         if reply["raised"] == "LearnerError":
             line = reply.get("line")
@@ -195,16 +196,16 @@ class SandboxWork:
             )
         raise {"NotAttempted": NotAttempted, "NotCheckable": NotCheckable}.get(reply["raised"], Stopped)(said)
 
-    def _answer(self, message: dict[str, Any]) -> Any:
+    def _answer(self, message: dict[str, Any], value: bytes = b"") -> Any:
         if not self._ran:
             self._exchange({"op": "run", "cells": self._cells})
             self._ran = True
-        return self._value(self._exchange(message))
+        return self._value(self._exchange(message, value))
 
     @staticmethod
-    def _value(text: Any) -> Any:
+    def _value(data: bytes) -> Any:
         try:
-            return plain.loads(text.encode())
+            return plain.loads(data)
         except Exception:
             raise Stopped("What came back is not a value; the answer's result is void.") from None
 
@@ -212,11 +213,10 @@ class SandboxWork:
         return self._answer({"op": "value", "name": name})
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return self._answer({"op": "call", "name": name, "arguments": plain.dumps([list(args), kwargs]).decode()})
+        return self._answer({"op": "call", "name": name}, plain.dumps([list(args), kwargs], self._sent))
 
     def calls(self, name: str, arguments: list[tuple]) -> list[Any]:
-        packed = plain.dumps([list(args) for args in arguments]).decode()
-        return self._answer({"op": "calls", "name": name, "arguments": packed})
+        return self._answer({"op": "calls", "name": name}, plain.dumps([list(args) for args in arguments], self._sent))
 
     def file(self, path: str) -> str:
         text = self._files.get(path, "")
@@ -226,4 +226,4 @@ class SandboxWork:
 
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         self._sandbox.warm(name)
-        return self._value(self._exchange({"op": "tool", "name": name, "request": plain.dumps(request).decode()}))
+        return self._value(self._exchange({"op": "tool", "name": name}, plain.dumps(request)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dojo.judge import plain
+from dojo.judge import lending, plain
 
 
 class NotAttempted(Exception):
@@ -61,21 +62,25 @@ def is_stub_file(text: str) -> bool:
     return all(not line or line.startswith(("#", "--", "//")) for line in lines)
 
 
-def invoke(function: Any, args: tuple, kwargs: dict) -> Any:
-    """Calls the learner's function on copies of the arguments; opens Database arguments as connections."""
-    opened = []
+def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]) -> Any:
+    """Calls the learner's function; arguments are its to spoil, and Database arguments arrive as connections.
 
-    def arrive(argument: Any) -> Any:
-        if isinstance(argument, plain.Database):
-            opened.append(argument.connect())
-            return opened[-1]
-        return plain.copy(argument)
+    result: what is made of the value while those connections are still open.
+    """
+    alone = lending.registers_functions(function)
+    with contextlib.ExitStack() as opened:
 
-    try:
-        return plain.copy(function(*map(arrive, args), **{k: arrive(v) for k, v in kwargs.items()}))
-    finally:
-        for connection in opened:
-            connection.close()
+        def arrive(argument: Any) -> Any:
+            if isinstance(argument, plain.Database):
+                return opened.enter_context(lending.lent(argument.tables, alone=alone))
+            return argument
+
+        return result(function(*map(arrive, args), **{k: arrive(v) for k, v in kwargs.items()}))
+
+
+def _own(argument: Any) -> Any:
+    """A copy of an argument that a learner's function may spoil."""
+    return argument if isinstance(argument, plain.Database) else plain.copy(argument)
 
 
 def learner_error(error: BaseException) -> LearnerError:
@@ -95,30 +100,34 @@ class KernelWork:
     def __init__(self, names: dict[str, Any], folder: Path | None):
         self._names, self._folder = names, folder
 
-    def value(self, name: str) -> Any:
+    def _found(self, name: str) -> Any:
         if name not in self._names or self._names[name] is ...:
             raise NotAttempted(
                 f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
             )
-        return plain.copy(self._names[name])
+        return self._names[name]
 
     def _function(self, name: str) -> Callable[..., Any]:
-        if name not in self._names or self._names[name] is ...:
-            raise NotAttempted(
-                f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
-            )
-        function = self._names[name]
+        function = self._found(name)
         if not callable(function):
             raise LearnerError("TypeError", f"`{name}` must be a function; it is a {type(function).__name__}")
         return function
 
+    def value(self, name: str) -> Any:
+        found = self._found(name)
+        return self._run(name, lambda: plain.copy(found))
+
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         function = self._function(name)
-        return self._run(name, lambda: invoke(function, args, kwargs))
+        return self._run(name, lambda: self._invoked(function, args, kwargs))
 
     def calls(self, name: str, arguments: list[tuple]) -> list[Any]:
         function = self._function(name)
-        return self._run(name, lambda: [invoke(function, args, {}) for args in arguments])
+        return self._run(name, lambda: [self._invoked(function, args, {}) for args in arguments])
+
+    @staticmethod
+    def _invoked(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+        return invoke(function, [_own(a) for a in args], {k: _own(v) for k, v in kwargs.items()}, plain.copy)
 
     @staticmethod
     def _run(name: str, work: Callable[[], Any]) -> Any:
