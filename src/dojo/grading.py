@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from dojo import tasks
@@ -58,20 +62,42 @@ def grade_answer(task: Task, answer: Answer, sandbox: Sandbox) -> TaskReport:
         return TaskReport(task.id, task.title, verdicts, task.points, transport="grader", isolated=sandbox.isolated)
 
 
-def grade(submission: Submission, name: str, sandbox: Sandbox) -> Grade:
-    """The grade of a submission. NotANotebook when it is no exercise of this course."""
+def grade(submission: Submission, name: str, *sandboxes: Sandbox) -> Grade:
+    """The grade of a submission, its tasks shared out among the sandboxes. NotANotebook when it is no exercise here."""
     if submission.module not in tasks.module_keys():
         raise NotANotebook(f"{name} is a notebook, but not an exercise of this course: no cell belongs to one of its tasks.")
-    reports = tuple(grade_answer(t, submission.answer(t), sandbox) for t in tasks.tasks_of(submission.module))
+    wanted = tasks.tasks_of(submission.module)
+    free: SimpleQueue[Sandbox] = SimpleQueue()
+    for sandbox in sandboxes:
+        free.put(sandbox)
+
+    def graded(task: Task) -> TaskReport:
+        sandbox = free.get()
+        try:
+            return grade_answer(task, submission.answer(task), sandbox)
+        finally:
+            free.put(sandbox)
+
+    with ThreadPoolExecutor(len(sandboxes)) as pool:
+        reports = tuple(pool.map(graded, wanted))
     return Grade(name, submission.module, reports, isolation())
+
+
+@contextlib.contextmanager
+def warm_sandboxes(number: int = 2) -> Iterator[tuple[Sandbox, ...]]:
+    """So many judging processes, started at once: one a core is of use."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(number) as pool:
+        made = tuple(stack.enter_context(Sandbox()) for _ in range(number))
+        list(pool.map(Sandbox.start, made))
+        yield made
 
 
 def main(path: str | Path, as_json: bool = False) -> int:
     """`dojo grade`: judges one notebook and prints the grade. Exit status 0 when judged, 2 when it is no exercise."""
     try:
         submission = read(Path(path))
-        with Sandbox() as sandbox:
-            result = grade(submission, Path(path).name, sandbox)
+        with warm_sandboxes() as sandboxes:
+            result = grade(submission, Path(path).name, *sandboxes)
     except NotANotebook as error:
         print(json.dumps({"notebook": Path(path).name, "error": str(error)}) if as_json else error)
         return 2

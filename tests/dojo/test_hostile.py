@@ -33,6 +33,10 @@ HOSTILE = {
     "loop at the top of the cell": ("while True:\n    pass", "Still running after 2 s"),
     "os._exit": ("import os\ndef double(n):\n    os._exit(0)", "ended the process"),
     "sys.exit": ("import sys\ndef double(n):\n    sys.exit(0)", "SystemExit"),
+    "tables that are none": (
+        "import pyarrow as pa, dojo.judge.plain as p\np._stream = lambda table: b'\\xff' * 640\ndef double(n):\n    return pa.table({'a': [1]})",
+        "not a value",
+    ),
     "8 GiB": ("def double(n):\n    return len(bytearray(8 << 30))", "more memory"),
     "1 GB of output": ("def double(n):\n    for _ in range(1000): print('x' * 1_000_000)\n    return 2 * n", "more than 1 MB"),
     "a value too large": ("def double(n):\n    return 'x' * 40_000_000", "can be compared"),
@@ -46,9 +50,19 @@ HOSTILE = {
         "",
     ),
     "forged result channel": (
-        "import os\ndef double(n):\n    for fd in range(3, 300):\n        try: os.write(fd, b'\\0\\0\\0\\x0b{\"ok\": true}' * 9)\n"
-        "        except OSError: pass\n    return 0",
-        "",
+        "import os, struct\nfrom dojo.judge import plain\nvalue, head = plain.dumps(22), b'{\"ok\": null}'\n"
+        "frame = struct.pack('>II', len(head), len(value)) + head + value\n"
+        "def double(n):\n    for fd in range(3, 300):\n        try: os.write(fd, frame * 9)\n        except OSError: pass\n    return 0",
+        "not twice",
+    ),
+    "closed result channel": (
+        "import os\ndef double(n):\n    os.closerange(3, 300)\n    while True: pass",
+        "closed the judge's own channel",
+    ),
+    "a channel nobody reads": (
+        "import os\nfrom dojo.judge import plain\nimport struct\nvalue, head = plain.dumps(22), b'{\"ok\": null}'\n"
+        "frame = struct.pack('>II', len(head), len(value)) + head + value\ndef double(n):\n    os.write(201, frame)\n    while True: pass",
+        "Still running after 2 s",
     ),
     "noise in the channel": (
         "import os\ndef double(n):\n    for fd in range(3, 300):\n        try: os.write(fd, b'hello there' * 99)\n"

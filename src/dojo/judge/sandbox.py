@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def _walls() -> list[str] | None:
         elif os.path.exists(path):
             command += ["--ro-bind", path, path]
     command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    command += ["--perms", "1777", "--tmpfs", "/dev/shm"]  # dbt's locks live there
     own = [Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE)}) if not Path(p).is_relative_to("/usr")]
     for folder in sorted({parent for path in own for parent in path.parents if parent != Path("/")}):
         command += ["--perms", "0755", "--dir", str(folder)]
@@ -83,6 +85,12 @@ def isolation() -> str:
     return "isolated"
 
 
+@cache
+def _starter() -> ThreadPoolExecutor:
+    """The thread that starts judging processes: they die with it, so it must outlive whoever asks for one."""
+    return ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter")
+
+
 class Sandbox:
     """One warm process that runs learners' code, a task at a time. Use as a context manager; `task()` opens a task."""
 
@@ -109,10 +117,10 @@ class Sandbox:
                 walls += ["--setenv", name, text] if name != "PATH" else []
             command = [*walls, *command, "contained"]
         log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, start_new_session=True,
-            cwd=tempfile.gettempdir(),
-        )  # fmt: skip
+        self._process = _starter().submit(
+            subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment,
+            start_new_session=True, cwd=tempfile.gettempdir(),
+        ).result()  # fmt: skip
         warm, self._warm = self._warm, set()
         try:
             self._read(60)
