@@ -67,11 +67,11 @@ def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]
 
     result: what is made of the value while those connections are still open.
     """
-    alone = lending.registers_functions(function)
     with contextlib.ExitStack() as opened:
 
         def arrive(argument: Any) -> Any:
             if isinstance(argument, plain.Database):
+                alone = lending.registers_functions(function)
                 return opened.enter_context(lending.lent(argument.tables, alone=alone))
             return argument
 

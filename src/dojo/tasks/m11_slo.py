@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
@@ -742,14 +743,17 @@ def pages_once(work: Work, data: tuple[Replay, ...]) -> str:
     return "One page a morning."
 
 
+_paged: WeakKeyDictionary[Work, dict[int, list[int | None]]] = WeakKeyDictionary()
+
+
 def _first_pages(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
-    """For each morning the number of the first call that paged, or None."""
-    answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
-    first: list[int | None] = []
-    for replay in data:
-        paged = [n for n, answer in enumerate([next(answers) for _ in replay.calls]) if answer]
-        first.append(paged[0] if paged else None)
-    return first
+    """For each morning the number of the first call that paged, or None; asked once for all three checks."""
+    held = _paged.setdefault(work, {})
+    if id(data) not in held:
+        answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
+        paged = [[n for n, _ in enumerate(r.calls) if next(answers)] for r in data]
+        held[id(data)] = [numbers[0] if numbers else None for numbers in paged]
+    return held[id(data)]
 
 
 def _clock_cause(data: tuple[Replay, ...], first: list[int | None]) -> str:
