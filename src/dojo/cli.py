@@ -110,6 +110,17 @@ def bench() -> None:
     _leave(_call("bench", "main"))
 
 
+@app.command()
+def audit(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A repository, a folder or a file of any data project.")],
+    as_json: AsJson = False,
+    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write a page there, too.")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Also run the project's quick checks, on a copy.")] = False,
+) -> None:
+    """Score a repository on the maturity card; it is read, never written to."""
+    _leave(_call("audit", "main", path, as_json, html, run))
+
+
 @tools.command("add")
 def tools_add(name: Annotated[str, typer.Argument(help="See: dojo tools list")]) -> None:
     """Make a tool's environment, from its hashed lock."""

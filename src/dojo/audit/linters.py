@@ -1,0 +1,213 @@
+"""The field's own linters, where they are at hand: run on a copy, in the background, within a few seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dojo.audit import workflows
+from dojo.audit.found import Seen
+from dojo.audit.tree import Tree
+
+SECONDS = 7.0
+"""How long all linters together may take."""
+MOST_FILES = 60
+_ENVIRONMENT_KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG")
+
+
+def program(name: str) -> str | None:
+    """A tool beside this Python, or on the PATH."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
+@dataclass
+class _Job:
+    tool: str
+    process: subprocess.Popen[bytes]
+    out: Path
+    take: Callable[[Seen, str, dict[str, str]], None]
+
+
+@dataclass
+class Bench:
+    """A place to work in outside the audited folder, and the linters that run there."""
+
+    tree: Tree
+    at_hand: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    jobs: list[_Job] = field(default_factory=list)
+    folder: Path | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    started: float = 0.0
+
+    def __enter__(self) -> Bench:
+        self.folder = Path(tempfile.mkdtemp(prefix="audit-"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for job in self.jobs:
+            if job.process.poll() is None:
+                job.process.kill()
+                job.process.wait()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, tree: Tree) -> None:
+        """Copies what the linters read and starts them; they run while the readers read."""
+        self.started = time.monotonic()
+        for name in ("git", "actionlint", "zizmor", "hadolint"):
+            (self.at_hand if program(name) else self.missing).append(name)
+        for module, name in (("hcl2", "python-hcl2"), ("detect_secrets", "detect-secrets"), ("yaml", "PyYAML")):
+            (self.at_hand if _importable(module) else self.missing).append(name)
+        flows = self._copied(tree, workflows.files(tree)[:MOST_FILES], "flows/.github/workflows")
+        if flows:
+            (self.folder / "flows/.git").mkdir(exist_ok=True)
+            root = self.folder / "flows"
+            self._launch(
+                "actionlint", ["-format", "{{json .}}", "-shellcheck=", "-pyflakes=", "-no-color", *flows], root, _actionlint
+            )
+            self._launch(
+                "zizmor",
+                ["--offline", "--no-config", "--format", "json", "--no-progress", "--persona", "regular", *flows],
+                root,
+                _zizmor,
+            )
+        boxes = self._copied(tree, dockerfiles(tree)[:MOST_FILES], "boxes")
+        if boxes:
+            self._launch(
+                "hadolint",
+                ["--no-color", "--format", "json", "--no-fail", "--config", os.devnull, *boxes],
+                self.folder / "boxes",
+                _hadolint,
+            )
+
+    def _copied(self, tree: Tree, paths: list[str], below: str) -> list[str]:
+        target = self.folder / below
+        made = []
+        for place, path in enumerate(paths):
+            text = tree.text(path)
+            if text:
+                target.mkdir(parents=True, exist_ok=True)
+                name = f"{place:03d}{'.yml' if 'workflows' in below else '.dockerfile'}"
+                (target / name).write_text(text, encoding="utf-8")
+                self.names[name] = path
+                made.append(str(target / name))
+        return made
+
+    def _launch(
+        self, tool: str, arguments: list[str], root: Path, take: Callable[[Seen, str, dict[str, str]], None]
+    ) -> None:
+        where = program(tool)
+        if where is None:
+            return
+        out = self.folder / f"{tool}.out"
+        env = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ} | {"HOME": str(self.folder)}
+        try:
+            with out.open("wb") as file:
+                process = subprocess.Popen(
+                    [where, *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL, cwd=root, env=env
+                )
+        except OSError:
+            return
+        self.jobs.append(_Job(tool, process, out, take))
+
+    def collect(self, seen: Seen) -> None:
+        """Waits for the linters within the budget and adds what they say."""
+        for job in self.jobs:
+            left = max(0.1, SECONDS - (time.monotonic() - self.started))
+            try:
+                job.process.wait(left)
+            except subprocess.TimeoutExpired:
+                job.process.kill()
+                job.process.wait()
+                seen.skipped.append((f"({job.tool})", f"gave no answer within {SECONDS:g} seconds"))
+                continue
+            job.take(seen, job.out.read_text(encoding="utf-8", errors="replace"), self.names)
+
+    def run(self, tree: Tree, seen: Seen) -> None:
+        """Runs the project's own checks on a copy; see `trial`."""
+        from dojo.audit import trial
+
+        trial.run(tree, seen, self.folder)
+
+
+def _importable(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def dockerfiles(tree: Tree) -> list[str]:
+    """Dockerfiles and Containerfiles, whatever stands before or after the name."""
+    return [
+        path
+        for path in tree.paths
+        if re.fullmatch(r"(.*\.)?(docker|container)file([.-][\w.-]+)?", path.rsplit("/", 1)[-1].lower())
+        and not path.lower().endswith((".dockerignore", ".md"))
+    ]
+
+
+def _loaded(text: str) -> list[Any]:
+    try:
+        data = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return data if isinstance(data, list) else []
+
+
+def _actionlint(seen: Seen, text: str, names: dict[str, str]) -> None:
+    for one in _loaded(text):
+        path = names.get(Path(one.get("filepath", "")).name)
+        kind, message = one.get("kind", ""), str(one.get("message", "")).split("\n")[0][:160]
+        if (
+            not path
+            or "does not exist" in message
+            or "could not read" in message
+            or kind in ("runner-label", "credentials", "shellcheck")
+        ):
+            continue
+        seen.add("ci.lint-of-workflow", path, one.get("line", 1), f"actionlint ({kind}): {message}", "likely")
+
+
+_ZIZMOR = {"dangerous-triggers": ("sec.stranger-code", "possible"), "template-injection": ("sec.injection", "likely")}
+
+
+def _zizmor(seen: Seen, text: str, names: dict[str, str]) -> None:
+    for one in _loaded(text):
+        known = _ZIZMOR.get(one.get("ident", ""))
+        if (
+            known is None
+            or str(one.get("determinations", {}).get("confidence")) != "High"
+            or str(one.get("determinations", {}).get("severity")) != "High"
+        ):
+            continue
+        for place in one.get("locations", []):
+            if str(place.get("symbolic", {}).get("kind")) != "Primary":
+                continue
+            name = Path(json.dumps(place.get("symbolic", {}).get("key", {})).rsplit("/", 1)[-1].rstrip('"} ')).name
+            line = place.get("concrete", {}).get("location", {}).get("start_point", {}).get("row", 0) + 1
+            if path := names.get(name):
+                seen.add(known[0], path, line, f"zizmor ({one['ident']}): {one.get('desc', '')}"[:200], known[1])
+
+
+def _hadolint(seen: Seen, text: str, names: dict[str, str]) -> None:
+    for one in _loaded(text):
+        path = names.get(Path(one.get("file", "")).name)
+        if path and one.get("level") in ("error", "warning") and one.get("code") not in ("DL3006", "DL3007", "DL3002"):
+            seen.add(
+                "box.lint",
+                path,
+                one.get("line", 1),
+                f"hadolint {one.get('code')}: {one.get('message', '')}"[:180],
+                "likely" if one["level"] == "error" else "possible",
+            )

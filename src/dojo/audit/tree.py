@@ -1,0 +1,236 @@
+"""The files under audit: a folder, a Git checkout, a bare repository or one file, read without touching any of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from dojo.audit import history
+
+LARGEST_TEXT = 1_000_000
+"""Bytes above which a file is not read as text."""
+LONGEST_LINE = 20_000
+"""Characters a line is cut to: minified and generated files have longer ones, people do not."""
+MOST_FILES = 100_000
+NOT_THEIRS = frozenset(
+    ["node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache", "dbt_packages", "dbt_modules", ".terraform", "site-packages", ".ipynb_checkpoints", "third_party", "vendor", "bower_components", ".eggs"]
+)
+"""Folders whose files somebody else wrote: never judged, and not walked outside Git."""
+
+
+class NothingToAudit(ValueError):
+    """There is nothing at the path that could be judged; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file: its path from the root with forward slashes, its size in bytes, and whether Git keeps it (None: no Git)."""
+
+    path: str
+    size: int
+    tracked: bool | None = None
+    executable: bool = False
+
+
+@dataclass
+class Tree:
+    """What is audited: `entries` by path, texts on demand, and what was left out with the reason."""
+
+    name: str
+    root: Path
+    kind: str
+    entries: dict[str, Entry]
+    git: history.Git | None = None
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    _texts: dict[str, str | None] = field(default_factory=dict)
+
+    def text(self, path: str) -> str | None:
+        """The file's text with plain newlines, or None where there is none to read (missing, binary, too large, refused)."""
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def _read(self, path: str) -> str | None:
+        entry = self.entries.get(path)
+        if entry is None or not entry.size:
+            return None if entry is None else ""
+        if entry.size > LARGEST_TEXT:
+            return None
+        data = self.data(path)
+        if data is None or (b"\0" in data[:8000] and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+            return None
+        return _decoded(data)
+
+    def data(self, path: str, most: int = LARGEST_TEXT) -> bytes | None:
+        """The first `most` bytes of a file, or None with a note in `skipped`."""
+        try:
+            if self.kind == "bare":
+                return self.git.blob(path)[:most] if self.git else None
+            where = self.root if self.kind == "file" else self.root / path
+            with where.open("rb") as file:
+                return file.read(most)
+        except OSError as error:
+            self.skipped.append((path, f"could not be read: {error.strerror or type(error).__name__}"))
+            return None
+
+    def lines(self, path: str) -> list[str]:
+        """The lines of a text file, none of it where it is not text."""
+        return (self.text(path) or "").split("\n")
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Every path that is theirs (not vendored), in order."""
+        return sorted(path for path in self.entries if not NOT_THEIRS.intersection(path.split("/")[:-1]))
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Paths by lower-case file name."""
+        found: dict[str, list[str]] = {}
+        for path in self.paths:
+            found.setdefault(path.rsplit("/", 1)[-1].lower(), []).append(path)
+        return found
+
+    def named(self, *names: str) -> list[str]:
+        """Paths whose file name is one of `names`, whatever the case."""
+        return [path for name in names for path in self.by_name.get(name.lower(), [])]
+
+    def ending(self, *ends: str) -> list[str]:
+        """Paths that end with one of `ends`, whatever the case."""
+        return [path for path in self.paths if path.lower().endswith(ends)]
+
+    def resolve(self, folder: str, target: str) -> str | None:
+        """The path of a file that `target` names as seen from `folder`, or None where there is none in the tree."""
+        parts: list[str] = []
+        for part in (PurePosixPath(folder) / target).parts:
+            if part == "..":
+                if not parts:
+                    return None
+                parts.pop()
+            elif part not in (".", "/"):
+                parts.append(part)
+        path = "/".join(parts)
+        return path if path in self.entries else None
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether any file lies below `folder`."""
+        start = folder.strip("/") + "/"
+        return any(path.startswith(start) for path in self.entries)
+
+
+def _decoded(data: bytes) -> str:
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if max(map(len, text.split("\n"))) <= LONGEST_LINE:
+        return text
+    return "\n".join(line[:LONGEST_LINE] for line in text.split("\n"))
+
+
+def plant(path: str | Path) -> Tree:
+    """The tree at a path. NothingToAudit where the path is missing, empty or of no known kind."""
+    root = Path(path)
+    try:
+        mode = root.stat().st_mode
+    except OSError as error:
+        raise NothingToAudit(
+            f"{root.name or path}: there is nothing here ({error.strerror}). Give a repository or a folder."
+        ) from error
+    name = Path(os.path.abspath(root)).name or "root"
+    if stat.S_ISREG(mode):
+        size = root.stat().st_size
+        if not size:
+            raise NothingToAudit(f"{name} is an empty file. Give a repository, a folder or a file with something in it.")
+        return Tree(name, root, "file", {name: Entry(name, size)})
+    if not stat.S_ISDIR(mode):
+        raise NothingToAudit(f"{name} is neither a folder nor a file. Give a repository or a folder.")
+    if (root / ".git").exists():
+        tree = _checkout(name, root)
+    elif (root / "HEAD").is_file() and (root / "objects").is_dir() and (root / "refs").is_dir():
+        tree = _bare(name, root)
+    else:
+        tree = Tree(name, root, "folder", {})
+        _walk(tree)
+    if not tree.entries:
+        what = (
+            "repository without a single committed or waiting file" if tree.git else "folder without a single file to read"
+        )
+        raise NothingToAudit(f"{name} is a {what}. There is nothing to audit yet.")
+    return tree
+
+
+def _checkout(name: str, root: Path) -> Tree:
+    git = history.open_checkout(root)
+    tree = Tree(name, root, "checkout", {}, git)
+    if not git.here:
+        tree.skipped.append((".git", f"not a repository that Git can read ({git.trouble}); audited as a folder"))
+        tree.git, tree.kind = None, "folder"
+        _walk(tree)
+        return tree
+    for mode, path in git.tracked():
+        if mode == "160000":
+            tree.skipped.append((path, "a submodule: somebody else's repository, not entered"))
+            continue
+        _add(tree, path, tracked=True)
+    for path in git.untracked():
+        _add(tree, path, tracked=False)
+    return tree
+
+
+def _bare(name: str, root: Path) -> Tree:
+    git = history.open_bare(root)
+    tree = Tree(name.removesuffix(".git") or name, root, "bare", {}, git)
+    for mode, size, path in git.tree_of_head():
+        if mode == "160000":
+            tree.skipped.append((path, "a submodule: somebody else's repository, not entered"))
+        elif mode == "120000":
+            tree.skipped.append((path, "a symbolic link: not followed"))
+        elif len(tree.entries) < MOST_FILES:
+            tree.entries[path] = Entry(path, size, True, mode == "100755")
+    return tree
+
+
+def _add(tree: Tree, path: str, tracked: bool | None) -> None:
+    """Notes one file, unless it is a link, a device or gone: links are never followed, so loops cannot arise."""
+    if len(tree.entries) >= MOST_FILES:
+        if not tree.skipped or tree.skipped[-1][0] != "...":
+            tree.skipped.append(("...", f"only the first {MOST_FILES:,} files are looked at"))
+        return
+    try:
+        found = os.lstat(tree.root / path)
+    except (OSError, ValueError):
+        if tracked:
+            tree.skipped.append((path, "tracked by Git but not in the folder"))
+        return
+    if stat.S_ISLNK(found.st_mode):
+        tree.skipped.append((path, "a symbolic link: not followed"))
+    elif stat.S_ISREG(found.st_mode):
+        tree.entries[path] = Entry(path, found.st_size, tracked, bool(found.st_mode & 0o111))
+    elif not stat.S_ISDIR(found.st_mode):
+        tree.skipped.append((path, "not a plain file"))
+
+
+def _walk(tree: Tree) -> None:
+    todo = [""]
+    while todo and len(tree.entries) < MOST_FILES:
+        folder = todo.pop()
+        try:
+            with os.scandir(tree.root / folder) as inside:
+                found = sorted(inside, key=lambda one: one.name)
+        except OSError as error:
+            tree.skipped.append((folder or ".", f"could not be opened: {error.strerror or type(error).__name__}"))
+            continue
+        below = []
+        for one in found:
+            path = f"{folder}/{one.name}" if folder else one.name
+            if one.is_dir(follow_symlinks=False):
+                if one.name != ".git" and one.name not in NOT_THEIRS:
+                    below.append(path)
+            else:
+                _add(tree, path.encode("utf-8", "replace").decode(), None)
+        todo.extend(reversed(below))

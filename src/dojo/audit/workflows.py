@@ -1,0 +1,511 @@
+"""GitHub Actions: which checks run on a pull request, and which of them can stop it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dojo.audit import checks, expressions, shell, yamllines
+from dojo.audit.follow import Executed, Place, expand, outer_mask
+from dojo.audit.found import CheckRun, Seen
+from dojo.audit.tree import Tree
+from dojo.audit.yamllines import child, items, words
+
+ON_PULL_REQUEST = {
+    "github.event_name": "pull_request",
+    "github.ref": "refs/pull/1/merge",
+    "github.ref_name": "1/merge",
+    "github.ref_type": "branch",
+}
+ON_SCHEDULE = {"github.event_name": "schedule"}
+_CHECKING_TYPES = frozenset(("opened", "synchronize", "reopened"))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a step inherits: shell, folder, environment, the mask of everything around it, and how it was reached."""
+
+    file: str
+    shell: str = ""
+    folder: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    mask: str | None = None
+    sure: str = "certain"
+    via: tuple[str, ...] = ()
+    known: tuple[tuple[str, Any], ...] = ()
+    depth: int = 0
+
+
+def files(tree: Tree) -> list[str]:
+    """The workflow files that GitHub would run; where there is none, files elsewhere that look like workflows."""
+    inside = [path for path in tree.ending(".yml", ".yaml") if re.fullmatch(r"\.github/workflows/[^/]+", path)]
+    if inside:
+        return inside
+    nested = [path for path in tree.ending(".yml", ".yaml") if "/.github/workflows/" in path]
+    return nested or [
+        path for path in tree.ending(".yml", ".yaml") if len(tree.entries) < 60 and _looks_like_one(tree.text(path) or "")
+    ]
+
+
+def _looks_like_one(text: str) -> bool:
+    return bool(re.search(r"^(on|'on'|\"on\")\s*:", text, re.MULTILINE) and re.search(r"^jobs\s*:", text, re.MULTILINE))
+
+
+def read(tree: Tree, seen: Seen) -> None:
+    """Reads every workflow, adds its checks and what else it shows."""
+    for path in files(tree):
+        text = tree.text(path)
+        if text is None:
+            seen.skipped.append((path, "not readable as text"))
+            continue
+        try:
+            workflow = yamllines.first(text)
+        except yamllines.BrokenYaml as error:
+            seen.add("ci.broken", path, error.line, f"GitHub cannot read this workflow, so nothing in it runs: {error}")
+            continue
+        if not isinstance(workflow, dict) or not isinstance(workflow.get("jobs"), dict):
+            seen.add("ci.broken", path, 1, "This workflow has no jobs, so nothing in it runs", "likely")
+            continue
+        seen.systems.append("GitHub Actions")
+        _workflow(tree, seen, path, workflow)
+
+
+def events(workflow: Any) -> dict[str, Any]:
+    """The events that start a workflow with their settings, however `on:` is written."""
+    on = workflow.get("on", workflow.get("true", workflow.get("True")))
+    if isinstance(on, dict):
+        return dict(on)
+    return dict.fromkeys(words(on))
+
+
+def guards(tree: Tree, workflow: Any) -> tuple[bool, str]:
+    """Whether a workflow runs for a change before it is merged, and if not, why."""
+    found = events(workflow)
+    reason = f"it runs on {', '.join(found) or 'nothing'} only, never on a pull request"
+    for name in ("pull_request", "pull_request_target", "merge_group"):
+        if name not in found:
+            continue
+        settings = found[name]
+        types = words(child(settings, "types"))
+        if types and name != "merge_group" and not _CHECKING_TYPES.intersection(types):
+            reason = f"it runs when a pull request is {' or '.join(types)}, not when its code changes"
+            continue
+        missed = _paths_miss(tree, settings)
+        if missed:
+            reason = missed
+            continue
+        return True, ""
+    if "push" in found:
+        branches = words(child(found["push"], "branches"))
+        only_tags = (
+            child(found["push"], "tags") is not None and not branches and child(found["push"], "branches-ignore") is None
+        )
+        if (not branches or any(one in ("**", "*", "**/*") for one in branches)) and not only_tags:
+            missed = _paths_miss(tree, found["push"])
+            return not missed, missed
+        if not any(one.startswith("pull_request") for one in found):
+            reason = "it runs after the merge, on push to " + (", ".join(branches) or "tags")
+    return False, reason
+
+
+def _paths_miss(tree: Tree, settings: Any) -> str:
+    """Why a paths filter leaves all of the code out, or nothing."""
+    wanted = words(child(settings, "paths"))
+    ignored = words(child(settings, "paths-ignore"))
+    code = [path for path in tree.ending(".sql", ".py", ".tf", ".ipynb") if not path.startswith(".github/")]
+    if not code or not (wanted or ignored):
+        return ""
+    if wanted:
+        kept = [path for path in code if _matches(path, wanted)]
+    else:
+        kept = [path for path in code if not _matches(path, ignored)]
+    if kept:
+        return ""
+    return f"its paths filter ({', '.join(wanted or ignored)[:80]}) lets none of the {len(code)} code files start it"
+
+
+def _matches(path: str, patterns: list[str]) -> bool:
+    matched = False
+    for pattern in patterns:
+        if re.fullmatch(_glob(pattern.removeprefix("!")), path):
+            matched = not pattern.startswith("!")
+    return matched
+
+
+def _glob(pattern: str) -> str:
+    made, at = "", 0
+    while at < len(pattern):
+        if pattern.startswith("**/", at):
+            made, at = made + "(?:.*/)?", at + 3
+        elif pattern.startswith("**", at):
+            made, at = made + ".*", at + 2
+        elif pattern[at] == "*":
+            made, at = made + "[^/]*", at + 1
+        elif pattern[at] in "?+":
+            made, at = made + pattern[at], at + 1
+        elif pattern[at] == "[" and "]" in pattern[at:]:
+            end = pattern.index("]", at)
+            made, at = made + pattern[at : end + 1], end + 1
+        else:
+            made, at = made + re.escape(pattern[at]), at + 1
+    return made
+
+
+def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any) -> None:
+    guarding, why = guards(tree, workflow)
+    found = events(workflow)
+    known = ON_PULL_REQUEST if guarding else ON_SCHEDULE if list(found) == ["schedule"] else {}
+    settings = _inherit(_Settings(path, known=tuple(known.items())), workflow)
+    executed: list[tuple[str, Executed]] = []
+    for name, job in workflow["jobs"].items():
+        executed += [(str(name), one) for one in _job(tree, seen, str(name), job, settings)]
+    runs = []
+    for name, one in executed:
+        mine, reason = guarding, why
+        if one.mask and one.mask.startswith("(not on pull requests)"):
+            mine, reason, one = False, one.mask[23:], replace(one, mask=None)
+        line = one.line
+        if one.file != path and one.via:
+            line = _number(one.via[0])
+        runs.append(CheckRun("GitHub Actions", path, line, name, one, one.mask, one.sure, mine, reason))
+    seen.checks += runs
+    if "workflow_call" in found and len(found) == 1 and not runs:
+        return
+    _commented_out(seen, path, tree.text(path) or "", runs)
+    _good_habits(seen, path, workflow, found, guarding)
+    _dangers(seen, path, workflow, found)
+
+
+def _number(place: str) -> int:
+    tail = place.rsplit(":", 1)[-1]
+    return int(tail) if tail.isdigit() else 1
+
+
+def _inherit(settings: _Settings, node: Any) -> _Settings:
+    run = child(node, "defaults", "run")
+    env = (
+        {**dict(settings.env), **{str(key): str(value) for key, value in (child(node, "env") or {}).items()}}
+        if isinstance(child(node, "env"), dict)
+        else dict(settings.env)
+    )
+    return replace(
+        settings,
+        shell=str(child(run, "shell") or settings.shell),
+        folder=str(child(run, "working-directory") or settings.folder).strip("./"),
+        env=tuple(env.items()),
+    )
+
+
+def _masked(settings: _Settings, mask: str | None, sure: str = "certain") -> _Settings:
+    return settings if settings.mask or not mask else replace(settings, mask=mask, sure=sure)
+
+
+def _when(node: Any, settings: _Settings, what: str) -> str | None:
+    """The mask of an `if:` that is never true, or not true on a pull request."""
+    condition = child(node, "if")
+    if condition is None:
+        return None
+    if expressions.truth(str(condition)) is False:
+        text = str(condition).strip()
+        if re.search(r"\b(failure|cancelled)\(\)", text):
+            return f"the {what} runs only after a failure (`if: {text}`)"
+        return f"the {what} never runs: `if: {text}`"
+    if settings.known and expressions.truth(str(condition), dict(settings.known)) is False:
+        return f"(not on pull requests) the {what} does not run on a pull request: `if: {str(condition).strip()}`"
+    return None
+
+
+def _continues(node: Any, matrix: Any, what: str) -> tuple[str | None, str]:
+    """The mask of continue-on-error, where it holds for every run of the job."""
+    value = child(node, "continue-on-error")
+    if value is None:
+        return None, "certain"
+    text = str(value).strip()
+    result = expressions.truth(text)
+    if result is None and (name := re.fullmatch(r"\$\{\{\s*matrix\.([\w-]+)\s*(==\s*true)?\s*\}\}", text)):
+        values = [
+            str(one).lower()
+            for one in items(child(matrix, name[1])) + [child(one, name[1]) for one in items(child(matrix, "include"))]
+            if one is not None
+        ]
+        if values and all(one == "true" for one in values):
+            return f"continue-on-error is true in every cell of the matrix of the {what}", "certain"
+        return None, "certain"
+    if result:
+        return f"continue-on-error lets the {what} fail unseen", "certain"
+    return (f"continue-on-error: {text} may let the {what} fail unseen", "possible") if result is None else (None, "certain")
+
+
+def _job(tree: Tree, seen: Seen, name: str, job: Any, settings: _Settings) -> list[Executed]:
+    if not isinstance(job, dict):
+        return []
+    settings = _inherit(_masked(settings, _when(job, settings, "job")), job)
+    mask, sure = _continues(job, child(job, "strategy", "matrix"), "job")
+    settings = _masked(settings, mask if sure != "possible" else None, sure)
+    runs_on = str(job.get("runs-on", ""))
+    if "windows" in runs_on and not settings.shell:
+        settings = replace(settings, shell="pwsh")
+    uses = job.get("uses")
+    if isinstance(uses, str):
+        return _reusable(tree, seen, uses, settings)
+    return _steps(tree, items(job.get("steps")), settings, child(job, "strategy", "matrix"))
+
+
+def _reusable(tree: Tree, seen: Seen, uses: str, settings: _Settings) -> list[Executed]:
+    """The checks of a reusable workflow of the same repository."""
+    path = tree.resolve("", uses.split("@")[0])
+    text = tree.text(path) if path and settings.depth < 5 else None
+    if text is None:
+        return []
+    try:
+        workflow = yamllines.first(text)
+    except yamllines.BrokenYaml:
+        return []
+    line = yamllines.line_of(uses)
+    inner = _Settings(
+        path,
+        mask=settings.mask,
+        sure=settings.sure,
+        via=(*settings.via, f"{settings.file}:{line}"),
+        known=settings.known,
+        depth=settings.depth + 1,
+    )
+    found: list[Executed] = []
+    for name, job in (child(workflow, "jobs") or {}).items():
+        found += _job(tree, seen, str(name), job, _inherit(inner, workflow))
+    return found
+
+
+def _steps(tree: Tree, steps: list[Any], settings: _Settings, matrix: Any) -> list[Executed]:
+    found: list[Executed] = []
+    for place, step in enumerate(steps):
+        if not isinstance(step, dict):
+            continue
+        here = _masked(_inherit(settings, step), _when(step, settings, "step"))
+        mask, sure = _continues(step, matrix, "step")
+        if mask and sure != "possible" and not _asked_later(step, steps[place + 1 :]):
+            here = _masked(here, mask, sure)
+        here = replace(here, folder=str(step.get("working-directory") or here.folder).removeprefix("./").strip("/"))
+        here = replace(here, folder=re.sub(r"^\$\{\{[^}]*\}\}/?", "", here.folder))
+        if isinstance(step.get("run"), str):
+            found += _run(tree, step["run"], str(step.get("shell") or here.shell), here)
+        elif isinstance(step.get("uses"), str):
+            found += _uses(tree, step, here)
+    return [one for one in found if one.check]
+
+
+def _asked_later(step: Any, after: list[Any]) -> bool:
+    """Whether a later step fails when this one did: `if: steps.plan.outcome == 'failure'` with `exit 1`."""
+    identity = str(step.get("id") or "")
+    if not identity:
+        return False
+    sign = re.compile(rf"steps\.{re.escape(identity)}\.(outcome|conclusion|outputs)|steps\['{re.escape(identity)}'\]")
+    for later in after:
+        text = (
+            str(child(later, "if") or "")
+            + " "
+            + str(child(later, "run") or "")
+            + " "
+            + " ".join(map(str, (child(later, "env") or {}).values() if isinstance(child(later, "env"), dict) else []))
+        )
+        script = str(child(later, "run") or "") + str(child(later, "with", "script") or "")
+        if sign.search(text) and (re.search(r"\bexit\s+[1-9$]|\bfalse\b|core\.setFailed|process\.exit\([1-9]", script)):
+            return True
+    return False
+
+
+def _run(tree: Tree, script: Any, name: str, settings: _Settings) -> list[Executed]:
+    """The commands of a `run:` under the shell that GitHub would take."""
+    if re.match(r"(python|perl|cmd|node|deno|Rscript)", name):
+        return []
+    errexit, pipefail = True, False
+    if name.strip() == "bash":
+        pipefail = True
+    elif name.startswith(("pwsh", "powershell")):
+        errexit = False
+    elif "{0}" in name:
+        errexit, pipefail = bool(re.search(r"\s-\w*e", name)), "pipefail" in name
+    line = getattr(script, "first", 1)
+    runs = shell.runs(str(script), line, errexit=errexit, pipefail=pipefail)
+    if not getattr(script, "block", False):
+        for run in runs:
+            run.line = line
+    skip = frozenset(dict(settings.env).get("SKIP", "").split(","))
+    place = Place(settings.file, settings.folder, settings.via, in_ci=True, skip=skip)
+    return [outer_mask(one, settings.mask, settings.sure, settings.file, line) for one in expand(tree, runs, place)]
+
+
+def _uses(tree: Tree, step: Any, settings: _Settings) -> list[Executed]:
+    uses, line = str(step["uses"]), yamllines.line_of(step["uses"])
+    given = {str(key): str(value) for key, value in step["with"].items()} if isinstance(step.get("with"), dict) else {}
+    if uses.startswith("./"):
+        return _composite(tree, uses, line, settings)
+    if uses.split("@")[0] == "pre-commit/action":
+        words_ = ["pre-commit", "run", *(given.get("extra_args") or "--all-files").split()]
+        place = Place(
+            settings.file,
+            settings.folder,
+            (*settings.via, f"{settings.file}:{line}"),
+            True,
+            frozenset(dict(settings.env).get("SKIP", "").split(",")),
+        )
+        found = expand(tree, [shell.Run(words_, line)], place)
+        return [outer_mask(one, settings.mask, settings.sure, settings.file, line) for one in found]
+    check = checks.action(uses, given, dict(settings.env))
+    if check is None:
+        return []
+    return [Executed((uses,), settings.file, line, settings.mask or check.mask, settings.sure, settings.via, check)]
+
+
+def _composite(tree: Tree, uses: str, line: int, settings: _Settings) -> list[Executed]:
+    path = tree.resolve("", f"{uses}/action.yml") or tree.resolve("", f"{uses}/action.yaml")
+    text = tree.text(path) if path and settings.depth < 5 else None
+    if text is None:
+        return []
+    try:
+        steps = items(child(yamllines.first(text), "runs", "steps"))
+    except yamllines.BrokenYaml:
+        return []
+    inner = replace(settings, file=path, shell="", via=(*settings.via, f"{settings.file}:{line}"), depth=settings.depth + 1)
+    return _steps(tree, steps, inner, None)
+
+
+_COMMENTED_RUN = re.compile(r"^\s*#+\s*(?:-\s*)?run\s*:\s*(?:[|>][+-]?\s*)?(.+?)\s*$")
+_COMMENTED_COMMAND = re.compile(r"^\s*#\s?(\s*(?:-\s+)?)((?:poetry run |uv run |python3? -m )?[\w./-]+(?:\s+\S+)*)\s*$")
+
+
+def commented_command(row: str) -> checks.Check | None:
+    """The check in a line that is commented out, or None: prose about a check is not one."""
+    if found := _COMMENTED_RUN.match(row):
+        return next(
+            (one for run in shell.runs(found[1].strip("\"'")) if (one := checks.identify(checks.unwrapped(run.words)))), None
+        )
+    if not (found := _COMMENTED_COMMAND.match(row)):
+        return None
+    parts = checks.unwrapped(found[2].split())
+    check = checks.identify(parts)
+    if check is None:
+        return None
+    plain = [part for part in parts[1:] if not part.startswith("-")]
+    tame = [
+        part
+        for part in plain
+        if (re.search(r"[/.*:=+@]", part)
+        and not part.endswith((".", ",", ":")))
+        or part in check.tool.split()
+        or part in ("test", "lint", "check", "run", "build", "scan", "tests", "models")
+    ]
+    values = sum(part.startswith("-") for part in parts)
+    return (
+        check if (len(plain) - len(tame) <= values and len(parts) > 1) or (len(parts) == 1 and check.tool == "pytest") else None
+    )
+
+
+def _commented_out(seen: Seen, path: str, text: str, runs: list[CheckRun]) -> None:
+    """Checks that stand in comments while no living check of the same tool does their work."""
+    living = {run.tool for run in runs if run.mask is None}
+    told = set()
+    for line, row in enumerate(text.split("\n"), 1):
+        if not row.lstrip().startswith("#"):
+            continue
+        check = commented_command(row)
+        if check and check.tool not in living and check.tool not in told:
+            told.add(check.tool)
+            seen.add(
+                "ci.commented-out",
+                path,
+                line,
+                f"{check.tool} is commented out and nothing else in this workflow runs it",
+                "likely",
+            )
+
+
+def _good_habits(seen: Seen, path: str, workflow: Any, found: dict[str, Any], guarding: bool) -> None:
+    if guarding:
+        seen.add("ci.on-change", path, workflow.at("on"), "Runs for every change before it is merged")
+    jobs = [job for job in workflow["jobs"].values() if isinstance(job, dict)]
+    everywhere = [workflow, *jobs]
+    if any("permissions" in one for one in everywhere):
+        where = next(one for one in everywhere if "permissions" in one)
+        if str(where["permissions"]) == "write-all":
+            seen.add("ci.broad-token", path, where.at("permissions"), "The workflow's token may write everything")
+        else:
+            seen.add("ci.least-token", path, where.at("permissions"), "The workflow's token is limited to what it names")
+    if any("timeout-minutes" in job for job in jobs) or "concurrency" in workflow:
+        seen.add("ci.bounded", path, workflow.line, "Runs are bounded in time or cancelled by newer ones")
+    steps = [
+        step
+        for job in jobs
+        for step in items(job.get("steps"))
+        if isinstance(step, dict) and isinstance(step.get("uses"), str)
+    ]
+    foreign = [step["uses"] for step in steps if not step["uses"].startswith(("./", "docker://"))]
+    loose = [one for one in foreign if not re.search(r"@[0-9a-f]{40}\b", one)]
+    if foreign and not loose:
+        seen.add("ci.pinned-actions", path, yamllines.line_of(foreign[0]), "Every action is pinned to a commit")
+    for one in loose:
+        if "@" not in one or re.search(r"@(main|master|latest|develop|dev|HEAD)$", one):
+            seen.add(
+                "ci.floating-action", path, yamllines.line_of(one), f"{one} follows a branch: tomorrow it may be other code"
+            )
+        elif not one.startswith(("actions/", "github/")):
+            seen.add("ci.unpinned-action", path, yamllines.line_of(one), f"{one} is a tag that its owner can move", "likely")
+    if any(one.startswith("actions/upload-artifact") for one in foreign):
+        seen.add("ci.artefacts", path, workflow.line, "Results of a run are kept as artefacts")
+    deploy = [(str(name), job) for name, job in workflow["jobs"].items() if isinstance(job, dict) and "environment" in job]
+    if deploy:
+        seen.add(
+            "env.deploy-environment",
+            path,
+            deploy[0][1].at("environment"),
+            f"Job {deploy[0][0]} deploys through a protected environment",
+        )
+    branches = words(child(found.get("push"), "branches"))
+    delivers = re.compile(r"deploy|release|publish|promot|\bcd\b", re.IGNORECASE)
+    if branches and any(one in ("main", "master", "production", "prod") for one in branches):
+        named = next((str(name) for name in workflow["jobs"] if delivers.search(str(name))), None)
+        if named or delivers.search(str(workflow.get("name", ""))):
+            seen.add(
+                "env.deploy-after-merge",
+                path,
+                workflow.at("on"),
+                f"{named or workflow.get('name')} runs after the merge, by machine",
+            )
+
+
+_UNTRUSTED = re.compile(
+    r"\$\{\{\s*(github\.event\.(?:issue\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|label|repo\.default_branch))|comment\.body|review\.body"
+    r"|discussion\.(?:title|body)|head_commit\.(?:message|author\.(?:name|email))|commits\S*)|github\.head_ref)\s*\}\}"
+)
+
+
+def _dangers(seen: Seen, path: str, workflow: Any, found: dict[str, Any]) -> None:
+    """What lets a stranger's pull request run with the repository's rights."""
+    jobs = [job for job in workflow["jobs"].values() if isinstance(job, dict)]
+    privileged = [name for name in ("pull_request_target", "workflow_run") if name in found]
+    for job in jobs:
+        for step in items(job.get("steps")):
+            if not isinstance(step, dict):
+                continue
+            ref = str(child(step, "with", "ref") or "")
+            if (
+                privileged
+                and str(step.get("uses", "")).startswith("actions/checkout")
+                and re.search(r"head\.(sha|ref)|head_sha|head_branch|head_ref|refs/pull", ref)
+            ):
+                seen.add(
+                    "sec.stranger-code",
+                    path,
+                    step.at("uses"),
+                    f"{privileged[0]} checks out and runs a stranger's code with this repository's secrets",
+                    "likely",
+                )
+            if isinstance(step.get("run"), str) and (hit := _UNTRUSTED.search(step["run"])):
+                line = step["run"].first + step["run"][: hit.start()].count("\n")
+                seen.add(
+                    "sec.injection",
+                    path,
+                    line,
+                    f"{hit[1]} is pasted into a shell script: its author can write commands into it",
+                )
