@@ -359,23 +359,39 @@ def deliveries(seed: int) -> tuple[Delivery, ...]:
     cases = [(day, "", ()) for day in CLEAN]
     cases += [(day, name, ()) for day, name in zip(spoilt, CAUGHT, strict=True)]
     cases += [(recovered, "", YESTERDAY), (recovered + dt.timedelta(days=5), "", YESTERDAY)]
-    return tuple(_delivery(seed, *case) for case in cases)
-
-
-def _delivery(seed: int, day: dt.date, name: str, before: tuple[str, ...]) -> Delivery:
     con = duckdb.connect()
-    sources.load_into(con, seed=seed, first_day=max(FIRST_DAY, day - dt.timedelta(days=14)), last_day=day, orders=3_500)
+    delivered = [day for day, *_ in cases]
+    sources.load_into(con, seed=seed, first_day=_fortnight(min(delivered)), last_day=max(delivered), orders=3_500)
+    made = tuple(_delivery(con, seed, *case) for case in cases)
+    con.close()
+    return made
+
+
+def _fortnight(day: dt.date) -> dt.date:
+    return max(FIRST_DAY, day - dt.timedelta(days=14))
+
+
+def _delivery(con: duckdb.DuckDBPyConnection, seed: int, day: dt.date, name: str, before: tuple[str, ...]) -> Delivery:
+    """The days up to `day`, cut out of the longer time in `con` and spoilt: a company that opened a fortnight before."""
+    window = f"extract_date between date '{_fortnight(day)}' and date '{day}'"
+    con.execute(
+        f"create or replace temp table some_orders as from orders where {window} and ordered_at::date >= date '{_fortnight(day)}'"
+    )
+    for table in ("order_items", "payments"):
+        con.execute(f"create or replace temp table some_{table} as from {table} where {window}")
+    names = {table: f"some_{table}" for table in ("orders", "order_items", "payments")}
     if name:
-        faults.get(name).mutate(con, day, seed)
+        faults.get(name).mutate(con, day, seed, names)
     for earlier in before:
-        faults.get(earlier).mutate(con, day - dt.timedelta(days=1), seed)
+        faults.get(earlier).mutate(con, day - dt.timedelta(days=1), seed, names)
     columns = {
         "orders": "order_id, store_id, status, currency, ordered_at, extract_date as _extract_date",
         "order_items": "order_id, quantity, unit_price, extract_date as _extract_date",
         "stores": "store_id, currency",
     }
-    tables = {f"raw.{t}": con.execute(f"select distinct {c} from {t}").to_arrow_table() for t, c in columns.items()}
-    con.close()
+    tables = {
+        f"raw.{t}": con.execute(f"select distinct {c} from {names.get(t, t)}").to_arrow_table() for t, c in columns.items()
+    }
     return Delivery(day, name, before, tables)
 
 
