@@ -9,16 +9,111 @@ DATA, CODE, LINT, COMPILE, SECURITY = "data tests", "code tests", "lint", "compi
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 _PYTHON = re.compile(r"^(python|pypy|py)[\d.]*(\.exe)?$")
 _PASS_THROUGH = frozenset(
-    ["sudo", "env", "time", "nice", "nohup", "exec", "command", "stdbuf", "xvfb-run", "retry", "unbuffer", "catchsegv", "ionice", "chronic", "builtin"]
+    [
+        "sudo",
+        "env",
+        "time",
+        "nice",
+        "nohup",
+        "exec",
+        "command",
+        "stdbuf",
+        "xvfb-run",
+        "retry",
+        "unbuffer",
+        "catchsegv",
+        "ionice",
+        "chronic",
+        "builtin",
+    ]
 )
 _RUNNERS = frozenset(
-    ["poetry", "pipenv", "pdm", "rye", "uv", "conda", "mamba", "micromamba", "pixi", "bundle", "op", "doppler", "dotenv", "infisical", "hatch", "mise"]
+    [
+        "poetry",
+        "pipenv",
+        "pdm",
+        "rye",
+        "uv",
+        "conda",
+        "mamba",
+        "micromamba",
+        "pixi",
+        "bundle",
+        "op",
+        "doppler",
+        "dotenv",
+        "infisical",
+        "hatch",
+        "mise",
+    ]
 )
 _RUN_VALUES = frozenset(
-    ["-p", "--python", "--with", "--group", "--extra", "--project", "--directory", "--env-file", "--package", "--only-group", "--no-group", "-n", "--name", "--prefix", "--with-requirements", "--with-editable", "--index", "-e", "--environment", "--cwd", "-C", "-f", "--file", "--from"]
+    [
+        "-p",
+        "--python",
+        "--with",
+        "--group",
+        "--extra",
+        "--project",
+        "--directory",
+        "--env-file",
+        "--package",
+        "--only-group",
+        "--no-group",
+        "-n",
+        "--name",
+        "--prefix",
+        "--with-requirements",
+        "--with-editable",
+        "--index",
+        "-e",
+        "--environment",
+        "--cwd",
+        "-C",
+        "-f",
+        "--file",
+        "--from",
+    ]
 )
 _DOCKER_VALUES = frozenset(
-    ["-v", "--volume", "-e", "--env", "-w", "--workdir", "--name", "--network", "--net", "-u", "--user", "-p", "--publish", "--env-file", "--mount", "--platform", "-m", "--memory", "-l", "--label", "--add-host", "--cpus", "--entrypoint", "-h", "--hostname", "--link", "--shm-size", "--ulimit", "--volumes-from", "--ip", "--index", "--profile", "-f", "--file", "--project-name", "--project-directory"]
+    [
+        "-v",
+        "--volume",
+        "-e",
+        "--env",
+        "-w",
+        "--workdir",
+        "--name",
+        "--network",
+        "--net",
+        "-u",
+        "--user",
+        "-p",
+        "--publish",
+        "--env-file",
+        "--mount",
+        "--platform",
+        "-m",
+        "--memory",
+        "-l",
+        "--label",
+        "--add-host",
+        "--cpus",
+        "--entrypoint",
+        "-h",
+        "--hostname",
+        "--link",
+        "--shm-size",
+        "--ulimit",
+        "--volumes-from",
+        "--ip",
+        "--index",
+        "--profile",
+        "-f",
+        "--file",
+        "--project-name",
+        "--project-directory",
+    ]
 )
 
 
@@ -242,9 +337,11 @@ def _ruff(args: list[str]) -> Check | None:
     if "format" in args[:2]:
         return Check("ruff format", LINT) if _has(args, "--check", "--diff") else None
     if (
-        (args
-        and args[0] not in ("check", "rule", "config", "linter", "clean", "version", "server")
-        and not args[0].startswith("-"))
+        (
+            args
+            and args[0] not in ("check", "rule", "config", "linter", "clean", "version", "server")
+            and not args[0].startswith("-")
+        )
         or "check" in args[:2]
         or args == []
     ):

@@ -12,7 +12,20 @@ from pathlib import Path
 SECONDS = 8
 """How long one question to Git may take."""
 MOST_COMMITS = 20_000
-_QUIET = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false", "core.quotePath=false", "core.pager=cat", "log.showSignature=false", "protocol.allow=never", "core.attributesFile=/dev/null", "diff.external=", "submodule.recurse=false", "core.sshCommand=false", "credential.helper="]
+_QUIET = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.untrackedCache=false",
+    "core.quotePath=false",
+    "core.pager=cat",
+    "log.showSignature=false",
+    "protocol.allow=never",
+    "core.attributesFile=/dev/null",
+    "diff.external=",
+    "submodule.recurse=false",
+    "core.sshCommand=false",
+    "credential.helper=",
+]
 
 
 @dataclass(frozen=True)
@@ -185,10 +198,10 @@ def _environment() -> dict[str, str]:
 
 def open_checkout(root: Path) -> Git:
     """The repository of a folder that holds `.git` (a folder, or a file that points to one)."""
-    where = Path(os.path.abspath(root))
+    where = Path(root).absolute()
     return Git(where / ".git", where)
 
 
 def open_bare(root: Path) -> Git:
     """A repository without a checkout."""
-    return Git(Path(os.path.abspath(root)), None)
+    return Git(Path(root).absolute(), None)

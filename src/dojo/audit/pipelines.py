@@ -13,7 +13,21 @@ from dojo.audit.tree import Tree
 from dojo.audit.yamllines import child, is_true, items, words
 
 _GITLAB_WORDS = frozenset(
-    ["stages", "variables", "default", "include", "workflow", "image", "services", "cache", "before_script", "after_script", "pages:deploy", "spec", "types"]
+    [
+        "stages",
+        "variables",
+        "default",
+        "include",
+        "workflow",
+        "image",
+        "services",
+        "cache",
+        "before_script",
+        "after_script",
+        "pages:deploy",
+        "spec",
+        "types",
+    ]
 )
 
 
@@ -126,10 +140,8 @@ def _gitlab(tree: Tree, seen: Seen, path: str, root: Any, depth: int = 0) -> Non
 def _gitlab_conditions(job: dict[str, Any], workflow_rules: list[Any]) -> tuple[str | None, bool, str]:
     """Mask, whether it runs before the merge, and if not, why."""
     mask = None
-    if (
-        is_true(job.get("allow_failure"))
-        or (isinstance(job.get("allow_failure"), dict)
-        and "exit_codes" in job["allow_failure"])
+    if is_true(job.get("allow_failure")) or (
+        isinstance(job.get("allow_failure"), dict) and "exit_codes" in job["allow_failure"]
     ):
         mask = "allow_failure lets the job fail unseen"
     rules = items(job.get("rules"))
@@ -234,10 +246,8 @@ def _circle(tree: Tree, seen: Seen, path: str, root: Any) -> None:
         for one in items(child(workflow, "jobs")):
             name, settings = (one, None) if isinstance(one, str) else next(iter(one.items()), ("", None))
             only = words(child(settings, "filters", "branches", "only"))
-            late = (
-                scheduled
-                or (bool(only)
-                and all(branch in ("main", "master", "production", "prod", "develop") for branch in only))
+            late = scheduled or (
+                bool(only) and all(branch in ("main", "master", "production", "prod", "develop") for branch in only)
             )
             if not late or str(name) not in filters:
                 filters[str(name)] = (not late, "it runs on a schedule or after the merge only" if late else "")
@@ -277,7 +287,6 @@ def _circle_steps(tree: Tree, path: str, steps: Any, commands: dict[str, Any], d
 
 def _travis(tree: Tree, seen: Seen, path: str, root: Any) -> None:
     seen.systems.append("Travis CI")
-    only = words(child(root, "branches", "only"))
     for key in ("before_install", "install", "before_script", "script"):
         _note(
             seen,
@@ -286,7 +295,6 @@ def _travis(tree: Tree, seen: Seen, path: str, root: Any) -> None:
             key,
             _commands(tree, path, items(root.get(key)), None, True, False, joined=False),
             True,
-            "" if not only else "",
         )
     for job in items(child(root, "jobs", "include")) + items(child(root, "matrix", "include")):
         _note(

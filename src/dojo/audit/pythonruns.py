@@ -149,11 +149,13 @@ def _decides(names: set[str], tree: ast.Module) -> bool:
             tested = node.test if _leaves(node) else None
         elif isinstance(node, ast.Assert):
             tested = node.test
-        elif isinstance(node, ast.Return | ast.Raise) or (isinstance(node, ast.Call) and (
-            dotted(node.func) in ("sys.exit", "exit", "SystemExit")
-            or (isinstance(node.func, ast.Attribute)
-            and node.func.attr == "check_returncode")
-        )):
+        elif isinstance(node, ast.Return | ast.Raise) or (
+            isinstance(node, ast.Call)
+            and (
+                dotted(node.func) in ("sys.exit", "exit", "SystemExit")
+                or (isinstance(node.func, ast.Attribute) and node.func.attr == "check_returncode")
+            )
+        ):
             tested = node
         if tested is not None and any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(tested)):
             return True
@@ -188,9 +190,11 @@ def can_fail(text: str) -> bool:
     tree = parsed(text)
     return tree is not None and any(
         isinstance(node, ast.Assert | ast.Raise)
-        or (isinstance(node, ast.Call)
-        and dotted(node.func) in ("sys.exit", "exit", "os._exit")
-        and bool(node.args)
-        and constant(node.args[0]) != 0)
+        or (
+            isinstance(node, ast.Call)
+            and dotted(node.func) in ("sys.exit", "exit", "os._exit")
+            and bool(node.args)
+            and constant(node.args[0]) != 0
+        )
         for node in ast.walk(tree)
     )

@@ -9,10 +9,55 @@ from dojo.audit.shell_syntax import Compound, Pipeline, Simple, Statement, parse
 
 NEVER = "is never reached"
 _ALWAYS_FINE = frozenset(
-    [":", "true", "echo", "printf", "cat", "touch", "mkdir", "sleep", "date", "tee", "continue", "break", "shift", "unset", "export", "pwd", "whoami", "log", "info", "warn", "warning"]
+    [
+        ":",
+        "true",
+        "echo",
+        "printf",
+        "cat",
+        "touch",
+        "mkdir",
+        "sleep",
+        "date",
+        "tee",
+        "continue",
+        "break",
+        "shift",
+        "unset",
+        "export",
+        "pwd",
+        "whoami",
+        "log",
+        "info",
+        "warn",
+        "warning",
+    ]
 )
 _REPORTERS = frozenset(
-    ["curl", "wget", "gh", "git", "slack", "mail", "sendmail", "notify", "ls", "rm", "cp", "mv", "tail", "head", "grep", "sed", "awk", "aws", "gsutil", "python-notify", "logger", "jq"]
+    [
+        "curl",
+        "wget",
+        "gh",
+        "git",
+        "slack",
+        "mail",
+        "sendmail",
+        "notify",
+        "ls",
+        "rm",
+        "cp",
+        "mv",
+        "tail",
+        "head",
+        "grep",
+        "sed",
+        "awk",
+        "aws",
+        "gsutil",
+        "python-notify",
+        "logger",
+        "jq",
+    ]
 )
 _FAILING = frozenset(["false", "die", "fail", "abort", "err", "error", "fatal"])
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*\+?=")

@@ -22,10 +22,7 @@ def tox(tree: Tree, folder: str, args: list[str]) -> tuple[str | None, list[shel
         text = tree.text(path) if path else None
         if not text:
             continue
-        if name.endswith(".toml"):
-            found = _tox_toml(text, wanted, name)
-        else:
-            found = _tox_ini(_ini(text), wanted)
+        found = _tox_toml(text, wanted, name) if name.endswith(".toml") else _tox_ini(_ini(text), wanted)
         if found:
             return path, found
     return None, []

@@ -16,7 +16,26 @@ LONGEST_LINE = 20_000
 """Characters a line is cut to: minified and generated files have longer ones, people do not."""
 MOST_FILES = 100_000
 NOT_THEIRS = frozenset(
-    ["node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache", "dbt_packages", "dbt_modules", ".terraform", "site-packages", ".ipynb_checkpoints", "third_party", "vendor", "bower_components", ".eggs"]
+    [
+        "node_modules",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".tox",
+        ".nox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        "dbt_packages",
+        "dbt_modules",
+        ".terraform",
+        "site-packages",
+        ".ipynb_checkpoints",
+        "third_party",
+        "vendor",
+        "bower_components",
+        ".eggs",
+    ]
 )
 """Folders whose files somebody else wrote: never judged, and not walked outside Git."""
 
@@ -141,7 +160,7 @@ def plant(path: str | Path) -> Tree:
         raise NothingToAudit(
             f"{root.name or path}: there is nothing here ({error.strerror}). Give a repository or a folder."
         ) from error
-    name = Path(os.path.abspath(root)).name or "root"
+    name = Path(root).absolute().name or "root"
     if stat.S_ISREG(mode):
         size = root.stat().st_size
         if not size:

@@ -54,6 +54,7 @@ def _looks_like_one(text: str) -> bool:
 
 def read(tree: Tree, seen: Seen) -> None:
     """Reads every workflow, adds its checks and what else it shows."""
+    readable: dict[str, Any] = {}
     for path in files(tree):
         text = tree.text(path)
         if text is None:
@@ -68,7 +69,16 @@ def read(tree: Tree, seen: Seen) -> None:
             seen.add("ci.broken", path, 1, "This workflow has no jobs, so nothing in it runs", "likely")
             continue
         seen.systems.append("GitHub Actions")
-        _workflow(tree, seen, path, workflow)
+        readable[path] = workflow
+    called = {path for workflow in readable.values() for path in _called(tree, workflow)}
+    for path, workflow in readable.items():
+        _workflow(tree, seen, path, workflow, path in called)
+
+
+def _called(tree: Tree, workflow: Any) -> list[str]:
+    """The reusable workflows of this repository that a workflow calls."""
+    uses = [child(job, "uses") for job in workflow["jobs"].values()]
+    return [path for one in uses if isinstance(one, str) and (path := tree.resolve("", one.split("@")[0]))]
 
 
 def events(workflow: Any) -> dict[str, Any]:
@@ -152,7 +162,7 @@ def _glob(pattern: str) -> str:
     return made
 
 
-def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any) -> None:
+def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) -> None:
     guarding, why = guards(tree, workflow)
     found = events(workflow)
     known = ON_PULL_REQUEST if guarding else ON_SCHEDULE if list(found) == ["schedule"] else {}
@@ -169,9 +179,9 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any) -> None:
         if one.file != path and one.via:
             line = _number(one.via[0])
         runs.append(CheckRun("GitHub Actions", path, line, name, one, one.mask, one.sure, mine, reason))
+    if called and not guarding:
+        runs = []  # told where it is called
     seen.checks += runs
-    if "workflow_call" in found and len(found) == 1 and not runs:
-        return
     _commented_out(seen, path, tree.text(path) or "", runs)
     _good_habits(seen, path, workflow, found, guarding)
     _dangers(seen, path, workflow, found)
@@ -391,14 +401,15 @@ def commented_command(row: str) -> checks.Check | None:
     tame = [
         part
         for part in plain
-        if (re.search(r"[/.*:=+@]", part)
-        and not part.endswith((".", ",", ":")))
+        if (re.search(r"[/.*:=+@]", part) and not part.endswith((".", ",", ":")))
         or part in check.tool.split()
         or part in ("test", "lint", "check", "run", "build", "scan", "tests", "models")
     ]
     values = sum(part.startswith("-") for part in parts)
     return (
-        check if (len(plain) - len(tame) <= values and len(parts) > 1) or (len(parts) == 1 and check.tool == "pytest") else None
+        check
+        if (len(plain) - len(tame) <= values and len(parts) > 1) or (len(parts) == 1 and check.tool == "pytest")
+        else None
     )
 
 
