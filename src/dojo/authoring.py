@@ -133,10 +133,11 @@ def as_json(notebook: nbformat.NotebookNode) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    """The notebook run top to bottom in a home of its own; raises nbclient's CellExecutionError on an unexpected error."""
-    from nbclient import NotebookClient
+def execute(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookNode:
+    """The notebook run top to bottom beside its source, in a home of its own.
 
+    AuthoringError names the source's line, the cell, and the last line of what went wrong in it.
+    """
     from dojo.workspace import checkpoints
 
     run = nbformat.from_dict(notebook)
@@ -144,9 +145,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
         before = dict(os.environ)
         os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints())}
         try:
-            NotebookClient(
-                run, timeout=CELL_SECONDS, record_timing=False, resources={"metadata": {"path": str(folder)}}
-            ).execute()
+            _run(run, source)
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -158,10 +157,45 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
             # A live widget has another id at every run: its still picture is what is kept.
             output.get("data", {}).pop(WIDGET_VIEW, None)
             if output.output_type == "stream" and output.name == "stderr":
-                raise AuthoringError(
-                    f"cell {number} writes to stderr, which never comes out the same twice: {output.text[:300]}"
-                )
+                said = output.text.strip()[:300]
+                raise _broken(source, run, number, f"it writes to stderr, which never comes out the same twice: {said}")
     return run
+
+
+def _run(run: nbformat.NotebookNode, source: Path) -> None:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    client = NotebookClient(
+        run, timeout=CELL_SECONDS, record_timing=False, resources={"metadata": {"path": str(source.parent)}}
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        failed = max(n for n, c in enumerate(run.cells) if any(o.output_type == "error" for o in c.get("outputs", [])))
+        raise _broken(source, run, failed, f"{error.ename}: {_last_line(error.evalue)}") from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        reached = (n for n, c in enumerate(run.cells) if c.cell_type == "code" and c.source and c.execution_count is None)
+        late = isinstance(error, CellTimeoutError)
+        said = f"it ran longer than {CELL_SECONDS} s" if late else "the kernel ended while it ran (memory, or os._exit)"
+        raise _broken(source, run, next(reached, len(run.cells) - 1), said) from None
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _broken(source: Path, run: nbformat.NotebookNode, number: int, said: str) -> AuthoringError:
+    """What stops a notebook, with the place an author looks at: its source, the line there, the cell."""
+    cell = run.cells[number]
+    at = source.read_text(encoding="utf-8").find(cell.source)
+    line = f":{source.read_text(encoding='utf-8').count(chr(10), 0, at) + 1}" if at >= 0 else ""
+    code = [n for n, c in enumerate(run.cells) if c.cell_type == "code"].index(number) + 1
+    first = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
+    where = f"{source.parent.name}/{source.name}{line}, code cell {code} (`{first[:60]}`)"
+    return AuthoringError(
+        f"{where}: {said}\nNothing was written for this notebook. Mend the source, then `make sync` again."
+    )
 
 
 def derived(folder: str, path: Path) -> tuple[Path, nbformat.NotebookNode]:
@@ -170,7 +204,11 @@ def derived(folder: str, path: Path) -> tuple[Path, nbformat.NotebookNode]:
 
 
 def _stripped(path: Path) -> str:
-    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    """A notebook file without outputs; "" for a file that is no notebook (half a merge, say): it is written anew."""
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except Exception:
+        return ""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell["outputs"], cell["execution_count"] = [], None
@@ -232,7 +270,7 @@ def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
                 written += _write(COURSE / "exercises" / target.name, as_json(exercise_of(fresh)))
             if rerun or not target.exists() or _stripped(target) != as_json(fresh):
                 print(f"running {folder}/{source.stem}", file=sys.stderr, flush=True)
-                written += _write(target, as_json(execute(fresh, source.parent)))
+                written += _write(target, as_json(execute(fresh, source)))
     if not only:
         for target, (text, _) in pages().items():
             written += _write(target, text)

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 
 from dojo import tasks
+from dojo.places import home
 from dojo.workspace import checkpoint_of
+
+LOG = "prepare.log"
+"""Where the whole story of a failure goes, in the learner's folder."""
 
 
 def main() -> int:
-    """Builds what is missing, a line a module. Exit status 1 when a state could not be built."""
-    for key in tasks.module_keys():
-        begun = time.perf_counter()
+    """Builds what is missing, a line a module. Exit status 1 when a state could not be built; the others are built."""
+    failed = [key for key in tasks.module_keys() if not _built(key)]
+    return 1 if failed else 0
+
+
+def _built(key: str) -> bool:
+    name, begun = key, time.perf_counter()
+    try:
+        name = tasks.module(key).STEM
         folder = checkpoint_of(key)
-        took = time.perf_counter() - begun
-        print(
-            f"starting state of {tasks.module(key).STEM}: {'ready' if took < 0.5 else f'built in {took:.1f} s'} ({folder.parent.name})",
-            flush=True,
-        )
-    return 0
+    except Exception as error:
+        print(f"starting state of {name}: not built. {_said(error)}", file=sys.stderr, flush=True)
+        return False
+    took = time.perf_counter() - begun
+    print(
+        f"starting state of {name}: {'ready' if took < 0.5 else f'built in {took:.1f} s'} ({folder.parent.name})", flush=True
+    )
+    return True
+
+
+def _said(error: Exception) -> str:
+    """The error in one line, and where its whole story was written."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no more is known"]
+    words = lines[0] if type(error).__module__.startswith("dojo.") else f"{type(error).__name__}: {lines[0]}"
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        with (home() / LOG).open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+    except OSError:
+        return words
+    return f"{words} (the whole story: {home().name}/{LOG})"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from dojo import doctor, lab
@@ -168,3 +169,29 @@ def test_nothing_is_fetched_from_outside(opened: tuple[Opened, Path]) -> None:
     page = direct.open(request, timeout=30).read().decode()
     assert "@jupyterlab/apputils-extension:announcements" in page
     assert re.findall(r'(?:src|href)="https?://(?!127\.0\.0\.1)[^"]+"', page) == []
+
+
+def _listens(address: str) -> bool:
+    with socket.socket() as door:
+        return door.connect_ex(("127.0.0.1", int(address.rsplit(":", 1)[1]))) == 0
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_a_killed_dojo_lab_leaves_no_jupyterlab_behind_and_the_next_one_opens(opened: tuple[Opened, Path]) -> None:
+    _, folder = opened
+    first = Opened(folder)
+    kernel = first.ask("api/kernels", "POST", {"name": "python3"})
+    assert kernel["id"]
+    left = _family(first.process.pid)
+    assert len(left) >= 2, "JupyterLab and a kernel"
+    first.process.kill()
+    first.process.wait(timeout=30)
+    assert not psutil.wait_procs(left, timeout=30)[1]
+    assert not _listens(first.address)
+    second = Opened(folder)
+    assert second.ask("api/contents/notebooks/00-start-here.ipynb")["type"] == "notebook"
+    second.process.terminate()
+    assert second.process.wait(timeout=30) == 0
