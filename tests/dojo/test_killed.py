@@ -1,0 +1,80 @@
+"""A kernel killed in mid-check: what was done stays done, and the next check works as if nothing had been."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+PROMISE = "product: fact_sales\nconsumers: [finance]\n"
+
+OPENS = "from dojo import start, check, progress\nshop = start('00')\n"
+SOLVES = "def upstream(parents, model):\n    found = set(parents[model])\n    for p in parents[model]:\n        found |= upstream(parents, p)\n    return found\n"
+REVENUE = "def revenue_on(con, day):\n    return con.execute('select coalesce(sum(revenue_eur), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]\n"
+STUCK = "import pathlib\ndef revenue_on(con, day):\n    con.execute('create or replace table marts.daily_revenue as select 1 as a')\n    pathlib.Path({marker!r}).touch()\n    while True: pass\n"
+
+
+class Kernel:
+    """A real kernel, as JupyterLab runs it."""
+
+    def __init__(self, folder):
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(folder))
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def says(self, source: str) -> str:
+        """Runs a cell to its end and returns what it printed."""
+        said = []
+
+        def hear(message):
+            content = message["content"]
+            said.append(content.get("text") or "\n".join(content.get("traceback", [])))
+
+        self.client.execute_interactive(source, timeout=120, output_hook=hear)
+        return "".join(said)
+
+    def kill(self):
+        """As from the task manager."""
+        self.manager.shutdown_kernel(now=True)
+        self.client.stop_channels()
+
+
+@pytest.fixture
+def kernels(dojo_home, tmp_path):
+    """Starts kernels in a learner's folder; ends those that are left."""
+    started = []
+
+    def start():
+        started.append(Kernel(tmp_path))
+        return started[-1]
+
+    yield start
+    for kernel in started:
+        kernel.kill()
+
+
+def test_progress_and_work_survive_and_the_next_check_works(kernels, dojo_home, tmp_path):
+    first = kernels()
+    first.says(OPENS)
+    assert "Passed" in first.says(f"{SOLVES}\nprint(check('00.2'))")
+    first.says(f"shop.write('docs/promise.yml', {PROMISE!r})")
+    marker = tmp_path / "in-mid-check"
+    first.client.execute(STUCK.format(marker=str(marker)) + "check('00.1')")
+    deadline = time.monotonic() + 60
+    while not marker.exists():
+        assert time.monotonic() < deadline, "the check never reached the answer"
+        time.sleep(0.02)
+    first.kill()
+
+    second = kernels()
+    second.says(OPENS)
+    standing = second.says("print(progress('00'))")
+    assert "00.2 Where the number comes from: solved" in standing
+    assert "00.1 The number finance reads: open" in standing
+    assert second.says("print(shop.read('docs/promise.yml'))").strip() == PROMISE.strip()
+    assert "Passed" in second.says(f"{REVENUE}\nprint(check('00.1'))")
+    assert "00.1 The number finance reads: solved" in second.says("print(progress('00'))")
+    assert not list(dojo_home.glob("*.lock")) and not list(dojo_home.glob("*.unreadable*"))
