@@ -100,7 +100,7 @@ def revert(platform: Platform) -> int:
         fault = get(entry["fault"])
         if isinstance(fault, CodeFault):
             for path, old, new in fault.patches:
-                _replace(platform, path, new, old) if new else _restore(platform, path)
+                _replace(platform, path, new, old)
     for name in ("platform.json", "faults.json"):
         (platform.root / name).unlink(missing_ok=True)
     return len(held)
@@ -153,9 +153,3 @@ def _patch(platform: Platform, fault: CodeFault) -> int:
 def _replace(platform: Platform, path: str, old: str, new: str) -> None:
     file = platform.repo / path
     file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-
-
-def _restore(platform: Platform, path: str) -> None:
-    from shopflow.history import git
-
-    git(platform.repo, "checkout", "--quiet", "--", path)
