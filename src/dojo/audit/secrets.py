@@ -1,8 +1,360 @@
-"""Secrets."""
+"""Secrets in files: tokens, passwords behind telling names, keys, .env files, outputs of notebooks."""
 
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+from dojo.audit import yamllines
+from dojo.audit.credentials import FOREIGN, KEY_WORDS, STRONG_NAMES, announces, is_placeholder, is_reference, judged, tokens
 from dojo.audit.found import Seen
 from dojo.audit.tree import Tree
 
+SECONDS = 6.0
+"""Budget of the whole scan; files that do not fit in are told."""
+_NOT_SCANNED = re.compile(
+    r"(?:\.lock|\.lock\.hcl|lock\.json|\.sum|\.svg|\.min\.js|\.min\.css|\.map|\.secrets\.baseline|manifest\.json|run_results\.json|catalog\.json|\.cassette|\.csv|\.tsv|\.parquet|\.geojson|\.html|\.pdf)$|(?:^|/)(?:cassettes|lockfiles)/|pnpm-lock\.yaml$|\.gitleaks\.toml$|\.trufflehog",
+    re.IGNORECASE,
+)
+_SAMPLE_PATH = re.compile(
+    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?)(?:/|$)|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
+    re.IGNORECASE,
+)
+_BARE_VALUES = re.compile(
+    r"\.(?:ya?ml|env|ini|cfg|conf|properties|sh|bash|zsh|envrc|tfvars|toml|dockerfile)$|(?:^|/)(?:\.env[^/]*|dockerfile[^/]*|\.pypirc|\.netrc|\.npmrc|\.pgpass|makefile)$",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(
+    rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?(?:b|f|r)?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#}})]+)?",
+    re.IGNORECASE,
+)
+_SQL = re.compile(
+    r"\b(?P<key>password|identified\s+by|aws_secret_key|secret_access_key|secret)\s*(?:=\s*)?(?P<value>'[^'\n]+')",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://([^\s:/@\"'<>{}$]{1,64}):([^\s@/\"'<>]{2,128})@([\w.-]+)", re.IGNORECASE)
+_HINT = re.compile(rf"{KEY_WORDS}|identified\s+by|://[^\s/]{{1,80}}:[^\s/]{{1,128}}@", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED |PGP )?PRIVATE KEY)(?: BLOCK)?-----")
+_COMMENT = re.compile(r"^\s*(?:#|//|--|\*|;|<!--)")
+_LOCAL_HOST = re.compile(
+    r"^(?:localhost|127\.|0\.0\.0\.0|host\.docker\.internal|::1)|^[a-z][a-z0-9_-]*$|\.local$|\.svc(\.|$)|example\.(?:com|org|net)$|\.example$|\.test$|\.invalid$",
+    re.IGNORECASE,
+)
+_ENV_FILE = re.compile(
+    r"(?:^|/)(?:\.env(?:\.[\w-]+)*|[\w-]+\.env|\.envrc|env\.(?:prod|production|dev|local))$", re.IGNORECASE
+)
+_ENV_SAMPLE = re.compile(r"example|sample|template|dist|default|\.test|\.ci$|\.tpl|tmpl|schema|vault", re.IGNORECASE)
+_READS_ENV = re.compile(
+    r"env_var\(\s*['\"]|os\.environ|os\.getenv|getenv\(|\$\{\{\s*secrets\.|dotenv_values|load_dotenv|BaseSettings"
+)
+_VAULT = re.compile(
+    r"secretsmanager|secret_manager_secret|SecretManagerServiceClient|hvac\.|key_vault_secret|SecretClient|ssm_parameter|get_secret_value|ExternalSecret\b|kind:\s*SealedSecret|sops:|op://|dbutils\.secrets"
+)
+
 
 def read(tree: Tree, seen: Seen) -> None:
-    """Reads."""
+    """Scans every text file within the budget, the most telling first."""
+    until = time.monotonic() + SECONDS
+    left = 0
+    for path in sorted(tree.paths, key=_telling):
+        if _NOT_SCANNED.search(path):
+            continue
+        if time.monotonic() > until:
+            left += 1
+            continue
+        text = tree.text(path)
+        if not text:
+            continue
+        if path.lower().endswith(".ipynb"):
+            _notebook(seen, path, text)
+        else:
+            scan(tree, seen, path, text)
+    if left:
+        seen.skipped.append(("(secrets)", f"{left} files were not searched: the budget of {SECONDS:g} seconds was used up"))
+    _deleted(tree, seen)
+
+
+def _telling(path: str) -> tuple[int, str]:
+    return (0 if _BARE_VALUES.search(path) else 1 if path.endswith((".py", ".tf", ".sql", ".ipynb", ".json")) else 2, path)
+
+
+def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
+    """One text file."""
+    if "ENC[AES256_GCM" in text or text.startswith("$ANSIBLE_VAULT") or "kind: SealedSecret" in text:
+        return
+    _good(seen, path, text)
+    if "PRIVATE KEY" in text:
+        _private_keys(seen, path, text)
+    sample = bool(_SAMPLE_PATH.search(path))
+    local = _throw_away(path, text)
+    found = []
+    if _HINT.search(text) or _might_hold_tokens(text):
+        for line, row in enumerate(text.split("\n"), 1):
+            found += _line(path, line, row, sample, local)
+    secrets = [one for one in found if one[0] == "sec.secret" and one[3] != "possible"]
+    for rule, line, what, sure in found:
+        seen.add(rule, path, line, what, sure)
+    if _ENV_FILE.search(path) and not _ENV_SAMPLE.search(path.rsplit("/", 1)[-1]):
+        _env_file(tree, seen, path, text, bool(secrets))
+
+
+_TOKEN_QUICK = re.compile(
+    r"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|hooks\.slack|[sr]k_live|SG\.|npm_|pypi-Ag|T3BlbkFJ|sk-ant|eyJ[\w-]{10,}\.|dapi[0-9a-f]|dbt[cu]_|AIza|hf_[A-Za-z]|atlasv1|hvs\.|NRAK-|shp(?:at|ss|ca|pa)_|AccountKey=|\dQ~|sq0csp|\d{8,}:AA"
+)
+
+
+def _might_hold_tokens(text: str) -> bool:
+    return bool(_TOKEN_QUICK.search(text))
+
+
+def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[tuple[str, int, str, str]]:
+    found: list[tuple[str, int, str, str]] = []
+    if _TOKEN_QUICK.search(row) or "aws" in row.lower():
+        for kind, value, sure in tokens(row):
+            found.append(
+                (
+                    "sec.secret",
+                    line,
+                    f"{_capital(kind)} ({_shown(value)}) stands in the file",
+                    "likely" if sample or "pragma: allowlist" in row else sure,
+                )
+            )
+            return found
+    if not _HINT.search(row) or "pragma: allowlist" in row or "nosec" in row or "gitleaks:allow" in row:
+        return found
+    for url in _URL.finditer(row):
+        name, word, host = url.groups()
+        if is_reference(word) or is_placeholder(word) or word.startswith(("%", "$", "{")):
+            continue
+        if _LOCAL_HOST.search(host) or word.lower() == name.lower() or judged("password", word) == "throw-away":
+            found.append(("sec.default-password", line, f"An address holds the password of {name} on {host}", "possible"))
+        else:
+            found.append(
+                ("sec.secret", line, f"An address holds the password of {name} on {host}", "likely" if sample else "certain")
+            )
+        return found
+    bare = bool(_BARE_VALUES.search(path))
+    comment = bool(_COMMENT.match(row)) and not row.lstrip().startswith("--password")
+    for one in [*_ASSIGNED.finditer(row), *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
+        key, value = one["key"], one["value"] or ""
+        quoted = value[:1] in "\"'" and len(value) > 1
+        if (
+            (not quoted
+            and not bare)
+            or "==" in row[one.end("key") : one.end("key") + 4]
+            or (not announces(key)
+            and not key.lower().startswith("identified"))
+        ):
+            continue
+        verdict = judged("password" if key.lower().startswith("identified") else key, value)
+        if verdict is None:
+            continue
+        if value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
+            continue
+        if (
+            verdict == "throw-away"
+            or (local is not None
+            and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key))))
+        ):
+            found.append(("sec.default-password", line, f"{key} has a throw-away value", "possible"))
+        elif comment or sample:
+            found.append(
+                (
+                    "sec.secret",
+                    line,
+                    f"{key} is given a value ({_shown(value)})",
+                    "possible" if verdict == "likely" or (sample and STRONG_NAMES.search(key)) else "likely",
+                )
+            )
+        else:
+            found.append(("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", verdict))
+        break
+    return found
+
+
+def _is_name_of_something(row: str, one: re.Match[str], value: str, path: str) -> bool:
+    """Values that are the name of a column, a variable or a message rather than a secret."""
+    bare = value.strip("\"'")
+    after = row[one.end() :].lstrip()
+    if path.endswith((".sql",)) and one.re is _ASSIGNED and value[:1] != "'":
+        return True
+    return (
+        bool(re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", bare))
+        or (after.startswith(("in ", "if ", "("))
+        and value[:1] not in "\"'")
+        or (bare.endswith((":", "?", ")"))
+        and " " in bare)
+    )
+
+
+def _shown(value: str) -> str:
+    """A secret's first signs: a report must not spread it."""
+    bare = value.strip("\"'")
+    return f"{bare[:3]}…, {len(bare)} signs"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _throw_away(path: str, text: str) -> frozenset[str] | None:
+    """The passwords of service containers in a file; `*` where the whole file describes a local stack. None elsewhere."""
+    name = path.rsplit("/", 1)[-1].lower()
+    compose = re.fullmatch(r"(docker-)?compose[\w.-]*\.ya?ml", name)
+    if compose:
+        return frozenset() if re.search(r"prod|live|deploy|staging", name) else frozenset("*")
+    if not (
+        path.startswith(".github/")
+        or name in (".gitlab-ci.yml", "bitbucket-pipelines.yml", "azure-pipelines.yml")
+        or ".circleci/" in path
+    ):
+        return frozenset(("*",)) if path.startswith(".devcontainer/") else None
+    try:
+        root = yamllines.first(text)
+    except yamllines.BrokenYaml:
+        return None
+    values = set()
+    for keys, node in yamllines.walk(root):
+        inside = (
+            "services" in keys
+            or (name == "config.yml"
+            and "docker" in keys)
+            or (name == ".gitlab-ci.yml"
+            and "variables" in keys
+            and any("POSTGRES" in key or "MYSQL" in key for key in keys))
+        )
+        if inside and isinstance(node, str) and keys and announces(keys[-1]):
+            values.add(str(node))
+    return frozenset(values)
+
+
+def _private_keys(seen: Seen, path: str, text: str) -> None:
+    for found in _PRIVATE_KEY.finditer(text):
+        body = text[found.end() : found.end() + 400].replace("\\n", "\n")
+        rows = [row.strip(" \"',") for row in body.split("\n")[1:6]]
+        real = sum(bool(re.fullmatch(r"[A-Za-z0-9+/=]{40,}", row)) for row in rows) >= 1
+        if not real:
+            continue
+        sure = "likely" if found[1].startswith("ENCRYPTED") or _SAMPLE_PATH.search(path) else "certain"
+        seen.add(
+            "sec.private-key",
+            path,
+            text.count("\n", 0, found.start()) + 1,
+            f"A private key ({found[1].lower()}) lies in the file",
+            sure,
+        )
+        return
+
+
+def _env_file(tree: Tree, seen: Seen, path: str, text: str, secrets: bool) -> None:
+    entry = tree.entries[path]
+    if entry.tracked is False:
+        if secrets:
+            seen.add("sec.env-file", path, 1, "A .env file with secrets waits to be committed: nothing ignores it", "likely")
+        return
+    if entry.tracked is None and _ignored(tree, path):
+        return
+    where = "is tracked by Git" if entry.tracked else "lies in the folder, and nothing ignores it"
+    seen.add(
+        "sec.env-file",
+        path,
+        1,
+        f"This .env file {where}" + ("" if secrets else "; no value in it looks secret"),
+        "certain" if secrets else "possible",
+    )
+
+
+def _ignored(tree: Tree, path: str) -> bool:
+    rows = {row.strip().strip("/") for row in tree.lines(".gitignore")}
+    name = path.rsplit("/", 1)[-1]
+    return bool(rows & {name, path, ".env*", "*.env", ".env.*" if name != ".env" else ".env", f"**/{name}"})
+
+
+def _good(seen: Seen, path: str, text: str) -> None:
+    if not path.endswith((".py", ".yml", ".yaml", ".tf", ".sql", ".toml")):
+        return
+    if "env" in text or "secrets" in text or "Settings" in text:
+        for line, row in enumerate(text.split("\n"), 1):
+            if (
+                not row.lstrip().startswith(("#", "--"))
+                and _READS_ENV.search(row)
+                and re.search(KEY_WORDS, row, re.IGNORECASE)
+            ):
+                seen.add("sec.env-secrets", path, line, "A secret is taken from the environment or the CI's store")
+                break
+    if (
+        not _SAMPLE_PATH.search(path)
+        and (hit := _VAULT.search(text))
+        and not text[text.rfind("\n", 0, hit.start()) + 1 : hit.start()].lstrip().startswith("#")
+    ):
+        seen.add(
+            "sec.vault",
+            path,
+            text.count("\n", 0, hit.start()) + 1,
+            f"Secrets are kept in a store of their own ({hit[0]})",
+            "likely",
+        )
+
+
+def _notebook(seen: Seen, path: str, text: str) -> None:
+    """Code cells like code; outputs for tokens and passwords that were printed."""
+    try:
+        notebook: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    rows = text.split("\n")
+    for cell in notebook.get("cells", []) if isinstance(notebook, dict) else []:
+        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+            continue
+        for row in _joined(cell.get("source")).split("\n"):
+            for rule, _, what, sure in _line("cell.py", 1, row, bool(_SAMPLE_PATH.search(path)), None):
+                seen.add(rule, path, _find(rows, row), f"{what} (code cell)", sure)
+        for output in cell.get("outputs", []) if isinstance(cell.get("outputs"), list) else []:
+            data = output.get("data") if isinstance(output, dict) else None
+            plain = _joined(output.get("text")) if isinstance(output, dict) else ""
+            plain += "\n" + _joined(data.get("text/plain")) if isinstance(data, dict) else ""
+            for row in plain.split("\n"):
+                if len(row) < 5_000:
+                    for rule, _, what, sure in _line("output.env", 1, row, False, None):
+                        if rule == "sec.secret":
+                            seen.add(
+                                "sec.notebook",
+                                path,
+                                _find(rows, row),
+                                f"{what}: printed by a cell",
+                                sure if sure == "certain" else "likely",
+                            )
+
+
+def _joined(value: Any) -> str:
+    return "".join(str(one) for one in value) if isinstance(value, list) else str(value or "")
+
+
+def _find(rows: list[str], row: str) -> int:
+    wanted = json.dumps(row.strip())[1:-1]
+    return next((number for number, one in enumerate(rows, 1) if wanted and wanted in one), 1)
+
+
+def _deleted(tree: Tree, seen: Seen) -> None:
+    """Files full of secrets that were removed later are still in the history."""
+    if tree.git is None:
+        return
+    names = tree.git.ask(
+        "log",
+        "--max-count=5000",
+        "--diff-filter=D",
+        "--name-only",
+        "--format=",
+        "--no-renames",
+        "--",
+        ":(glob)**/.env",
+        ":(glob)**/id_rsa",
+        ":(glob)**/*.pem",
+        ":(glob)**/*.tfstate",
+        ":(glob)**/credentials.json",
+    )
+    for name in sorted(set(names.decode("utf-8", "replace").split("\n")) - {""})[:3]:
+        if name not in tree.entries and not _SAMPLE_PATH.search(name):
+            seen.add("sec.env-file", ".", 1, f"{name} was deleted, but the history still holds it", "likely")

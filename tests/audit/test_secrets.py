@@ -1,0 +1,159 @@
+"""Secrets that are secrets, and the many things that only look like one. Made-up tokens are put together here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from dojo.audit import secrets
+from dojo.audit.found import Seen
+
+AWS = "AKIA" + "Q3EGRTZJ7WMB5XKD"
+AWS_SECRET = "wJ4rXUtnFEMI7K7MDENG" + "bPxRfiCYz9Q2LmTqAv8s"
+GITHUB = "ghp_" + "a8Kd92LmQwErTyUiOpZxCvBnM1234sDfGh7J"[:36]
+SLACK = "https://hooks.slack.com/services/" + "T02AB34CD/B05EF67GH/" + "k3JfWq9ZrT1xYpLmN8vBcD2s"
+DATABRICKS = "dapi" + "3f9c1b7ae2d84605b1c7f2e9d0a4863b"
+STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+DBT_CLOUD = "dbtc_" + "Zk3vQ9mXw2LrT7bNc5HsYp1JfDgKa8Eu"
+KEY = "\n".join("MIIEowIBAAKCAQEA" + "x7Qz3Lm9Rk2Vw8Tb5Nc1Hs4Yp6Jf0Dg" + str(place) + "Ka8Eu2Xi" for place in range(4))
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{KEY}\n-----END RSA PRIVATE KEY-----\n"
+
+SECRET: dict[str, tuple[str, str]] = {
+    "aws key in python": ("load.py", f'client = boto3.client("s3", aws_access_key_id="{AWS}")\n'),
+    "aws secret": ("load.py", f'aws_secret_access_key = "{AWS_SECRET}"\n'),
+    "aws key in a comment": ("load.py", f"# old key: {AWS}\n"),
+    "aws key in sql": ("copy.sql", f"copy into t from 's3://b' credentials=(aws_key_id='{AWS}')\n"),
+    "github token": ("ci.sh", f"git clone https://{GITHUB}@github.com/a/b\n"),
+    "github token in a workflow": (".github/workflows/a.yml", f"jobs:\n  a:\n    env:\n      GH_TOKEN: {GITHUB}\n"),
+    "slack webhook": ("dags/a.py", f'HOOK = "{SLACK}"\n'),
+    "databricks": ("profiles.yml", f"x:\n  outputs:\n    dev:\n      token: {DATABRICKS}\n"),
+    "stripe": ("pay.py", f'stripe.api_key = "{STRIPE}"\n'),
+    "dbt cloud": ("run.sh", f"curl -H 'Authorization: Token {DBT_CLOUD}' https://cloud.getdbt.com\n"),
+    "profile": ("profiles.yml", "shop:\n  outputs:\n    prod:\n      type: snowflake\n      password: Wint3rIsC0ming!\n"),
+    "python keyword argument": ("load.py", 'con = connect(user="etl", password="Wint3rIsC0ming")\n'),
+    "python dictionary": ("load.py", 'config = {"user": "etl", "password": "Wint3rIsC0ming"}\n'),
+    "default of getenv": ("load.py", 'password = "Wint3rIsC0ming"  # or os.environ["PASSWORD"]\n'),
+    "address": ("load.py", 'engine = create_engine("postgresql://etl:Wint3r-2024@db.shop.internal:5432/dwh")\n'),
+    "sql": ("setup.sql", "create user loader password = 'Wint3rIsC0ming';\n"),
+    "ini": ("airflow.cfg", "[core]\nfernet_key = cU9kQm1vV2xYc3RhR2hKZk1wWnRyUXdFeTc2NTQzMjE\n"),
+    "tfvars": ("prod.tfvars", 'db_password = "Wint3rIsC0ming!"\n'),
+    "terraform": ("main.tf", 'resource "aws_db_instance" "a" {\n  password = "Wint3rIsC0ming!"\n}\n'),
+    "properties": ("app.properties", "spring.datasource.password=Wint3rIsC0ming1\n"),
+    "json": ("config.json", '{"api_key": "k3JfWq9ZrT1xYpLmN8vBcD2sE7"}\n'),
+    "real credential in compose": (
+        "docker-compose.yml",
+        f"services:\n  a:\n    environment:\n      AWS_SECRET_ACCESS_KEY: {AWS_SECRET}\n",
+    ),
+    "password of a deployed compose": (
+        "docker-compose.prod.yml",
+        "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: Wint3rIsC0ming!\n",
+    ),
+    "kubernetes": ("k8s/job.yaml", "env:\n  - name: X\ndb_password: Wint3rIsC0ming!\n"),
+}
+CLEAN: dict[str, tuple[str, str]] = {
+    "env_var in a profile": ("profiles.yml", "shop:\n  outputs:\n    prod:\n      password: \"{{ env_var('DBT_PASSWORD') }}\"\n"),
+    "environment": ("load.py", 'password = os.environ["DB_PASSWORD"]\n'),
+    "getenv with an empty default": ("load.py", 'password = os.getenv("DB_PASSWORD", "")\n'),
+    "secret of the CI": (".github/workflows/a.yml", "jobs:\n  a:\n    env:\n      PASSWORD: ${{ secrets.DB_PASSWORD }}\n"),
+    "shell variable": ("run.sh", 'export PGPASSWORD="$DB_PASSWORD"\n'),
+    "placeholder": ("profiles.yml", "x:\n  password: <your password>\n"),
+    "placeholder in words": (".env.example", "DB_PASSWORD=your_password_here\nAPI_KEY=changeme\n"),
+    "documentation key": ("load.py", 'aws_access_key_id = "AKIAIOSFODNN7EXAMPLE"\n'),
+    "documentation secret": ("load.py", 'aws_secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"\n'),
+    "name of a secret": ("dag.py", 'secret_name = "prod/warehouse/loader"\ntoken_url = "https://auth.shop.test/oauth/token"\n'),
+    "arn": ("main.tf", 'password_arn = "arn:aws:secretsmanager:eu-central-1:1:secret:db-AbCdEf"\n'),
+    "terraform reference": ("main.tf", "password = var.db_password\nmaster_password = random_password.db.result\n"),
+    "sensitive variable": ("variables.tf", 'variable "db_password" {\n  type      = string\n  sensitive = true\n}\n'),
+    "secretKeyRef": ("job.yaml", "env:\n  - name: DB_PASSWORD\n    valueFrom:\n      secretKeyRef:\n        name: db\n        key: password\n"),
+    "hash in a lock file": ("poetry.lock", 'files = [{file = "a", hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]\n'),
+    "hash in requirements": ("requirements.txt", "a==1 --hash=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n"),
+    "column": ("model.sql", "select password, token as api_token, secret_key from users\n"),
+    "dbt column test": ("schema.yml", "models:\n  - name: a\n    columns:\n      - name: password_hash\n        description: never shown\n      - name: token\n"),
+    "unique_key": ("model.sql", "{{ config(unique_key='order_id', surrogate_key='order_line_key') }}\n"),
+    "token counts": ("llm.py", "max_tokens = 4096\ntoken_count = 12\ntokenizer = 'cl100k_base'\n"),
+    "type hint": ("load.py", "def connect(user: str, password: str, token: str | None = None) -> None: ...\n"),
+    "docstring": ("load.py", '"""Connects.\n\npassword: the password of the user\n"""\n'),
+    "message": ("load.py", 'raise ValueError("password: must not be empty")\n'),
+    "key begins in code": ("check.py", 'if "-----BEGIN RSA PRIVATE KEY-----" in text:\n    raise ValueError\n'),
+    "public certificate": ("ca.pem", "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYD\n-----END CERTIFICATE-----\n"),
+    "sops": ("secrets.yaml", "db_password: ENC[AES256_GCM,data:p673w==,iv:YY=,aad:UQ=,tag:A=]\n"),
+    "ansible vault": ("vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n6638643965396635643863396635643863396635643863396635643863\n"),
+    "permissions of a token": (".github/workflows/a.yml", "permissions:\n  id-token: write\n  contents: read\n"),
+    "secrets inherit": (".github/workflows/a.yml", "jobs:\n  a:\n    uses: ./.github/workflows/b.yml\n    secrets: inherit\n"),
+    "service container": (
+        ".github/workflows/a.yml",
+        "jobs:\n  a:\n    services:\n      db:\n        image: postgres:16\n        env:\n          POSTGRES_PASSWORD: Xk29pass!\n    steps:\n      - run: pytest\n        env:\n          PGPASSWORD: Xk29pass!\n",
+    ),
+    "local compose": ("docker-compose.yml", "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: sup3rl0cal!\n"),
+    "local address": ("load.py", 'URL = "postgresql+psycopg2://airflow:airflow@postgres/airflow"\n'),
+    "address with a variable": ("load.py", 'URL = f"postgresql://{user}:{password}@{host}/db"\n'),
+    "address in a shell": ("run.sh", 'psql "postgresql://$USER:$PASS@db.shop.internal/db"\n'),
+    "fixture of a test": ("tests/test_load.py", 'client = Client(password="hunter2pass9")\n'),
+    "vault path": ("conf.yml", "password: vault:secret/data/db#password\napi_key: op://shop/db/key\n"),
+    "jinja": ("conf.yml.j2", "password: {{ lookup('env', 'X') }}\n"),
+    "dagster config": ("dagster.yaml", "password:\n  env: DAGSTER_PG_PASSWORD\n"),
+    "interpolated": ("conf.yaml", "password: ${oc.env:DB_PASSWORD}\npassword2: !ENV DB_PASSWORD\n"),
+}  # fmt: skip
+
+
+def sure_secrets(found: Seen) -> list[str]:
+    return [
+        f"{one.rule} {one.file}:{one.line} {one.what}"
+        for one in found.findings
+        if one.rule.startswith("sec.") and one.sure != "possible" and one.rule in DANGERS
+    ]
+
+
+DANGERS = ("sec.secret", "sec.private-key", "sec.env-file", "sec.notebook")
+
+
+@pytest.mark.parametrize("case", SECRET)
+def test_finds_a_secret(seen: Callable[..., Seen], case: str) -> None:
+    path, text = SECRET[case]
+    found = seen(secrets.read, {path: text})
+    assert sure_secrets(found), found.findings
+    assert not any(value in one.what for one in found.findings for value in (AWS, AWS_SECRET, GITHUB, "Wint3rIsC0ming"))
+
+
+@pytest.mark.parametrize("case", CLEAN)
+def test_leaves_the_harmless_alone(seen: Callable[..., Seen], case: str) -> None:
+    path, text = CLEAN[case]
+    assert sure_secrets(seen(secrets.read, {path: text})) == []
+
+
+@pytest.mark.parametrize("path", ["id_rsa", "keys/deploy.pem", "load.py"])
+def test_a_private_key_is_found_wherever_it_lies(seen: Callable[..., Seen], path: str) -> None:
+    text = f'KEY = """{PEM}"""\n' if path.endswith(".py") else PEM
+    assert seen(secrets.read, {path: text}).has("sec.private-key")
+
+
+def test_a_service_account_holds_a_key(seen: Callable[..., Seen]) -> None:
+    account = json.dumps({"type": "service_account", "private_key": PEM}, indent=1)
+    assert seen(secrets.read, {"account.json": account}).has("sec.private-key")
+
+
+@pytest.mark.parametrize(
+    ("name", "ignored", "danger"),
+    [(".env", "", True), (".env", ".env\n", False), (".env.example", "", False), ("prod.env", "", True)],
+)
+def test_env_files(seen: Callable[..., Seen], name: str, ignored: str, danger: bool) -> None:
+    found = seen(secrets.read, {name: f"AWS_SECRET_ACCESS_KEY={AWS_SECRET}\n", ".gitignore": ignored})
+    assert any(one.rule == "sec.env-file" for one in found.findings) is danger
+
+
+def test_a_notebook_tells_in_its_output(seen: Callable[..., Seen]) -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": [f"export GITHUB_TOKEN={GITHUB}\n"]}
+    cell = {"cell_type": "code", "source": ["!env"], "outputs": [output], "metadata": {}, "execution_count": 1}
+    found = seen(secrets.read, {"a.ipynb": json.dumps({"cells": [cell], "nbformat": 4}, indent=1)})
+    assert found.has("sec.notebook") and found.findings[-1].line > 1
+
+
+def test_a_picture_in_a_notebook_is_no_token(seen: Callable[..., Seen]) -> None:
+    output = {
+        "output_type": "display_data",
+        "data": {"image/png": "eyJ" + "Ab3" * 3000, "text/plain": ["<Figure size 640x480>"]},
+    }
+    cell = {"cell_type": "code", "source": ["plot()"], "outputs": [output]}
+    assert sure_secrets(seen(secrets.read, {"a.ipynb": json.dumps({"cells": [cell]})})) == []
