@@ -92,6 +92,14 @@ def make(repo: Path) -> str:
     return git(repo, "rev-parse", "HEAD").strip()
 
 
+def commit(repo: Path, who: str, day: int, message: str) -> str:
+    """Commits everything that changed in the name of one of PEOPLE, `day` days after the first; returns the commit's id."""
+    earlier = int(git(repo, "rev-list", "--count", "HEAD"))
+    git(repo, "add", "--all")
+    _commit(repo, PEOPLE[who], message, FIRST_COMMIT + dt.timedelta(days=day, minutes=37 * earlier))
+    return git(repo, "rev-parse", "HEAD").strip()
+
+
 def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
     """The output of a Git command in the repository, free of the machine's own configuration.
 

@@ -15,12 +15,15 @@ from typing import Any
 _LOCK = threading.RLock()
 _PARSED: dict[str, tuple[str, Any]] = {}
 
+_WITHOUT_MANIFEST = ("clean", "debug", "deps", "init")
+
 QUIET = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "DO_NOT_TRACK": "1",
     "DBT_VERSION_CHECK": "false",
     "DBT_USE_COLORS": "false",
     "DBT_LOG_LEVEL_FILE": "none",
+    "DBT_STATIC_PARSER": "false",  # its threads do not survive a fork, and a forked process would wait for them for ever
 }
 
 
@@ -101,26 +104,31 @@ def _run(project: Path, command: list[str], context: str) -> DbtRun:
         if event.info.level in ("warn", "error"):
             said.append(event.info.msg)
 
-    key = str(project)
-    state = context + _fingerprint(project)
+    key, state = str(project), context + _fingerprint(project)
     known = _PARSED.get(key)
-    runner = dbtRunner(manifest=known[1] if known and known[0] == state else None, callbacks=[listen])
+    manifest = known[1] if known and known[0] == state else None
+    flags = command[command.index("--project-dir") :]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            outcome = runner.invoke(command)
+            outcome = None
+            if manifest is None and command[0] not in _WITHOUT_MANIFEST:
+                outcome = dbtRunner(callbacks=[listen]).invoke(["parse", *flags])
+                manifest = outcome.result
+            if command[0] != "parse" and (outcome is None or outcome.success):
+                outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     finally:
         DuckDBConnectionManager.close_all_connections()
-    manifest = runner.manifest if runner.manifest is not None else _manifest_of(outcome)
+    if outcome is not None and outcome.exception is not None:  # dbt would go on saying so after the file was mended
+        (project / "target" / "partial_parse.msgpack").unlink(missing_ok=True)
+        manifest = None
     if manifest is not None:
         _PARSED[key] = (state, manifest)
         while len(_PARSED) > 8:
             _PARSED.pop(next(iter(_PARSED)))
+    if outcome is None:  # asked to parse what was parsed before
+        return DbtRun(True, (), manifest=manifest)
     error = "" if outcome.exception is None else _words(outcome.exception)
     return DbtRun(outcome.success, _results(outcome.result), error, tuple(said), manifest)
-
-
-def _manifest_of(outcome: Any) -> Any:
-    return outcome.result if type(outcome.result).__name__ == "Manifest" else None
 
 
 def _results(result: Any) -> tuple[NodeResult, ...]:

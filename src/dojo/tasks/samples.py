@@ -28,9 +28,9 @@ class Company:
 
 
 @lru_cache(maxsize=8)
-def company(seed: int, days: int = 12, orders: int = 3_000) -> Company:
-    """A company over `days` days that end around Black Friday; another seed, other rows and another last day."""
-    last = dt.date(2025, 11, 30) - dt.timedelta(days=seed % 3)
+def company(seed: int, days: int = 12, orders: int = 3_000, last: dt.date | None = None) -> Company:
+    """A company over `days` days that end around Black Friday, or on `last`; another seed, other rows and another last day."""
+    last = last or dt.date(2025, 11, 30) - dt.timedelta(days=seed % 3)
     first = last - dt.timedelta(days=days - 1)
     con = duckdb.connect()
     sources.load_into(con, seed=seed, first_day=first, last_day=last, orders=orders)

@@ -1,0 +1,19 @@
+"""Module 03: tests of data, of models, of contracts and of outputs; in dbt and in three other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dojo.tasks.m03_data_tests import project, rules, volume
+from dojo.workspace import build_company
+
+STEM = "03-data-tests"
+TITLE = "Data tests: what green should have meant"
+USES_DBT = True
+TASKS = (rules.TASK_1, rules.TASK_2, volume.TASK_3)
+
+
+def prepare(root: Path) -> None:
+    """ShopFlow on 2 December, the morning after its tests were taken out."""
+    build_company(root)
+    project.take_the_tests_out(root / "repo")
