@@ -33,9 +33,7 @@ def fill(con: Any, tables: Mapping[str, Any]) -> None:
     for schema in dict.fromkeys(name.split(".")[0] for name in tables if "." in name):
         con.execute(f"create schema if not exists {schema}")
     for name, table in tables.items():
-        con.register("incoming_rows", table)
-        con.execute(f"create table {name} as select * from incoming_rows")
-        con.unregister("incoming_rows")
+        con.from_arrow(table).create(name)
     con.execute("commit")
 
 
