@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dojo.grading import grade_answer
-from dojo.judge.sandbox import SOURCE, isolation
+from dojo.judge import sandbox as sandbox_module
+from dojo.judge.sandbox import SOURCE, Sandbox, isolation
 from dojo.submission import Answer
 from dojo.verdict import Outcome
 
@@ -133,3 +135,27 @@ def test_the_warm_process_is_replaced_when_it_is_killed(toy, sandbox):
     sandbox._process.kill()
     sandbox._process.wait()
     assert graded(toy, sandbox, GOOD)[0].passed
+
+
+@needs_walls
+def test_a_fork_bomb_in_one_sandbox_leaves_its_neighbour_alone(toy, sandbox):
+    with Sandbox() as other, ThreadPoolExecutor(1) as pool:
+        other.start()
+        bomb = pool.submit(graded, toy, other, WALLED["fork bomb"])
+        forks = "import os\ndef double(n):\n    pid = os.fork()\n    if pid == 0: os._exit(0)\n    os.waitpid(pid, 0)\n    return 2 * n"
+        while not bomb.done():
+            assert graded(toy, sandbox, forks)[0].passed
+        assert bomb.result()[0].outcome is Outcome.NOT_YET
+        assert sandbox.limits["uid"] != other.limits["uid"] or sandbox.limits["uid"] == 0
+
+
+def test_what_a_user_runs_already_does_not_count_against_a_task(monkeypatch):
+    monkeypatch.setattr(sandbox_module.os, "geteuid", lambda: 1000)
+    assert sandbox_module._limits(True)["uid"] == 0
+    assert sandbox_module._limits(True)["processes"] > sandbox_module.LIMITS["processes"]
+
+
+def test_where_no_process_can_be_forked_the_grader_says_what_to_do(monkeypatch):
+    monkeypatch.delattr(sandbox_module.os, "fork")
+    with pytest.raises(sandbox_module.CannotJudge, match="WSL"):
+        Sandbox().start()

@@ -1,7 +1,7 @@
 """The process in which a learner's code runs when it is graded: one warm parent, one forked child a task.
 
-Speaks frames (two lengths, a JSON message, the bytes of a value) on stdin and stdout with dojo.judge.sandbox. The parent
-never runs a line of the learner's, never reads a value and holds none; the child has no way to the judge but its own pipe.
+Speaks frames (dojo.judge.frames) on stdin and stdout with dojo.judge.sandbox, on POSIX systems. The parent never runs a
+line of the learner's, never reads a value and holds none; the child has no way to the judge but its own pipe.
 """
 
 from __future__ import annotations
@@ -10,57 +10,26 @@ import contextlib
 import ctypes
 import fcntl
 import gc
-import json
 import os
 import resource
 import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from dojo.judge import lending, plain, toolbox
+from dojo.judge.frames import read_frame, write_frame
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, invoke, learner_error
 
 PR_SET_DUMPABLE = 4
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 1 << 20
-MAX_MESSAGE = 16 << 20
-MAX_VALUE = plain.MAX_BYTES + (1 << 20)
 GRACE = 0.5
 """Seconds a child that has closed its pipe may take to be gone."""
 MAX_PRINTED = 1024 * 1024
 KEPT_PRINTED = 4000
-
-
-def read_frame(fd: int) -> tuple[Any, bytes]:
-    """One frame from a pipe: (message, value); EOFError when the other side is gone; ValueError for what is no frame."""
-    head, body = struct.unpack(">II", _read_exactly(fd, 8))
-    if head > MAX_MESSAGE or body > MAX_VALUE:
-        raise ValueError("frame too large")
-    return json.loads(_read_exactly(fd, head)), _read_exactly(fd, body)
-
-
-def write_frame(fd: int, message: Any, value: bytes = b"") -> None:
-    """Writes one frame. BrokenPipeError when the other side is gone."""
-    head = json.dumps(message).encode()
-    for part in (struct.pack(">II", len(head), len(value)) + head, value):
-        rest = memoryview(part)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-
-
-def _read_exactly(fd: int, size: int) -> bytes:
-    parts = []
-    while size:
-        part = os.read(fd, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 # ---------------------------------------------------------------- the child
@@ -73,14 +42,21 @@ def _limit(limits: dict[str, int]) -> None:
             os.setgroups([])
             os.setresgid(limits["uid"], limits["uid"], limits["uid"])
             os.setresuid(limits["uid"], limits["uid"], limits["uid"])
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + limits["memory"],) * 2)
+    if sys.platform == "linux":  # elsewhere the system does not hold a process to it
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + limits["memory"],) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file"],) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"],) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    _keep_memory_private()
+
+
+def _keep_memory_private() -> None:
+    """No other process of this user may read this one's memory (Linux; elsewhere that is the system's rule)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
@@ -364,7 +340,7 @@ class _Server:
 def main() -> None:
     """Serves the judge until it closes the pipe. argv[1] is "contained" inside a process namespace of its own."""
     contained = sys.argv[1:] == ["contained"]
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    _keep_memory_private()
     judge_in, judge_out = os.dup(0), os.dup(1)
     os.dup2(2, 1)
     for name in ("duckdb", "pandas", "pyarrow", "numpy", "yaml"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -14,14 +15,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dojo.judge import plain, runner
+import psutil
+
+from dojo.judge import plain
+from dojo.judge.frames import read_frame, write_frame
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, is_stub_file
 
 SOURCE = Path(__file__).resolve().parents[2]
 LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120}
 """What one task may use: bytes of memory, bytes a file, processes and threads, CPU seconds."""
 TASK_UID = 64321
-"""The user a task runs as when the judge is root: one that owns nothing."""
+"""The first of a thousand users that own nothing: when the judge is root, each sandbox's tasks run as one of them."""
 
 
 def _walls() -> list[str] | None:
@@ -67,10 +71,29 @@ def _environment() -> dict[str, str]:
     return keep
 
 
+_numbers = itertools.count(os.getpid() * 8)
+
+
 def _task_uid(isolated: bool) -> int:
-    """The uid for tasks; 0 means the judge's own, where another user could not even read the interpreter."""
+    """The uid for one sandbox's tasks, since processes are counted by user: what one starts must not be missing to another.
+
+    0 means the judge's own: it may choose none, or another user could not even read the interpreter.
+    """
     private = any(not p.stat().st_mode & 0o001 for p in Path(sys.base_prefix).parents)
-    return TASK_UID if isolated or not private else 0
+    chosen = os.geteuid() == 0 and (isolated or not private)
+    return TASK_UID + next(_numbers) % 1000 if chosen else 0
+
+
+def _limits(isolated: bool) -> dict[str, int]:
+    """LIMITS with the uid; where that is the judge's own, what its user runs already does not count."""
+    uid = _task_uid(isolated)
+    running = 0
+    if not uid:
+        own = [
+            p for p in psutil.process_iter(["uids", "num_threads"]) if p.info["uids"] and p.info["uids"].real == os.getuid()
+        ]
+        running = 2 * sum(p.info["num_threads"] or 1 for p in own)  # twice: the user goes on working meanwhile
+    return {**LIMITS, "processes": LIMITS["processes"] + running, "uid": uid}
 
 
 @cache
@@ -91,6 +114,10 @@ def _starter() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter")
 
 
+class CannotJudge(OSError):
+    """The judging process cannot run here; the message says why and what to do."""
+
+
 class Sandbox:
     """One warm process that runs learners' code, a task at a time. Use as a context manager; `task()` opens a task."""
 
@@ -98,6 +125,7 @@ class Sandbox:
         self.isolated = isolation() == "isolated"
         self._process: subprocess.Popen | None = None
         self._warm: set[str] = set()
+        self.limits: dict[str, int] = {}
 
     def __enter__(self) -> Sandbox:
         return self
@@ -106,9 +134,12 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Starts the process if it is not there. RuntimeError says why it cannot be started."""
+        """Starts the process if it is not there. CannotJudge says why it cannot be started."""
         if self._process and self._process.poll() is None:
             return
+        if not hasattr(os, "fork"):
+            raise CannotJudge("Windows cannot run the judging process. Grade in WSL, a container or on another system.")
+        self.limits = self.limits or _limits(self.isolated)
         command = [sys.executable, "-P", "-m", "dojo.judge.runner"]
         environment = _environment()
         if self.isolated:
@@ -126,8 +157,8 @@ class Sandbox:
             self._read(60)
         except EOFError:
             log.seek(0)
-            raise RuntimeError(
-                f"The judging process did not start: {log.read()[-800:].decode('utf-8', 'replace')}"
+            raise CannotJudge(
+                f"The judging process did not start. dojo doctor says what is missing. {log.read()[-800:].decode('utf-8', 'replace')}"
             ) from None
         for name in warm:
             self.warm(name)
@@ -154,7 +185,7 @@ class Sandbox:
         """One request to the warm process; when it is gone or silent it is replaced and Stopped is raised."""
         self.start()
         try:
-            runner.write_frame(self._process.stdin.fileno(), message, value)
+            write_frame(self._process.stdin.fileno(), message, value)
             return self._read(seconds + 15)
         except (EOFError, OSError, ValueError, TimeoutError):
             self.stop()
@@ -166,7 +197,7 @@ class Sandbox:
         fd = self._process.stdout.fileno()
         if not select.select([fd], [], [], seconds)[0]:
             raise TimeoutError
-        return runner.read_frame(fd)
+        return read_frame(fd)
 
     def task(self, cells: list[tuple[str, str]], files: dict[str, str], *, seconds: float = 20.0) -> SandboxWork:
         """Opens a task: `cells` are (label, source) pairs to run first, `files` the texts handed in, by path."""
@@ -185,7 +216,7 @@ class SandboxWork:
 
     def __enter__(self) -> SandboxWork:
         self._sandbox.start()
-        self._sandbox.ask({"op": "open", "limits": {**LIMITS, "uid": _task_uid(self._sandbox.isolated)}}, 10)
+        self._sandbox.ask({"op": "open", "limits": self._sandbox.limits}, 10)
         return self
 
     def __exit__(self, *_: object) -> None:

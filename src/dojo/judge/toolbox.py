@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_TOOLS = {"dbt": "dojo.tools.dbt"}
+_TOOLS = {"dbt": "dojo.tools.dbt", "act": "dojo.tools.act"}
 
 
 def run(name: str, request: dict[str, Any]) -> Any:
