@@ -141,11 +141,9 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
         key, value = one["key"], one["value"] or ""
         quoted = value[:1] in "\"'" and len(value) > 1
         if (
-            (not quoted
-            and not bare)
+            (not quoted and not bare)
             or "==" in row[one.end("key") : one.end("key") + 4]
-            or (not announces(key)
-            and not key.lower().startswith("identified"))
+            or (not announces(key) and not key.lower().startswith("identified"))
         ):
             continue
         verdict = judged("password" if key.lower().startswith("identified") else key, value)
@@ -153,10 +151,8 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
             continue
         if value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
             continue
-        if (
-            verdict == "throw-away"
-            or (local is not None
-            and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key))))
+        if verdict == "throw-away" or (
+            local is not None and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key)))
         ):
             found.append(("sec.default-password", line, f"{key} has a throw-away value", "possible"))
         elif comment or sample:
@@ -182,10 +178,8 @@ def _is_name_of_something(row: str, one: re.Match[str], value: str, path: str) -
         return True
     return (
         bool(re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", bare))
-        or (after.startswith(("in ", "if ", "("))
-        and value[:1] not in "\"'")
-        or (bare.endswith((":", "?", ")"))
-        and " " in bare)
+        or (after.startswith(("in ", "if ", "(")) and value[:1] not in "\"'")
+        or (bare.endswith((":", "?", ")")) and " " in bare)
     )
 
 
@@ -219,11 +213,10 @@ def _throw_away(path: str, text: str) -> frozenset[str] | None:
     for keys, node in yamllines.walk(root):
         inside = (
             "services" in keys
-            or (name == "config.yml"
-            and "docker" in keys)
-            or (name == ".gitlab-ci.yml"
-            and "variables" in keys
-            and any("POSTGRES" in key or "MYSQL" in key for key in keys))
+            or (name == "config.yml" and "docker" in keys)
+            or (
+                name == ".gitlab-ci.yml" and "variables" in keys and any("POSTGRES" in key or "MYSQL" in key for key in keys)
+            )
         )
         if inside and isinstance(node, str) and keys and announces(keys[-1]):
             values.add(str(node))
