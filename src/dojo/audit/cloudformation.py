@@ -32,7 +32,7 @@ def read(tree: Tree, seen: Seen) -> None:
             _template(seen, path, root, text)
     for path in tree.ending(".py"):
         text = tree.text(path) or ""
-        if "PolicyStatement" in text or '"Effect"' in text and '"Action"' in text:
+        if "PolicyStatement" in text or ('"Effect"' in text and '"Action"' in text):
             policies.judge(
                 seen, path, policies.from_python(text), "certain" if not re.search(r"(^|/)tests?/", path) else "possible"
             )

@@ -188,7 +188,7 @@ class _Reader:
         while True:
             self.skip_lines()
             token = self.take()
-            if token.kind == "end" and not closing or closing and token == _Token("sign", "}", token.line):
+            if (token.kind == "end" and not closing) or (closing and token == _Token("sign", "}", token.line)):
                 block.last = token.line
                 self.depth -= 1
                 return block
@@ -220,7 +220,7 @@ class _Reader:
                 if not self.is_sign("?", ":", "&&", "||", "==", "!=", "+", "-", "*", "/", ".", "["):
                     self.at = place
             token = self.peek()
-            if token.kind in ("newline", "end") or token.kind == "sign" and token.text in (",", "}", "]", ")", "=", "=>"):
+            if token.kind in ("newline", "end") or (token.kind == "sign" and token.text in (",", "}", "]", ")", "=", "=>")):
                 break
             if multiline and token.text == ":" and len(parts) == 1:
                 break

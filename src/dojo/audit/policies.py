@@ -40,8 +40,8 @@ def judge(seen: Seen, path: str, found: list[Statement], sure: str = "certain") 
             continue
         everything = (
             any(resource in ("*", "arn:aws:*:*:*:*", "**") for resource in one.resources)
-            or not one.resources
-            and not one.principals
+            or (not one.resources
+            and not one.principals)
         )
         stars = [action for action in one.actions if action in ("*", "*:*")]
         wide = [action for action in one.actions if re.fullmatch(r"[\w-]+:\*", action)]
@@ -58,7 +58,7 @@ def judge(seen: Seen, path: str, found: list[Statement], sure: str = "certain") 
                 sure if not one.not_actions else "likely",
             )
             wrong = True
-        elif stars or wide and everything and not one.principals:
+        elif stars or (wide and everything and not one.principals):
             seen.add(
                 "sec.broad-access",
                 path,

@@ -1,8 +1,178 @@
-"""Environments."""
+"""What the code needs around it: locked versions, settings from outside, paths of one machine, updates, transport security."""
 
+from __future__ import annotations
+
+import ast
+import re
+
+from dojo.audit import pythonruns, yamllines
 from dojo.audit.found import Seen
+from dojo.audit.pythonruns import constant, dotted, keyword
 from dojo.audit.tree import Tree
+from dojo.audit.yamllines import child
+
+_LOCKS = (
+    "uv.lock",
+    "poetry.lock",
+    "pipfile.lock",
+    "pdm.lock",
+    "conda-lock.yml",
+    "pixi.lock",
+    "package-lock.yml",
+    "requirements.lock",
+    "package-lock.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "go.sum",
+    "renv.lock",
+)
+_OWN_PATH = re.compile(
+    r"(?:/Users/(?!Shared\b|runner\b|USERNAME|username|user\b|you\b|yourname|<)[A-Za-z][\w.-]+/[\w.-]|/home/(?!airflow\b|jovyan\b|runner\b|vscode\b|ubuntu\b|user\b|app\b|appuser\b|dbt\b|node\b|circleci\b|codespace\b|coder\b|glue_user\b|ec2-user\b|hadoop\b|spark\b|dagster\b|prefect\b|jenkins\b|gitpod\b|nonroot\b|root\b|docker\b|mage\b|astro\b|you\b|username\b|\$|\{)[a-z][\w.-]+/[\w.-]|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public|Default|<|%)[\w.-]+\\)"
+)
+_SAMPLE = re.compile(r"(^|/)(tests?|fixtures?|examples?|docs?)/|(^|/)(test_|conftest)", re.IGNORECASE)
 
 
 def read(tree: Tree, seen: Seen) -> None:
-    """Reads."""
+    """Locks, settings, own paths, updates, certificates."""
+    _locks(tree, seen)
+    for path in tree.paths:
+        name = path.rsplit("/", 1)[-1].lower()
+        if re.fullmatch(
+            r"(\.env|env)[.-](example|sample|template|dist)|[\w-]*\.env\.(example|sample|template)|example\.env|sample\.env|\.env\.tpl",
+            name,
+        ):
+            seen.add("env.example", path, 1, "The settings that are needed are listed without their values")
+        elif name in ("security.md", "security.txt"):
+            seen.add("sec.policy", path, 1, "Says how to report a hole")
+        elif re.fullmatch(r"dependabot\.ya?ml|renovate\.json5?|\.renovaterc(\.json)?", name):
+            seen.add("sec.updates", path, 1, "Dependencies are updated by machine")
+    for path in tree.ending(".py"):
+        _python(tree, seen, path)
+    for path in tree.ending(".sql", ".sh", ".yml", ".yaml", ".ipynb", ".toml", ".cfg", ".ini", ".r"):
+        _own_paths(tree, seen, path)
+    for path in tree.ending(".sh", ".yml", ".yaml", "dockerfile"):
+        _shell(tree, seen, path)
+    _identity(tree, seen)
+
+
+def _locks(tree: Tree, seen: Seen) -> None:
+    locks = tree.named(*_LOCKS)
+    if locks:
+        seen.add("env.locked", locks[0], 1, "Versions are locked")
+    loose: list[tuple[str, int, int, int]] = []
+    for path in tree.paths:
+        if not re.search(r"(^|/)requirements[\w./-]*\.txt$", path):
+            continue
+        rows = [(line, row.split("#")[0].strip()) for line, row in enumerate(tree.lines(path), 1)]
+        wanted = [(line, row) for line, row in rows if re.match(r"[A-Za-z0-9]", row)]
+        open_ = [line for line, row in wanted if not re.search(r"==|===|@\s|--hash", row)]
+        if wanted and len(open_) * 10 <= len(wanted):
+            seen.add("env.locked", path, 1, f"{len(wanted)} versions are pinned")
+        elif wanted:
+            loose.append((path, open_[0], len(open_), len(wanted)))
+    if not seen.has("env.locked"):
+        for path, line, count, all_ in loose[:3]:
+            seen.add("env.unlocked", path, line, f"{count} of {all_} packages have no exact version")
+        if not loose and (
+            found := [
+                path for path in tree.named("pyproject.toml", "pipfile", "setup.py", "environment.yml") if tree.text(path)
+            ]
+        ):
+            seen.add("env.unlocked", found[0], 1, "There is no lock file beside it", "likely")
+
+
+def _python(tree: Tree, seen: Seen, path: str) -> None:
+    text = tree.text(path) or ""
+    suspicious = (
+        _OWN_PATH.search(text)
+        or "verify" in text
+        or "unverified" in text
+        or "environ" in text
+        or "getenv" in text
+        or "check_hostname" in text
+    )
+    module = pythonruns.parsed(text) if suspicious else None
+    if module is None:
+        return
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    sample = bool(_SAMPLE.search(path))
+    for node in ast.walk(module):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+            and (hit := _OWN_PATH.search(node.value))
+            and not sample
+        ):
+            seen.add("env.own-machine", path, node.lineno, f"A path of one machine: {hit[0]}…")
+        elif isinstance(node, ast.Call) and constant(keyword(node, "verify")) is False and not sample:
+            seen.add(
+                "sec.no-tls",
+                path,
+                node.lineno,
+                f"{dotted(node.func) or 'A call'} does not check the certificate (verify=False)",
+                "certain" if re.match(r"(requests|httpx|session|client)\b", dotted(node.func)) else "likely",
+            )
+        elif isinstance(node, ast.Call) and dotted(node.func).endswith("_create_unverified_context") and not sample:
+            seen.add("sec.no-tls", path, node.lineno, "Certificates are not checked")
+        elif (
+            (isinstance(node, ast.Subscript)
+            and dotted(node.value) == "os.environ")
+            or (isinstance(node, ast.Call)
+            and dotted(node.func) in ("os.getenv", "os.environ.get"))
+        ):
+            seen.add("env.variables", path, node.lineno, "A setting comes from the environment")
+
+
+_NO_COMMENT = re.compile(r"^\s*(#|--|//)")
+
+
+def _own_paths(tree: Tree, seen: Seen, path: str) -> None:
+    text = tree.text(path) or ""
+    if _SAMPLE.search(path) or not _OWN_PATH.search(text):
+        return
+    outputs = False
+    for line, row in enumerate(text.split("\n"), 1):
+        if path.endswith(".ipynb"):
+            outputs = True if '"outputs": [' in row and "[]" not in row else False if '"source": [' in row else outputs
+        if not outputs and not _NO_COMMENT.match(row) and (hit := _OWN_PATH.search(row)):
+            seen.add("env.own-machine", path, line, f"A path of one machine: {hit[0]}…", "likely")
+            return
+
+
+def _shell(tree: Tree, seen: Seen, path: str) -> None:
+    for line, row in enumerate(tree.lines(path), 1):
+        if _NO_COMMENT.match(row) or "://localhost" in row or "127.0.0.1" in row:
+            continue
+        if re.search(r"\bcurl\b[^|;&#]*\s(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s", row) or re.search(
+            r"--no-check-certificate|GIT_SSL_NO_VERIFY=(1|true)|NODE_TLS_REJECT_UNAUTHORIZED=['\"]?0", row
+        ):
+            seen.add("sec.no-tls", path, line, "Certificates are not checked", "likely")
+
+
+def _identity(tree: Tree, seen: Seen) -> None:
+    """Short-lived identities for the pipeline (OIDC)."""
+    for path in tree.ending(".yml", ".yaml"):
+        text = tree.text(path) or ""
+        if "id-token" not in text and "id_tokens" not in text:
+            continue
+        try:
+            root = yamllines.first(text)
+        except yamllines.BrokenYaml:
+            continue
+        for keys, node in yamllines.walk(root):
+            uses = str(child(node, "uses") or "") if isinstance(node, dict) else ""
+            given = child(node, "with") if isinstance(node, dict) else None
+            if uses.startswith(
+                ("aws-actions/configure-aws-credentials", "google-github-actions/auth", "azure/login")
+            ) and isinstance(given, dict):
+                if {"role-to-assume", "workload_identity_provider", "client-id"} & set(given):
+                    seen.add("sec.oidc", path, node.line, f"{uses.split('@')[0]} gets a short-lived identity")
+            elif keys and keys[-1] == "id_tokens":
+                seen.add("sec.oidc", path, yamllines.line_of(node), "The job gets a short-lived identity")

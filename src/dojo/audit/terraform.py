@@ -217,8 +217,8 @@ def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) ->
     kind, path = block.labels[0], module.path
     rules = block.all("ingress") if kind in ("aws_security_group", "aws_default_security_group") else []
     if (
-        kind == "aws_security_group_rule"
-        and block.value("type") == "ingress"
+        (kind == "aws_security_group_rule"
+        and block.value("type") == "ingress")
         or kind == "aws_vpc_security_group_ingress_rule"
     ):
         rules = [block]
