@@ -76,16 +76,20 @@ def dbt(
     warehouse: Path,
     target: str = "dev",
     variables: dict[str, Any] | None = None,
+    artifacts: bool = True,
 ) -> DbtRun:
     """Runs one dbt command, for example ["build", "--select", "fact_sales"], and never raises for what dbt finds.
 
-    project: folder with dbt_project.yml and profiles.yml; warehouse: the DuckDB file; target: dev, staging or prod.
+    project: folder with dbt_project.yml and profiles.yml; warehouse: the DuckDB file; target: dev, staging or prod;
+    artifacts: whether dbt writes target/manifest.json and its kind, a third of a second each time.
     FileNotFoundError when there is no project in the folder.
     """
     if not (project / "dbt_project.yml").is_file():
         raise FileNotFoundError(f"There is no dbt_project.yml in {project.name}/: is this the dbt project's folder?")
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     flags = ["--project-dir", str(project), "--profiles-dir", str(project), "--target", target, "--quiet"]
+    if not artifacts:
+        flags.append("--no-write-json")
     if variables:
         import json
 

@@ -56,7 +56,7 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"error": "", "nodes": [], "rows": {}, "tests": {}, "states": {}}
     if request.get("args"):
         warehouse = _warehouse(folder, request.get("tables") or {})
-        done = transform.dbt(folder, request["args"], warehouse=warehouse, variables=request.get("variables"))
+        done = transform.dbt(folder, request["args"], warehouse=warehouse, variables=request.get("variables"), artifacts=False)
         answer["error"] = _error(done)
         answer["nodes"] = [
             {"name": r.name, "type": r.resource_type, "status": r.status, "failures": r.failures, "message": r.message}
@@ -174,6 +174,7 @@ def _compile(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
             ["compile", "--select", "test_type:data", "config.materialized:view"],
             warehouse=_warehouse(folder, {}),
             variables=request.get("variables"),
+            artifacts=False,
         )
         _COMPILED[key] = {"error": _error(done) or _failures(done), "tests": {}, "views": {}}
         if not _COMPILED[key]["error"]:
