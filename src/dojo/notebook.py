@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -13,7 +15,7 @@ from dojo.judge.work import KernelWork
 from dojo.places import home
 from dojo.record import NotSaved, Progress
 from dojo.verdict import TaskReport
-from dojo.workspace import Shop, open_workspace
+from dojo.workspace import Shop, WorkspaceError, open_workspace
 
 _shops: dict[str, Shop] = {}
 _current: list[str] = []
@@ -32,10 +34,25 @@ class Note:
         return self._html or "".join(f"<p>{escape(part)}</p>" for part in self.text.split("\n\n"))
 
 
+def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
+    """What the course has words for shows in a notebook as those words, without the frames it came through."""
+
+    @functools.wraps(face)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return face(*args, **kwargs)
+        except (tasks.UnknownTask, WorkspaceError, NotSaved) as error:
+            error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
+            raise
+
+    return wrapped
+
+
 def _progress() -> Progress:
     return Progress(home() / "progress.sqlite")
 
 
+@_in_words
 def start(module: str, fresh: bool = False) -> Shop:
     """Opens a module: gives its workspace, in the state the module needs, without touching other modules' work.
 
@@ -58,6 +75,7 @@ def _warm_dbt() -> None:
     toolbox.warm("dbt")
 
 
+@_in_words
 def check(task: str) -> TaskReport:
     """Judges a task on what stands in this notebook and its workspace, records the attempt, and returns the report."""
     wanted = tasks.get(task)
@@ -77,7 +95,9 @@ def _names() -> dict[str, Any]:
     shell = _shell()
     if shell is not None:
         return shell.user_ns
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
+    while frame.f_globals is globals() and frame.f_back is not None:
+        frame = frame.f_back
     return {**frame.f_globals, **frame.f_locals}
 
 
@@ -89,6 +109,7 @@ def _shell():
     return get_ipython()
 
 
+@_in_words
 def hint(task: str) -> Note:
     """The next hint of a task: first a nudge, then a direction, then nearly the answer."""
     wanted = tasks.get(task)
@@ -96,6 +117,7 @@ def hint(task: str) -> Note:
     return Note(f"Hint {level} of {len(wanted.hints)} for {task}: {wanted.hints[level - 1]}")
 
 
+@_in_words
 def solution(task: str) -> Note:
     """The reference answer of a task. Opening it before solving is recorded as shown, never as solved."""
     from dojo.authoring import solution_of
@@ -107,6 +129,7 @@ def solution(task: str) -> Note:
     return Note(f"{note}\n\n{text}", f"<p>{escape(note)}</p><pre>{escape(text)}</pre>")
 
 
+@_in_words
 def progress(module: str | None = None) -> Note:
     """Where you stand: each task as solved, shown, tried or open, with points and minutes left."""
     kept = _progress()
@@ -127,12 +150,14 @@ def progress(module: str | None = None) -> Note:
     return Note("\n".join(lines), f"<table><tbody>{''.join(rows)}</tbody></table>")
 
 
+@_in_words
 def predict(question: str, guess: Any) -> Note:
     """Keeps your prediction, so that `compare` can show it beside what really happens."""
     _progress().predict(question, str(guess))
     return Note(f"Your prediction, {question}: {guess}. Now run on.")
 
 
+@_in_words
 def compare(question: str, measured: Any) -> Note:
     """Shows your prediction beside the measured value."""
     guess = _progress().prediction(question)
@@ -140,6 +165,7 @@ def compare(question: str, measured: Any) -> Note:
     return Note(f"{question}: {said}; measured: {measured}.")
 
 
+@_in_words
 def quiz(module: str) -> Note:
     """Three questions on a lesson; every option opens to say why it is right or what misconception it is."""
     from dojo.quizzes import as_html, as_text, load

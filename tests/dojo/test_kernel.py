@@ -1,4 +1,4 @@
-"""A kernel killed in mid-check: what was done stays done, and the next check works as if nothing had been."""
+"""In a real kernel: killed in mid-check, what was done stays done; what goes wrong shows as words, not as frames."""
 
 from __future__ import annotations
 
@@ -78,3 +78,15 @@ def test_progress_and_work_survive_and_the_next_check_works(kernels, dojo_home, 
     assert "Passed" in second.says(f"{REVENUE}\nprint(check('00.1'))")
     assert "00.1 The number finance reads: solved" in second.says("print(progress('00'))")
     assert not list(dojo_home.glob("*.lock")) and not list(dojo_home.glob("*.unreadable*"))
+
+
+def test_what_goes_wrong_shows_as_words_without_a_traceback(kernels, dojo_home):
+    kernel = kernels()
+    kernel.says(OPENS + "from dojo import hint")
+    assert kernel.says("start('99')").startswith("There is no module '99'. These exist: 00")
+    assert kernel.says("check('00.9')").startswith("There is no task '00.9'. Did you mean 00.")
+    (dojo_home / "progress.sqlite").unlink(missing_ok=True)
+    (dojo_home / "progress.sqlite").mkdir()
+    said = kernel.says("hint('00.1')")
+    assert said.startswith("Your progress could not be written") and "Free some disk space" in said
+    assert "Traceback" not in said and len(said.splitlines()) == 1
