@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
@@ -113,3 +114,14 @@ def test_without_walls_the_grade_says_so(toy, tmp_path, monkeypatch):
     with Sandbox() as open_air:
         report = graded(toy, open_air, saved(tmp_path, notebook((GOOD, "90.1"))))
     assert report.passed and report.isolated is False and "not isolated" in repr(report)
+
+
+def test_without_walls_two_sandboxes_leave_each_other_s_files_alone(toy, tmp_path, monkeypatch):
+    from dojo.judge import sandbox as module
+
+    monkeypatch.setattr(module, "isolation", lambda: "not isolated: for the test")
+    keeps = "import time\ndef double(n):\n    open('note', 'w').write(str(n))\n    time.sleep(0.02)\n    return 2 * int(open('note').read())"
+    path = saved(tmp_path, notebook((keeps, "90.1")))
+    with Sandbox() as one, Sandbox() as two, ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            assert all(pool.map(lambda box: graded(toy, box, path).passed, (one, two)))

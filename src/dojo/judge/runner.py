@@ -13,8 +13,10 @@ import gc
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,10 +61,14 @@ def _keep_memory_private() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _home_of(parent: int) -> str:
+    """How the folders of one sandbox's tasks begin: another sandbox may be at work in the same /tmp."""
+    return f"answer-{parent}-"
+
+
 def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
     """Serves one task: runs the answer, then answers calls until the pipe closes."""
-    home = f"/tmp/answer-{os.getpid()}"
-    os.mkdir(home)
+    home = tempfile.mkdtemp(prefix=_home_of(os.getppid()), dir="/tmp")
     if os.geteuid() == 0 and limits["uid"]:
         os.chown(home, limits["uid"], limits["uid"])
     os.chdir(home)
@@ -281,10 +287,8 @@ def _sweep(contained: bool, homes_before: set[str]) -> None:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-    import shutil
-
     for entry in set(os.listdir("/tmp")) - homes_before:
-        if contained or entry.startswith("answer-"):
+        if contained or entry.startswith(_home_of(os.getpid())):
             path = os.path.join("/tmp", entry)
             if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path, ignore_errors=True)
@@ -362,6 +366,7 @@ def main() -> None:
         write_frame(judge_out, *server.answer(message, value))
         if message["op"] == "close":
             server.settle()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,10 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._process:
+            self._process.stdin.close()  # it tidies up after its last task, and ends
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
         self.stop()
 
     def start(self) -> None:
