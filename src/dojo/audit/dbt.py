@@ -257,8 +257,7 @@ def _trouble(name: str, settings: Map, node: Map, where: str) -> tuple[str, str,
     column = str(node.get("name", ""))
     if condition and (
         _NEVER.match(condition)
-        or (name == "not_null"
-        and re.fullmatch(rf"{re.escape(column)}\s+is\s+not\s+null", condition, re.IGNORECASE))
+        or (name == "not_null" and re.fullmatch(rf"{re.escape(column)}\s+is\s+not\s+null", condition, re.IGNORECASE))
     ):
         return "tests.toothless", f"The test {name} of {where} judges no row: where {condition}", "certain"
     if name.endswith("expression_is_true") and _ALWAYS.match(str(given.get("expression") or "").strip()):
@@ -379,15 +378,17 @@ def _profiles(tree: Tree, seen: Seen, path: str) -> None:
             for one in outputs.values()
             if isinstance(one, dict)
         }
+        chosen = any("env_var" in place for place in places)
         default = str(profile.get("target", ""))
+        names = ", ".join(outputs)
         if len(outputs) > 1 and len(places) > 1:
-            seen.add("env.targets", path, line_of(outputs), f"Targets {', '.join(outputs)} write to places of their own")
+            seen.add("env.targets", path, line_of(outputs), f"Targets {names} write to places of their own")
+        elif chosen:
+            seen.add("env.targets", path, line_of(outputs), "The environment chooses where a target writes", "likely")
         elif len(outputs) > 1:
-            seen.add("env.one-target", path, line_of(outputs), f"Targets {', '.join(outputs)} write to the same place")
-        elif "env_var" in str(next(iter(outputs.values()), "")):
-            seen.add("env.targets", path, line_of(outputs), "The environment chooses where the one target writes", "likely")
+            seen.add("env.one-target", path, line_of(outputs), f"Targets {names} write to the same place")
         else:
-            seen.add("env.one-target", path, line_of(outputs), f"There is one target only: {', '.join(outputs)}", "likely")
+            seen.add("env.one-target", path, line_of(outputs), f"There is one target only: {names}", "likely")
         if re.fullmatch(r"prod(uction)?|live|main", default) and len(outputs) > 1:
             seen.add("env.default-prod", path, profile.at("target"), f"The default target is {default}")
         for keys, value in yamllines.walk(outputs):

@@ -118,3 +118,6 @@ def what_is_missing(tree: Tree, seen: Seen) -> None:
         seen.add("sec.scanner", run.file, run.line, f"{run.tool} looks at every change")
     if not seen.has("sec.scanner"):
         seen.add("sec.no-scanner", ".", 1, "No secret scanner runs in a hook or in CI", "likely")
+    leaks = ("sec.secret", "sec.private-key", "sec.env-file", "sec.notebook", "box.secret", "iac.state-committed")
+    if not any(one.rule in leaks and one.sure != "possible" for one in seen.findings) and tree.kind != "file":
+        seen.add("sec.clean", ".", 1, f"No secret was found in {len(tree.paths):,} files", "likely")

@@ -38,10 +38,8 @@ def judge(seen: Seen, path: str, found: list[Statement], sure: str = "certain") 
     for one in found:
         if not one.allow or one.key_policy:
             continue
-        everything = (
-            any(resource in ("*", "arn:aws:*:*:*:*", "**") for resource in one.resources)
-            or (not one.resources
-            and not one.principals)
+        everything = any(resource in ("*", "arn:aws:*:*:*:*", "**") for resource in one.resources) or (
+            not one.resources and not one.principals
         )
         stars = [action for action in one.actions if action in ("*", "*:*")]
         wide = [action for action in one.actions if re.fullmatch(r"[\w-]+:\*", action)]
@@ -119,7 +117,7 @@ def from_tree(node: Any, key_policy: bool = False) -> list[Statement]:
                     tuple(map(str, principals)),
                     "Condition" in one,
                     key_policy,
-                )  # fmt: skip
+                )
             )
     return found
 

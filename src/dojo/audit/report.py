@@ -16,8 +16,8 @@ from dojo.audit.found import CheckRun, Finding, Seen
 from dojo.audit.tree import Tree, plant
 
 VERSION = 1
-MOST_OF_A_RULE = 12
-"""Findings of one rule that are told; the rest is counted."""
+MOST_OF_A_RULE = {"danger": 25, "gap": 8, "good": 3}
+"""Findings of one rule that are told, by kind; the rest is counted."""
 MOST_SKIPPED = 50
 
 
@@ -183,13 +183,18 @@ def _once(findings: list[Finding]) -> list[Finding]:
 
 
 def _thinned(findings: list[Finding]) -> tuple[list[Finding], dict[str, int]]:
-    """At most MOST_OF_A_RULE findings a rule, surest first, and how many more there were."""
-    kept, counts = [], {}
+    """The surest findings of each rule, and how many more there were."""
+    rules = card.load().rules
+    kept: list[Finding] = []
+    more: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for one in card.ordered(findings):
         counts[one.rule] = counts.get(one.rule, 0) + 1
-        if counts[one.rule] <= MOST_OF_A_RULE:
+        if counts[one.rule] <= MOST_OF_A_RULE[rules[one.rule].kind]:
             kept.append(one)
-    return kept, {rule: count - MOST_OF_A_RULE for rule, count in counts.items() if count > MOST_OF_A_RULE}
+        else:
+            more[one.rule] = more.get(one.rule, 0) + 1
+    return kept, more
 
 
 _SIGNS = {"danger": "DANGER", "gap": "gap", "good": "good"}
@@ -225,8 +230,8 @@ def as_text(report: Report) -> str:
             rows += _wrapped(f"  {_SIGNS[rule.kind]:6} {_where(finding)} {finding.what}.{sure}", 9)
             if rule.kind != "good":
                 rows += _wrapped(f"         {rule.why} Module {rule.module}.", 9)
-    for rule, count in report.more.items():
-        rows.append(f"  ... and {count} more of {rule}")
+    told = [f"{count} of {rule}" for rule, count in report.more.items() if rules[rule].kind != "good"]
+    rows += ["", "More of the same: " + ", ".join(told)] if told else []
     rows += [
         "",
         "Tools at hand: "

@@ -29,10 +29,7 @@ def read(tree: Tree, seen: Seen) -> None:
             _tests(seen, path, text)
         elif any(library in text for library in _SCHEMA_LIBRARIES):
             _schemas(seen, path, text)
-    if other := [
-        path
-        for path in tree.ending(".test.ts", ".test.js", ".spec.ts", ".bats", "_test.go", "test.java", "spec.scala", "test.r")
-    ]:
+    if other := tree.ending(".test.ts", ".test.js", ".spec.ts", ".bats", "_test.go", "test.java", "spec.scala", "test.r"):
         seen.add("tests.code", other[0], 1, f"{len(other)} files of tests", "likely")
     for path in tree.ending(".json"):
         if "expectation" in path:
@@ -84,12 +81,11 @@ def _tests(seen: Seen, path: str, text: str) -> None:
 
 def _skips(decorator: ast.expr) -> bool:
     name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-    return (
-        name in ("pytest.mark.skip", "unittest.skip", "mark.skip", "skip")
-        or (name == "pytest.mark.skipif"
+    return name in ("pytest.mark.skip", "unittest.skip", "mark.skip", "skip") or (
+        name == "pytest.mark.skipif"
         and isinstance(decorator, ast.Call)
         and bool(decorator.args)
-        and constant(decorator.args[0]) is True)
+        and constant(decorator.args[0]) is True
     )
 
 
@@ -139,8 +135,7 @@ def _hollow(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
                 broad = handler.type is None or dotted(handler.type) in ("Exception", "AssertionError", "BaseException")
                 if broad and not any(
                     isinstance(one, ast.Raise | ast.Assert)
-                    or (isinstance(one, ast.Call)
-                    and dotted(one.func).endswith("fail"))
+                    or (isinstance(one, ast.Call) and dotted(one.func).endswith("fail"))
                     for one in ast.walk(handler)
                 ):
                     return "its except swallows the assertion"

@@ -283,8 +283,8 @@ def hooks(text: str) -> list[Hook]:
 def _hook_mask(one: Any, hook: Hook) -> str | None:
     if str(one.get("files", "")) in ("^$", "$^", "(?!)"):
         return "`files` matches no file"
-    if str(one.get("exclude", "")) in (".*", ".", "^.*$", "^", ""):
-        return "`exclude` matches every file" if "exclude" in one else None
+    if str(one.get("exclude", "-")) in (".*", ".", "^.*$", "^", ""):
+        return "`exclude` matches every file"
     if hook.stages == ["manual"]:
         return "runs only when called by hand (stages: manual)"
     args = yamllines.words(one.get("args"))

@@ -217,10 +217,8 @@ def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) ->
     kind, path = block.labels[0], module.path
     rules = block.all("ingress") if kind in ("aws_security_group", "aws_default_security_group") else []
     if (
-        (kind == "aws_security_group_rule"
-        and block.value("type") == "ingress")
-        or kind == "aws_vpc_security_group_ingress_rule"
-    ):
+        kind == "aws_security_group_rule" and block.value("type") == "ingress"
+    ) or kind == "aws_vpc_security_group_ingress_rule":
         rules = [block]
     for rule in rules:
         open_to = [
@@ -401,7 +399,7 @@ def _encoded(value: Any, line: int, local: dict[str, Any], key_policy: bool) -> 
                     tuple(who),
                     "Condition" in pairs,
                     key_policy,
-                )  # fmt: skip
+                )
             ]
         return [one for item in value.items for one in _encoded(item.value, line, local, key_policy)]
     if isinstance(value, str) and '"Statement"' in value:
