@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+
+import yaml
 
 _COMPARE = {
     ast.Lt: ast.GtE, ast.LtE: ast.Lt, ast.Gt: ast.LtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -92,6 +95,8 @@ def of_file(path: str, text: str) -> list[Mutant]:
         return _of_sql(text)
     if path.endswith((".yml", ".yaml")):
         return _of_yaml(text)
+    if path.endswith(".json"):
+        return [Mutant(m.what, json.dumps(yaml.safe_load(m.text))) for m in _of_yaml(text)]
     if path.endswith(".py"):
         return of_python(text)
     return []
@@ -122,8 +127,6 @@ def _inside_jinja(text: str, at: int) -> bool:
 
 
 def _of_yaml(text: str) -> list[Mutant]:
-    import yaml
-
     made = []
     for where, changed in _without_one(yaml.safe_load(text), ""):
         if not where.endswith((".description", ".version", ".name")):

@@ -115,7 +115,7 @@ def in_kernel(task: Task, answer: Answer) -> TaskReport:
             (Path(folder) / path).write_text(text, encoding="utf-8")
         try:
             for label, source in answer.cells:
-                exec(compile(source, f"<answer {label}>", "exec"), names)
+                exec(compile(source, f"<answer {label}>", "exec", dont_inherit=True), names)
         except Exception:
             names = {}
         return judge(task, KernelWork(names, Path(folder)))

@@ -110,7 +110,7 @@ def _serve(message: dict[str, Any], given: bytes, names: dict[str, Any], sent: p
     op = message["op"]
     if op == "run":
         for label, source in message["cells"]:
-            exec(compile(source, f"<answer {label}>", "exec"), names)
+            exec(compile(source, f"<answer {label}>", "exec", dont_inherit=True), names)
         return b""
     if op == "tool":
         return plain.dumps(toolbox.run(message["name"], plain.loads(given)))

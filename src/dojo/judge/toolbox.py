@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
-_TOOLS = {"dbt": "dojo.tools.dbt", "act": "dojo.tools.act"}
+from dojo.judge.work import NotCheckable
+from dojo.tools.environments import NotAdded
+
+_TOOLS = {
+    "dbt": "dojo.tools.dbt",
+    "act": "dojo.tools.act",
+    "expectations": "dojo.tools.expectations",
+    "soda": "dojo.tools.soda",
+}
 
 
 def run(name: str, request: dict[str, Any]) -> Any:
-    """Runs tool `name` on a plain request and returns its plain answer. KeyError for an unknown tool."""
-    return importlib.import_module(_TOOLS[name]).session(request)
+    """Runs tool `name` on a plain request and returns its plain answer.
+
+    KeyError for an unknown tool; NotCheckable, with the command that mends it, for one that is not on this machine.
+    """
+    try:
+        return importlib.import_module(_TOOLS[name]).session(request)
+    except NotAdded as missing:
+        raise NotCheckable(str(missing)) from None
 
 
 def warm(name: str) -> None:
-    """Loads a tool ahead of its first use; holds nothing of any task."""
-    importlib.import_module(_TOOLS[name]).warm()
+    """Loads a tool ahead of its first use; holds nothing of any task. A tool that is not here stays away."""
+    with contextlib.suppress(NotAdded):
+        importlib.import_module(_TOOLS[name]).warm()

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dojo.tasks.m03_data_tests import models, project, rules, volume
+from dojo.tasks.m03_data_tests import frames, models, outputs, project, rules, volume
 from dojo.workspace import build_company
 
 STEM = "03-data-tests"
 TITLE = "Data tests: what green should have meant"
 USES_DBT = True
-TASKS = (rules.TASK_1, rules.TASK_2, volume.TASK_3, models.TASK_4, models.TASK_5)
+TASKS = (
+    rules.TASK_1,
+    rules.TASK_2,
+    volume.TASK_3,
+    models.TASK_4,
+    models.TASK_5,
+    frames.TASK_6,
+    frames.TASK_7,
+    outputs.TASK_8,
+)
 
 
 def prepare(root: Path) -> None:
