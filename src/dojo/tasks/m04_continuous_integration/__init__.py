@@ -1,0 +1,31 @@
+"""Module 04: checks on a pull request that really stop a bad change, tried by executing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dojo.tasks.m04_continuous_integration import hardening, reading, slim, writing
+
+STEM = "04-continuous-integration"
+TITLE = "Continuous integration: red pull requests instead of wrong dashboards"
+TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK)
+
+
+def prepare(root: Path) -> None:
+    """ShopFlow's repository with what CI needs, a decorative workflow and a careless one; no warehouse: CI makes its own."""
+    from dojo.tasks.m04_continuous_integration.pull_requests import main_branch
+    from shopflow import history
+
+    history.make(root / "repo")
+    here = Path(__file__).parent
+    files = main_branch() | {
+        ".github/workflows/legacy.yml": (here / "legacy.yml").read_text(encoding="utf-8"),
+        ".github/workflows/release.yml": (here / "release.yml").read_text(encoding="utf-8"),
+    }
+    for name, text in files.items():
+        path = root / "repo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    who = {f"GIT_{role}_{part}": text for role in ("AUTHOR", "COMMITTER") for part, text in (("NAME", "Sami Virtanen"), ("EMAIL", "sami@shopflow.example"), ("DATE", "2025-12-01T17:40:00+0100"))}  # fmt: skip
+    history.git(root / "repo", "add", "--all")
+    history.git(root / "repo", "commit", "--quiet", "--message", "Sample, linters and a first attempt at CI", environment=who)

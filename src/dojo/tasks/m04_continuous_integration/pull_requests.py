@@ -1,0 +1,148 @@
+"""The prepared pull requests: the repository on main, and what each change does to it, in a variant for every data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+GROUNDWORK = Path(__file__).parent / "groundwork"
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """kind: what is the matter with it; title: as its author wrote it; colour: what a gate must show; changes by path."""
+
+    kind: str
+    title: str
+    colour: str
+    changes: tuple[tuple[str, str | None], ...]
+
+    def as_request(self) -> dict[str, Any]:
+        """What the runner is told: nothing about the colour."""
+        branch = "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")[:40]
+        return {"name": self.title, "branch": branch, "changes": dict(self.changes)}
+
+
+@cache
+def main_branch() -> dict[str, str]:
+    """ShopFlow's repository on main as CI finds it: the template, the groundwork for CI, and a sample of the extracts."""
+    from shopflow import sample
+    from shopflow.history import TEMPLATE
+
+    files = {}
+    for root in (TEMPLATE, GROUNDWORK):
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.is_file() and not {"__pycache__", "target", "logs"} & set(path.parts):
+                name = {"gitignore": ".gitignore", "secrets.baseline": ".secrets.baseline"}.get(name, name)
+                files[name] = path.read_text(encoding="utf-8")
+    files |= {f"ci/sample/{name}": text for name, text in sample.files().items() if name.endswith(".csv")}
+    return files
+
+
+MARTS, STAGING = "dbt/models/marts", "dbt/models/staging"
+LOAD, DAG, MARTS_YML = "ingestion/load.py", "pipeline/shopflow_daily.py", f"{MARTS}/_marts.yml"
+
+
+def _edit(path: str, *pairs: tuple[str, str]) -> tuple[str, str]:
+    text = main_branch()[path]
+    for old, new in pairs:
+        if text.count(old) < 1:
+            raise AssertionError(f"{path} no longer holds {old!r}")
+        text = text.replace(old, new, 1)
+    return path, text
+
+
+def _key() -> str:
+    return "AKIA" + "Q3ZT7WUX5LMN2RBD"
+
+
+def _variants(kind: str) -> list[PullRequest]:
+    """Both variants of a kind; the first is tried with the judge's first data set."""
+    edit = _edit
+    made: dict[str, list[tuple[str, list]]] = {
+        "good": [
+            ("Say which days are weekends", [
+                edit(f"{MARTS}/dim_date.sql", ("    dayname(day)", "    (isodow(day) >= 6) as is_weekend,\n    dayname(day)")),
+                edit(MARTS_YML, ('      - {name: weekday_name,', '      - {name: is_weekend, data_type: boolean, description: "Saturday or Sunday."}\n      - {name: weekday_name,')),
+            ]),
+            ("Year a store opened", [
+                edit(f"{MARTS}/dim_store.sql", ("    opened_on\n", "    opened_on,\n    year(opened_on)::integer as opened_year\n")),
+                edit(MARTS_YML, ('description: "Day it opened."}\n', 'description: "Day it opened."}\n      - {name: opened_year, data_type: integer, description: "Year it opened."}\n')),
+            ]),
+        ],
+        "cosmetic": [
+            ("Comment on the fact table", [edit(f"{MARTS}/fact_sales.sql", ("with orders as (", "-- Orders first, their lines after.\nwith orders as ("))]),
+            ("Clearer README", [edit("README.md", ("Every morning at 05:30 (Berlin)", "Every morning at 05:30, Berlin time,"))]),
+        ],
+        "sql": [
+            ("Take the price from the catalogue", [edit(f"{STAGING}/stg_products.sql", ("    list_price_eur,", "    list_price as list_price_eur,"))]),
+            ("Country of the store", [edit(f"{STAGING}/stg_stores.sql", ("    country,", "    land as country,"))]),
+        ],
+        "style": [
+            ("Tidy the stores view", [edit(f"{STAGING}/stg_stores.sql", ("select", "SELECT"), ("from", "FROM"))]),
+            ("Tidy the payments view", [edit(f"{STAGING}/stg_payments.sql", ("    payment_id,\n    order_id,", "    payment_id, order_id,"))]),
+        ],
+        "data test": [
+            ("Revenue when it ships", [edit(f"{MARTS}/daily_revenue.sql", ("in ('paid', 'shipped')", "in ('shipped')"))]),
+            ("Payment states in capitals", [edit(f"{STAGING}/stg_payments.sql", ("    status,", "    upper(status) as status,"))]),
+        ],
+        "unit test": [
+            ("Simpler join to customers", [edit(f"{MARTS}/fact_sales.sql", (
+                "        and lines.ordered_at >= versions.valid_from\n        and lines.ordered_at < coalesce(versions.valid_to, timestamp '9999-01-01')",
+                "        and versions.valid_to is null",
+            ))]),
+            ("Amount from price and quantity", [edit(f"{MARTS}/fact_sales.sql", ("(items.quantity * items.unit_price * rates.eur_per_unit)", "(items.quantity * items.unit_price)"))]),
+        ],
+        "contract": [
+            ("List price as text", [edit(f"{MARTS}/dim_product.sql", ("    list_price_eur,", "    list_price_eur::varchar as list_price_eur,"))]),
+            ("Store code, properly named", [edit(f"{MARTS}/dim_store.sql", ("    code,", "    code as store_code,"))]),
+        ],
+        "deleted": [
+            ("Drop the rates view, nobody queries it", [(f"{STAGING}/stg_exchange_rates.sql", None)]),
+            ("Drop the calendar", [(f"{MARTS}/dim_date.sql", None)]),
+        ],
+        "secret": [
+            ("Read the extracts from the bucket", [edit(LOAD, ('FULL = ("products", "stores")', f'BUCKET_KEY = "{_key()}"\nFULL = ("products", "stores")'))]),
+            ("Deploy notes", [edit("docs/on-call.md", ("Working hours only", f"Bucket: {_key()}.\nWorking hours only"))]),
+        ],
+        "python": [
+            ("Sort the incoming rows", [edit(LOAD, ('"updated_at desc, _extract_date desc"', '"updated_at, _extract_date"'))]),
+            ("Do not stop for a late extract", [edit(LOAD, ('            raise SourceMissing(f"The extract of {table} for {day} has not arrived.")', "            continue"))]),
+        ],
+        "format": [
+            ("Retry the load once more", [edit(DAG, ('{"ingest_orders": 3, "dbt_run": 1,', '{"ingest_orders": 4,"dbt_run":1,'))]),
+            ("Name the full loads", [edit(LOAD, ('FULL = ("products", "stores")', "FULL = ( 'products', 'stores' )"))]),
+        ],
+        "docs": [
+            ("Shorter descriptions", [edit(MARTS_YML, ('description: "Pieces in them."', 'description: ""'))]),
+            ("Descriptions to follow", [edit(MARTS_YML, ('description: "One of eight categories."', 'description: ""'))]),
+        ],
+    }  # fmt: skip
+    colour = "green" if kind in ("good", "cosmetic") else "red"
+    return [PullRequest(kind, title, colour, tuple(changes)) for title, changes in made[kind]]
+
+
+ORDER = ("good", "secret", "style", "format", "python", "cosmetic", "unit test", "docs", "data test", "sql", "contract", "deleted")
+"""Every kind: the good change first, the quick ones before the slow."""
+SECOND = ("good", "unit test", "python", "contract")
+"""What the second data set tries again, in other places."""
+
+
+@cache
+def pull_requests(seed: int) -> tuple[PullRequest, ...]:
+    """The pull requests of a data set: all kinds for odd tens, four of them in other places for even tens."""
+    second = seed // 10 % 2 == 0
+    return tuple(_variants(kind)[int(second)] for kind in (SECOND if second else ORDER))
+
+
+def request(workflow: str, pull: tuple[PullRequest, ...], *, baseline: bool = False) -> dict[str, Any]:
+    """What the runner needs to try a workflow on some pull requests."""
+    return {
+        "workflow": workflow,
+        "files": main_branch(),
+        "pull_requests": [p.as_request() for p in pull],
+        "baseline": baseline,
+    }

@@ -1,0 +1,248 @@
+"""Python tools of a CI step from a warm process: a fork that has dbt, SQLFluff, pytest and detect-secrets loaded runs each command.
+
+A command in a step reaches it through the stand-in programs of dojo.tools.runner_programs. The tools are the real ones, with
+their own output and exit status; what is saved is the time to load them. dbt is also handed the last parse of the same
+project, as a CI cache would do; dbt itself decides what of it still holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+READY = "dojo.tools.warm is ready"
+MODULES = ("dbt.cli.main", "dbt.adapters.duckdb", "sqlfluff.cli.commands", "pytest", "detect_secrets.pre_commit_hook")
+
+
+def load() -> None:
+    """Loads the tools; runs nothing, so that no thread stands in the way of a fork."""
+    for name in MODULES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        _rehearse()
+
+
+def _rehearse() -> None:
+    """What the tools load on first use: SQLFluff's dialect and rules, the shape of dbt's manifest."""
+    import sqlfluff
+    from dbt.contracts.graph.manifest import Manifest
+
+    sqlfluff.lint("select a.b, count(*) as n from {{ 'a' }} group by a.b\n", dialect="duckdb")
+    Manifest.from_msgpack(Manifest().to_msgpack())
+    importlib.import_module("dbt.task.build")
+
+
+# ---------------------------------------------------------------- one command
+
+
+def _dbt(arguments: list[str], pool: Path) -> int:
+    from dbt.cli.main import cli
+
+    folder = _option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
+    target = Path(_option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
+    known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")
+    key = "_".join(str(_option(arguments, name) or "") for name in known)
+    kept = pool / (key.encode().hex()[:180] + ".msgpack")
+    parsed = target / "partial_parse.msgpack"
+    if kept.exists() and not parsed.exists() and Path(folder, "dbt_project.yml").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(kept, parsed)
+    results = target / "run_results.json"
+    before = results.stat().st_mtime_ns if results.exists() else 0
+    code = _exit_status(lambda: cli(args=arguments, prog_name="dbt"))
+    if parsed.exists() and not kept.exists():
+        part = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(parsed, part)
+        part.replace(kept)
+    ran = results.exists() and results.stat().st_mtime_ns != before
+    _note("dbt", arguments, code, _nodes(results) if ran else None)
+    return code
+
+
+def _nodes(results: Path) -> list[list]:
+    """[unique id, status, failures] of every node dbt ran."""
+    with contextlib.suppress(ValueError, KeyError, OSError):
+        ran = json.loads(results.read_text(encoding="utf-8"))["results"]
+        return [[r["unique_id"], str(r["status"]), r.get("failures")] for r in ran]
+    return []
+
+
+def _sqlfluff(arguments: list[str], pool: Path) -> int:
+    from sqlfluff.cli.commands import cli
+
+    return _exit_status(lambda: cli(args=arguments, prog_name="sqlfluff"))
+
+
+def _pytest(arguments: list[str], pool: Path) -> int:
+    import pytest
+
+    return _exit_status(lambda: sys.exit(int(pytest.main(arguments))))
+
+
+def _detect(arguments: list[str], pool: Path) -> int:
+    from detect_secrets.pre_commit_hook import main
+
+    return _exit_status(lambda: sys.exit(main(arguments)))
+
+
+COMMANDS = {"dbt": _dbt, "sqlfluff": _sqlfluff, "pytest": _pytest, "detect-secrets-hook": _detect}
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    for at, argument in enumerate(arguments):
+        if argument == name and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if argument.startswith(name + "="):
+            return argument.split("=", 1)[1]
+    return None
+
+
+def _exit_status(run) -> int:
+    try:
+        run()
+    except SystemExit as end:
+        code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+        return code if isinstance(code, int) else int(code is not None)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _note(tool: str, arguments: list[str], code: int, nodes: list | None) -> None:
+    """What the command did, for the table of the run, in the folder named by $DOJO_JOURNAL."""
+    folder = os.environ.get("DOJO_JOURNAL")
+    if folder:
+        number = sum(1 for _ in Path(folder).iterdir())
+        text = json.dumps({"tool": tool, "arguments": arguments, "exit": code, "nodes": nodes})
+        Path(folder, f"{number:03}-{os.getpid()}.json").write_text(text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- the process
+
+
+def serve(path: str, pool: Path) -> None:
+    """Serves commands on a socket for as long as the file descriptor 0 stays open."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(path)
+    server.listen(64)
+    print(READY, flush=True)
+    import select
+
+    while True:
+        ready, _, _ = select.select([server, 0], [], [])
+        if 0 in ready and not os.read(0, 1024):
+            return
+        if server not in ready:
+            continue
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            server.close()
+            _one(connection, pool)
+        connection.close()
+
+
+def _one(connection: socket.socket, pool: Path) -> None:
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        data, fds, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+        while not data.endswith(b"\n"):
+            data += connection.recv(1 << 20)
+        asked = json.loads(data)
+        for number, fd in enumerate(fds):
+            os.dup2(fd, number)
+            os.close(fd)
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        os.chdir(asked["folder"])
+        tempfile.tempdir = None
+        sys.argv = [asked["program"], *asked["arguments"]]
+        sys.path[:] = [p for p in sys.path if p not in ("", str(Path.cwd()))]
+        code = COMMANDS[asked["program"]](asked["arguments"], pool)
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        with contextlib.suppress(BaseException):
+            connection.sendall(bytes([code & 255]))
+        os._exit(0)
+
+
+class Warm:
+    """The warm process as its user holds it: `socket` is where commands go; `close()` ends it.
+
+    fork: continue in a fork of this process (which must hold the tools and no threads) instead of a new interpreter.
+    """
+
+    def __init__(self, folder: Path, *, fork: bool = False):
+        self.socket = str(folder / "warm.sock")
+        pool = folder / "parsed"
+        pool.mkdir(exist_ok=True)
+        self._alive, self._said = None, None
+        if fork:
+            inbox, self._alive = os.pipe()
+            self._said, out = os.pipe()
+            self.pid = os.fork()
+            if self.pid == 0:
+                with contextlib.suppress(BaseException):
+                    os.close(self._alive)
+                    os.dup2(inbox, 0)
+                    os.dup2(out, 1)
+                    sys.stdout = os.fdopen(1, "w", closefd=False)
+                    serve(self.socket, pool)
+                os._exit(0)
+            os.close(inbox)
+            os.close(out)
+            self._process = None
+            self._ready = os.fdopen(self._said)
+        else:
+            command = [sys.executable, "-P", "-m", "dojo.tools.warm", self.socket, str(pool)]
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
+            )
+            self._ready = self._process.stdout
+        self._waited, self._lock = False, threading.Lock()
+
+    def wait(self) -> None:
+        """Blocks until the tools are loaded. RuntimeError when the process did not come up."""
+        with self._lock:
+            if not self._waited:
+                if self._ready.readline().strip() != READY:
+                    raise RuntimeError("The process that holds dbt and SQLFluff warm did not start.")
+                self._waited = True
+
+    def close(self) -> None:
+        """Ends the process."""
+        with contextlib.suppress(OSError):
+            self._ready.close()
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.wait(10)
+        elif self._alive is not None:
+            os.close(self._alive)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+
+
+if __name__ == "__main__":
+    load()
+    serve(sys.argv[1], Path(sys.argv[2]))
