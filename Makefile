@@ -17,6 +17,7 @@ setup: ## the environment alone, from requirements.lock (PYTHON=python3.12)
 test: ## the whole suite, from nothing
 	@$(PYTHON) -I src/dojo/install.py --browser
 	@.venv/bin/dojo lab --setup-only
+	@.venv/bin/dojo tools add soda
 	@.venv/bin/python -m pytest
 
 sync: setup ## every derived file: exercises, notebooks, reference pages

@@ -16,6 +16,7 @@ _homes: dict[str, tempfile.TemporaryDirectory] = {}
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before a notebook's kernel starts: its own $DOJO_HOME."""
     os.environ.setdefault("DOJO_CHECKPOINTS", str(HERE / "work" / ".checkpoints"))
+    os.environ.setdefault("DOJO_TOOLS", str(HERE / "work" / ".tools"))
     if item.path.suffix == ".ipynb":
         home = _homes.setdefault(str(item.path), tempfile.TemporaryDirectory(prefix="dojo-nbval-"))
         os.environ["DOJO_HOME"] = home.name

@@ -23,4 +23,5 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "learner"
     folder.mkdir()
     monkeypatch.setenv("DOJO_HOME", str(folder))
+    monkeypatch.delenv("DOJO_TOOLS", raising=False)
     return folder

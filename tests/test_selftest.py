@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dojo import selftest, tasks
 
-IDS = [t.id for key in tasks.module_keys() for t in tasks.tasks_of(key)]
+class Opposition:
+    """All tasks of one module: a class a module, so that modules are shared out between workers."""
+
+    key = ""
+
+    def test_each_task_stands_its_own_opposition(self, task_id):
+        result = selftest.try_task(task_id)
+        assert result.faults == []
+        killed, of = result.killed
+        assert killed >= selftest.KILL_RATE * of - 1, result.survivors
 
 
-@pytest.mark.parametrize("task_id", IDS)
-def test_a_task_stands_its_own_opposition(task_id):
-    result = selftest.try_task(task_id)
-    assert result.faults == []
-    killed, of = result.killed
-    assert killed >= selftest.KILL_RATE * of - 1, result.survivors
+def pytest_generate_tests(metafunc):
+    metafunc.parametrize("task_id", [t.id for t in tasks.tasks_of(metafunc.cls.key)])
+
+
+for _key in tasks.module_keys():
+    globals()[f"TestModule_{_key}"] = type(f"TestModule_{_key}", (Opposition,), {"key": _key})

@@ -14,6 +14,11 @@ def home() -> Path:
     return Path(os.environ.get("DOJO_HOME") or COURSE / "work").resolve()
 
 
+def tools() -> Path:
+    """Where tools with environments of their own are kept: $DOJO_TOOLS, else .tools/ in the learner's folder."""
+    return Path(os.environ.get("DOJO_TOOLS") or home() / ".tools").resolve()
+
+
 def stem(key: str) -> str:
     """The file stem of a module, for example "11-slo", by its key "11"."""
     from dojo import tasks

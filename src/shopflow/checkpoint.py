@@ -22,13 +22,15 @@ def build(
     seed: int = 7,
     orders: int = 10_000,
     morning: dt.date = TODAY,
+    delivered: dt.date | None = None,
     envs: tuple[str, ...] = ("prod", "dev"),
 ) -> Platform:
     """A company as it stands after the run of `morning`: extracts up to the day before, repository, warehouses.
 
+    delivered: the last day of which extracts are there, where that is later: the next mornings' data, not loaded yet.
     The first environment is built, the others are copies of it. BuildFailed when the run did not publish.
     """
-    sources.generate(root / "sources", seed=seed, orders=orders, last_day=morning - dt.timedelta(days=1))
+    sources.generate(root / "sources", seed=seed, orders=orders, last_day=delivered or morning - dt.timedelta(days=1))
     history.make(root / "repo")
     platform = Platform(root, envs[0], seed)
     earlier_mornings(platform, morning)

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from dojo import places
 from dojo.judge import plain
 from dojo.judge.frames import read_frame, write_frame
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, is_stub_file
@@ -56,7 +57,9 @@ def _walls() -> list[str] | None:
             command += ["--ro-bind", path, path]
     command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
     command += ["--perms", "1777", "--tmpfs", "/dev/shm"]  # dbt's locks live there
-    own = [Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE)}) if not Path(p).is_relative_to("/usr")]
+    own = [
+        Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE), *_tools()}) if not Path(p).is_relative_to("/usr")
+    ]
     for folder in sorted({parent for path in own for parent in path.parents if parent != Path("/")}):
         command += ["--perms", "0755", "--dir", str(folder)]
     for path in own:
@@ -65,9 +68,15 @@ def _walls() -> list[str] | None:
     return command
 
 
+def _tools() -> list[str]:
+    """The folder of added tools, where there is one: what a task needs of them must run where its work does."""
+    return [str(places.tools())] if places.tools().is_dir() else []
+
+
 def _environment() -> dict[str, str]:
     keep = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
     keep |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE), "DO_NOT_TRACK": "1"}
+    keep["DOJO_TOOLS"] = str(places.tools())
     return keep
 
 
@@ -209,25 +218,32 @@ class Sandbox:
 
 
 class SandboxWork:
-    """The work in a separate process. A context manager: the process's child lives as long as the block."""
+    """The work in a separate process. A context manager: its child lives from the first question to the end of the block."""
 
     def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], files: dict[str, str], seconds: float):
         self._sandbox, self._cells, self._files, self._seconds = sandbox, cells, files, seconds
         self.isolated: bool | None = sandbox.isolated
         self.printed = ""
-        self._ran = False
+        self._opened = self._ran = False
         self._sent = plain.Sent()
 
     def __enter__(self) -> SandboxWork:
-        self._sandbox.start()
-        self._sandbox.ask({"op": "open", "limits": self._sandbox.limits}, 10)
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Stopped):
-            self.printed = self._sandbox.ask({"op": "close"}, 10)[0].get("ok", "")
+            if self._opened:
+                self.printed = self._sandbox.ask({"op": "close"}, 10)[0].get("ok", "")
+
+    def _open(self) -> None:
+        """Files alone need no child, and one that runs a tool is forked when the tool is warm: so not before it is asked."""
+        if not self._opened:
+            self._sandbox.start()
+            self._sandbox.ask({"op": "open", "limits": self._sandbox.limits}, 10)
+            self._opened = True
 
     def _exchange(self, message: dict[str, Any], value: bytes = b"") -> bytes:
+        self._open()
         reply, given = self._sandbox.ask({**message, "seconds": self._seconds}, self._seconds, value)
         if "ok" in reply:
             return given

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dojo import install
-from dojo.places import home
+from dojo import install, places
 
 LOCKS = Path(__file__).parent / "locks"
 QUIET = {"DO_NOT_TRACK": "1", "PYTHONNOUSERSITE": "1"}
@@ -48,8 +47,8 @@ class Tool:
 
     @property
     def folder(self) -> Path:
-        """Its environment, in the learner's folder."""
-        return home() / ".tools" / self.name
+        """Its environment."""
+        return places.tools() / self.name
 
 
 TOOLS = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 from dojo.tasks.m03_data_tests import frames, models, outputs, project, rules, volume
-from dojo.workspace import build_company
+from dojo.workspace import SEED
+from shopflow import checkpoint
+from shopflow.clock import LAST_DAY, TODAY
 
 STEM = "03-data-tests"
 TITLE = "Data tests: what green should have meant"
@@ -23,6 +26,6 @@ TASKS = (
 
 
 def prepare(root: Path) -> None:
-    """ShopFlow on 2 December, the morning after its tests were taken out."""
-    build_company(root)
+    """ShopFlow early on 2 December: the night's files are there, nothing has run yet, and the tests were taken out on Sunday."""
+    checkpoint.build(root, seed=SEED, morning=TODAY - dt.timedelta(days=1), delivered=LAST_DAY)
     project.take_the_tests_out(root / "repo")

@@ -46,7 +46,7 @@ def weeks(seed: int) -> Weeks:
     """Clean weeks, a day that is missing in the middle, a last day that is missing, half days, on orders and on payments."""
     small = company(seed, 42, 3_000, AS_OF)
     orders, payments = small.tables["raw.orders"], small.tables["raw.payments"]
-    middle = AS_OF - dt.timedelta(days=2 + seed % 3)
+    middle = AS_OF - dt.timedelta(days=2 + seed % 5)
     first = small.first
     cases = (
         Case("clean", "", frozenset(), {}),
@@ -227,7 +227,7 @@ compared as (
 
 select day, n, usual
 from compared
-where days_before = 21 and (n < {{ at_least }} * usual or (n = 0 and usual = 0))
+where days_before = 21 and (n = 0 or n < {{ at_least }} * usual)
 {% endtest %}
 """
 
@@ -317,4 +317,8 @@ TASK_3 = Task(
         right("a join with the weeks before", {f"repo/dbt/{MACRO}": _LATERAL}),
         right("lists instead of windows", {f"repo/dbt/{MACRO}": _LISTS}),
     ),
+    spared={
+        "line 10: 21": "an empty table may be judged over more days than needed",
+        "line 18: 0": "a median of nothing may be 0 or 1: a day without rows fails either way",
+    },
 )  # fmt: skip
