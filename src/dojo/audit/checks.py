@@ -471,7 +471,10 @@ def action(uses: str, given: dict[str, str], env: dict[str, str]) -> Check | Non
         if any(value == one or (one.startswith("--") and one in value.split()) for one in bad):
             return Check(name, kind, f"`{key}: {value}` keeps it from failing")
     if name == "aquasecurity/trivy-action" and "exit-code" not in given:
-        return Check(name, kind, "without `exit-code: 1` it ends well whatever it finds")
+        report = given.get("format", "") in ("sarif", "json")
+        return Check(
+            name, kind, "without `exit-code: 1` it ends well whatever it finds", "possible" if report else "certain"
+        )
     if name.endswith("super-linter") and str(env.get("DISABLE_ERRORS", "")).lower() == "true":
         return Check(name, kind, "`DISABLE_ERRORS: true` keeps it from failing")
     if name == "mwhitaker/dbt-action" or name == "mwouts/dbt-action":

@@ -53,9 +53,8 @@ def _template(seen: Seen, path: str, root: Any, text: str) -> None:
         str(name): one for name, one in resources.items() if str(child(one, "Type") or "").startswith(("AWS::", "Custom::"))
     }
     keys = [one for one in found.values() if child(one, "Type") == "AWS::KMS::Key"]
-    for one in keys:
-        one.pop("Properties", None)
-    policies.judge(seen, path, policies.from_tree(root))
+    of_keys = {statement for one in keys for statement in policies.from_tree(one)}
+    policies.judge(seen, path, [one for one in policies.from_tree(root) if one not in of_keys])
     if not found:
         return
     seen.add("iac.resources", path, resources.line, f"{len(found)} resources in a template")

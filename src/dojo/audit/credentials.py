@@ -210,6 +210,8 @@ def entropy(value: str) -> float:
 
 def announces(key: str) -> bool:
     """Whether a name announces a secret value, and not its name, place, length or policy."""
+    if re.match(r"x-amz-|x-goog-", key, re.IGNORECASE):
+        return False  # parts of a signed address, which expires
     return bool(re.search(KEY_WORDS, key, re.IGNORECASE)) and not _NOT_A_SECRET_KEY.search(key)
 
 
@@ -247,6 +249,8 @@ def judged(key: str, value: str) -> str | None:
         return "throw-away"
     if is_placeholder(bare) or bare.count(" ") > 1:
         return None
+    if re.match(r"phc_|pk_(?:test|live)_|UA-|G-", bare) or "abcdefgh" in bare.lower():
+        return None  # keys that are made to be public, and the alphabet
     digits, letters, special = (
         any(c.isdigit() for c in bare),
         any(c.isalpha() for c in bare),

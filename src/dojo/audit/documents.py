@@ -50,9 +50,8 @@ def read(tree: Tree, seen: Seen) -> None:
                 _document(seen, path, text)
     for path in tree.ending(".yml", ".yaml", ".json"):
         text = tree.text(path) or ""
-        if re.search(
-            r"(?i)slo|sli|objective|alert|runbook|expr\s*:|openlineage|elementary|indicator|freshness", text
-        ) or re.search(r"(?i)slo|alert", path):
+        lower = text.lower()
+        if any(one in lower for one in ("slo", "objective", "alert", "service_level")):
             _rules(tree, seen, path, text)
     for path in tree.ending(".tf"):
         _monitors(tree, seen, path)

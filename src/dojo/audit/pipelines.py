@@ -100,13 +100,14 @@ def _gitlab_script(value: Any, root: Any) -> list[Any]:
     return found
 
 
-def _gitlab(tree: Tree, seen: Seen, path: str, root: Any, depth: int = 0) -> None:
-    if depth == 0:
-        seen.systems.append("GitLab CI")
+def _gitlab(tree: Tree, seen: Seen, path: str, root: Any) -> None:
+    seen.systems.append("GitLab CI")
+    read_only, root = root, yamllines.Map(root)
+    root.line = read_only.line
     for one in items(root.get("include")):
         local = child(one, "local") or (one if isinstance(one, str) and "://" not in one else None)
         other = tree.resolve("", str(local)) if local else None
-        if other and depth < 5 and other != path:
+        if other and other != path:
             try:
                 inner = yamllines.first(tree.text(other) or "")
             except yamllines.BrokenYaml:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from dojo.audit import yamllines
-from dojo.audit.credentials import FOREIGN, KEY_WORDS, STRONG_NAMES, announces, is_placeholder, is_reference, judged, tokens
+from dojo.audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
 from dojo.audit.found import Seen
 from dojo.audit.tree import Tree
 
@@ -19,7 +19,7 @@ _NOT_SCANNED = re.compile(
     re.IGNORECASE,
 )
 _SAMPLE_PATH = re.compile(
-    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?)(?:/|$)|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
+    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?|templates?)(?:/|$)|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
     re.IGNORECASE,
 )
 _BARE_VALUES = re.compile(
@@ -90,9 +90,10 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
     sample = bool(_SAMPLE_PATH.search(path))
     local = _throw_away(path, text)
     found = []
-    if _HINT.search(text) or _might_hold_tokens(text):
-        for line, row in enumerate(text.split("\n"), 1):
-            found += _line(path, line, row, sample, local)
+    rows = text.split("\n")
+    for line in _candidates(text):
+        found += _line(path, line, rows[line - 1], sample, local)
+    found = [_in_context(one, rows) for one in found]
     secrets = [one for one in found if one[0] == "sec.secret" and one[3] != "possible"]
     for rule, line, what, sure in found:
         seen.add(rule, path, line, what, sure)
@@ -100,18 +101,45 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
         _env_file(tree, seen, path, text, bool(secrets))
 
 
-_TOKEN_QUICK = re.compile(
-    r"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|hooks\.slack|[sr]k_live|SG\.|npm_|pypi-Ag|T3BlbkFJ|sk-ant|eyJ[\w-]{10,}\.|dapi[0-9a-f]|dbt[cu]_|AIza|hf_[A-Za-z]|atlasv1|hvs\.|NRAK-|shp(?:at|ss|ca|pa)_|AccountKey=|\dQ~|sq0csp|\d{8,}:AA"
-)
+_TELLING = ["passw", "passphrase", "pwd", "pass", "secret", "token", "apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "accountkey", "account_key", "account-key", "authkey", "auth_key", "auth-key", "privatekey", "private_key", "private-key", "credential", "sas_key", "sas-key", "encryption_key", "fernet_key", "signing_key", "://", "identified", "aws"]
+_FORMS = ["AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "xoxo-", "xoxs-", "xoxe-", "hooks.slack", "sk_live", "rk_live", "SG.", "npm_", "pypi-Ag", "T3BlbkFJ", "sk-ant", "eyJ", "dapi", "dbtc_", "dbtu_", "AIza", "hf_", "atlasv1", "hvs.", "NRAK-", "shpat_", "shpss_", "shpca_", "shppa_", "AccountKey=", "Q~", "sq0csp", ":AA"]
 
 
-def _might_hold_tokens(text: str) -> bool:
-    return bool(_TOKEN_QUICK.search(text))
+def _candidates(text: str) -> list[int]:
+    """Lines worth a closer look, found by plain search: far quicker than one large pattern over everything."""
+    lower = text.lower()
+    places: set[int] = set()
+    for words, where in ((_TELLING, lower), (_FORMS, text)):
+        for word in words:
+            at = where.find(word)
+            while at >= 0:
+                places.add(text.rfind("\n", 0, at) + 1)
+                end = text.find("\n", at)
+                at = where.find(word, end) if end >= 0 else -1
+    if not places:
+        return []
+    found, line, at = [], 1, 0
+    for place in sorted(places):
+        line += text.count("\n", at, place)
+        at = place
+        found.append(line)
+    return found
+
+
+def _in_context(one: tuple[str, int, str, str], rows: list[str]) -> tuple[str, int, str, str]:
+    """A password that stands beside an address of this machine opens nothing but a service that is local, too."""
+    rule, line, what, _ = one
+    if rule != "sec.secret" or "is given" not in what or FOREIGN.search(what.split(" ")[0]):
+        return one
+    near = "\n".join(rows[max(0, line - 7) : line + 6])
+    if re.search(r"\blocalhost\b|127\.0\.0\.1|host\.docker\.internal", near):
+        return "sec.default-password", line, what, "possible"
+    return one
 
 
 def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[tuple[str, int, str, str]]:
     found: list[tuple[str, int, str, str]] = []
-    if _TOKEN_QUICK.search(row) or "aws" in row.lower():
+    if any(form in row for form in _FORMS) or "aws" in row.lower():
         for kind, value, sure in tokens(row):
             found.append(
                 (
@@ -136,6 +164,7 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
             )
         return found
     bare = bool(_BARE_VALUES.search(path))
+    prose = path.lower().endswith((".md", ".mdx", ".rst", ".txt"))
     comment = bool(_COMMENT.match(row)) and not row.lstrip().startswith("--password")
     for one in [*_ASSIGNED.finditer(row), *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
         key, value = one["key"], one["value"] or ""
@@ -155,13 +184,13 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
             local is not None and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key)))
         ):
             found.append(("sec.default-password", line, f"{key} has a throw-away value", "possible"))
-        elif comment or sample:
+        elif comment or sample or prose:
             found.append(
                 (
                     "sec.secret",
                     line,
                     f"{key} is given a value ({_shown(value)})",
-                    "possible" if verdict == "likely" or (sample and STRONG_NAMES.search(key)) else "likely",
+                    "possible" if sample or prose or verdict == "likely" else "likely",
                 )
             )
         else:

@@ -63,10 +63,17 @@ def _tests(seen: Seen, path: str, text: str) -> None:
         seen.add("tests.skipped", path, whole, f"All {len(functions)} tests of the file are always skipped")
         return
     live = []
+    all_skipped = all(any(_skips(one) for one in function.decorator_list) for function in functions)
     for function in functions:
         skip = next((one for one in function.decorator_list if _skips(one)), None)
         if skip is not None:
-            seen.add("tests.skipped", path, skip.lineno, f"{function.name} is always skipped", "likely")
+            seen.add(
+                "tests.skipped",
+                path,
+                skip.lineno,
+                f"{function.name} is always skipped",
+                "certain" if all_skipped else "possible",
+            )
         elif not _asserts(function):
             seen.add("tests.no-assertion", path, function.lineno, f"{function.name} asserts nothing", "likely")
         elif why := _hollow(function):

@@ -27,9 +27,12 @@ _LOCKS = (
     "renv.lock",
 )
 _OWN_PATH = re.compile(
-    r"(?:/Users/(?!Shared\b|runner\b|USERNAME|username|user\b|you\b|yourname|<)[A-Za-z][\w.-]+/[\w.-]|/home/(?!airflow\b|jovyan\b|runner\b|vscode\b|ubuntu\b|user\b|app\b|appuser\b|dbt\b|node\b|circleci\b|codespace\b|coder\b|glue_user\b|ec2-user\b|hadoop\b|spark\b|dagster\b|prefect\b|jenkins\b|gitpod\b|nonroot\b|root\b|docker\b|mage\b|astro\b|you\b|username\b|\$|\{)[a-z][\w.-]+/[\w.-]|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public|Default|<|%)[\w.-]+\\)"
+    r"(?:/Users/(?!Shared\b|runner\b|USERNAME|username|user\b|you\b|yourname|<)[A-Za-z][\w.-]+/[\w.-]|/home/(?!airflow\b|jovyan\b|runner\b|vscode\b|ubuntu\b|user\b|app\b|appuser\b|dbt\b|node\b|circleci\b|codespace\b|coder\b|glue_user\b|ec2-user\b|hadoop\b|spark\b|dagster\b|prefect\b|jenkins\b|gitpod\b|nonroot\b|root\b|docker\b|mage\b|src\b|work\b|projects?\b|data\b|workspace\b|opt\b|python\b|notebook\b|astro\b|you\b|username\b|\$|\{)[a-z][\w.-]+/[\w.-]|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public|Default|<|%)[\w.-]+\\)"
 )
 _SAMPLE = re.compile(r"(^|/)(tests?|fixtures?|examples?|docs?)/|(^|/)(test_|conftest)", re.IGNORECASE)
+
+
+_PLACES = ("/Users/", "/home/", "Users\\")
 
 
 def read(tree: Tree, seen: Seen) -> None:
@@ -84,7 +87,7 @@ def _locks(tree: Tree, seen: Seen) -> None:
 def _python(tree: Tree, seen: Seen, path: str) -> None:
     text = tree.text(path) or ""
     suspicious = (
-        _OWN_PATH.search(text)
+        any(one in text for one in _PLACES)
         or "verify" in text
         or "unverified" in text
         or "environ" in text
@@ -132,7 +135,7 @@ _NO_COMMENT = re.compile(r"^\s*(#|--|//)")
 
 def _own_paths(tree: Tree, seen: Seen, path: str) -> None:
     text = tree.text(path) or ""
-    if _SAMPLE.search(path) or not _OWN_PATH.search(text):
+    if _SAMPLE.search(path) or not any(one in text for one in _PLACES) or not _OWN_PATH.search(text):
         return
     outputs = False
     for line, row in enumerate(text.split("\n"), 1):
@@ -144,6 +147,9 @@ def _own_paths(tree: Tree, seen: Seen, path: str) -> None:
 
 
 def _shell(tree: Tree, seen: Seen, path: str) -> None:
+    text = tree.text(path) or ""
+    if not any(one in text for one in ("curl", "no-check-certificate", "SSL_NO_VERIFY", "TLS_REJECT")):
+        return
     for line, row in enumerate(tree.lines(path), 1):
         if _NO_COMMENT.match(row) or "://localhost" in row or "127.0.0.1" in row:
             continue

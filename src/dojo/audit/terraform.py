@@ -239,6 +239,9 @@ def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) ->
             seen.add("iac.public", path, rule.line, f"{_name(block)} opens {what} to the whole internet")
     if kind == "google_compute_firewall" and str(block.value("direction") or "INGRESS") == "INGRESS":
         ports = {text for allow in block.all("allow") for text in texts(allow.value("ports"), local)}
+        protocols = {text.lower() for allow in block.all("allow") for text in texts(allow.value("protocol"), local)}
+        if protocols and protocols <= {"icmp", "ipv6-icmp"}:
+            return
         if set(texts(block.value("source_ranges"), local)) & set(_OPEN) and not (ports and ports <= {"80", "443"}):
             seen.add(
                 "iac.public",
@@ -250,11 +253,10 @@ def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) ->
         kind == "azurerm_network_security_rule"
         and block.value("direction") == "Inbound"
         and block.value("access") == "Allow"
+        and str(block.value("source_address_prefix")) in (*_OPEN, "Internet")
+        and str(block.value("destination_port_range")) not in ("80", "443")
     ):
-        if str(block.value("source_address_prefix")) in (*_OPEN, "Internet") and str(
-            block.value("destination_port_range")
-        ) not in ("80", "443"):
-            seen.add("iac.public", path, block.line, f"{_name(block)} lets the whole internet in")
+        seen.add("iac.public", path, block.line, f"{_name(block)} lets the whole internet in")
     if (
         kind.endswith("_firewall_rule")
         and block.value("start_ip_address") == "0.0.0.0"
@@ -294,9 +296,9 @@ def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) ->
     members = texts(block.value("member"), local) + texts(block.value("members"), local)
     if re.match(r"google_.*_iam_(member|binding)$", kind) and {"allUsers", "allAuthenticatedUsers"} & set(members):
         harmless = "run_service" in kind or "cloudfunctions" in kind
-        seen.add(
-            "iac.public", path, block.line, f"{_name(block)} is open to everybody", "possible" if harmless else "certain"
-        )
+        reads = re.search(r"[vV]iewer|reader", " ".join(texts(block.value("role"), local)))
+        sure = "possible" if harmless else "likely" if reads else "certain"
+        seen.add("iac.public", path, block.line, f"{_name(block)} is open to everybody", sure)
     for access in block.all("access"):
         if kind == "google_bigquery_dataset" and str(access.value("special_group")) in ("allAuthenticatedUsers", "allUsers"):
             seen.add("iac.public", path, access.line, f"{_name(block)} is open to everybody")

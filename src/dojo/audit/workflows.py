@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from dojo.audit import checks, expressions, shell, yamllines
@@ -143,7 +144,9 @@ def _matches(path: str, patterns: list[str]) -> bool:
     return matched
 
 
+@cache
 def _glob(pattern: str) -> str:
+    """GitHub's path pattern as a regular expression."""
     made, at = "", 0
     while at < len(pattern):
         if pattern.startswith("**/", at):
@@ -175,6 +178,8 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) ->
         mine, reason = guarding, why
         if one.mask and one.mask.startswith("(not on pull requests)"):
             mine, reason, one = False, one.mask[23:], replace(one, mask=None)
+        if why.startswith("its paths filter") and one.check and one.check.kind in (checks.LINT, checks.SECURITY):
+            mine = True  # a linter may well run only for what it lints
         line = one.line
         if one.file != path and one.via:
             line = _number(one.via[0])
@@ -495,6 +500,7 @@ def _dangers(seen: Seen, path: str, workflow: Any, found: dict[str, Any]) -> Non
     """What lets a stranger's pull request run with the repository's rights."""
     jobs = [job for job in workflow["jobs"].values() if isinstance(job, dict)]
     privileged = [name for name in ("pull_request_target", "workflow_run") if name in found]
+    approved = {str(name) for name, job in workflow["jobs"].items() if isinstance(job, dict) and "environment" in job}
     for job in jobs:
         for step in items(job.get("steps")):
             if not isinstance(step, dict):
@@ -510,7 +516,10 @@ def _dangers(seen: Seen, path: str, workflow: Any, found: dict[str, Any]) -> Non
                     path,
                     step.at("uses"),
                     f"{privileged[0]} checks out and runs a stranger's code with this repository's secrets",
-                    "likely",
+                    "possible"
+                    if approved & {*words(job.get("needs")), *(["*"] if "environment" in job else [])}
+                    or "environment" in job
+                    else "likely",
                 )
             if isinstance(step.get("run"), str) and (hit := _UNTRUSTED.search(step["run"])):
                 line = step["run"].first + step["run"][: hit.start()].count("\n")

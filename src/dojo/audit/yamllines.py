@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -54,9 +55,11 @@ class Seq(list):
 Node = Map | Seq | Text
 
 
+@lru_cache(maxsize=2_000)
 def load(text: str) -> list[Any]:
     """The documents of a YAML text as Map, Seq and Text. Aliases are shared, never copied, so that a bomb stays small.
 
+    Several readers ask for the same file, so the answer is kept: it must not be changed.
     BrokenYaml where it cannot be read, is nested deeper than DEEPEST, or holds more than MOST_EVENTS parts.
     """
     documents: list[Any] = []
