@@ -196,6 +196,9 @@ def _resource(seen: Seen, project: _Project, path: str, one: Map) -> None:
             live += more
             keys |= {"key"} if {"unique", "not_null"} <= column_keys else set()
             keys |= {"key"} if "unique" in column_keys and child(column, "constraints") else set()
+    for keys, value in yamllines.walk(one):
+        if keys and keys[-1] in ("policy_tags", "masking_policy") and value:
+            seen.add("sec.masking", path, line_of(value), f"{name} masks personal data")
     for version in items(one.get("versions")):
         for column in items(child(version, "columns")):
             if isinstance(column, dict):

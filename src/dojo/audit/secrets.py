@@ -101,8 +101,80 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
         _env_file(tree, seen, path, text, bool(secrets))
 
 
-_TELLING = ["passw", "passphrase", "pwd", "pass", "secret", "token", "apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "accountkey", "account_key", "account-key", "authkey", "auth_key", "auth-key", "privatekey", "private_key", "private-key", "credential", "sas_key", "sas-key", "encryption_key", "fernet_key", "signing_key", "://", "identified", "aws"]
-_FORMS = ["AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "xoxo-", "xoxs-", "xoxe-", "hooks.slack", "sk_live", "rk_live", "SG.", "npm_", "pypi-Ag", "T3BlbkFJ", "sk-ant", "eyJ", "dapi", "dbtc_", "dbtu_", "AIza", "hf_", "atlasv1", "hvs.", "NRAK-", "shpat_", "shpss_", "shpca_", "shppa_", "AccountKey=", "Q~", "sq0csp", ":AA"]
+_TELLING = [
+    "passw",
+    "passphrase",
+    "pwd",
+    "pass",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "accesskey",
+    "access_key",
+    "access-key",
+    "accountkey",
+    "account_key",
+    "account-key",
+    "authkey",
+    "auth_key",
+    "auth-key",
+    "privatekey",
+    "private_key",
+    "private-key",
+    "credential",
+    "sas_key",
+    "sas-key",
+    "encryption_key",
+    "fernet_key",
+    "signing_key",
+    "://",
+    "identified",
+    "aws",
+]
+_FORMS = [
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xoxo-",
+    "xoxs-",
+    "xoxe-",
+    "hooks.slack",
+    "sk_live",
+    "rk_live",
+    "SG.",
+    "npm_",
+    "pypi-Ag",
+    "T3BlbkFJ",
+    "sk-ant",
+    "eyJ",
+    "dapi",
+    "dbtc_",
+    "dbtu_",
+    "AIza",
+    "hf_",
+    "atlasv1",
+    "hvs.",
+    "NRAK-",
+    "shpat_",
+    "shpss_",
+    "shpca_",
+    "shppa_",
+    "AccountKey=",
+    "Q~",
+    "sq0csp",
+    ":AA",
+]
 
 
 def _candidates(text: str) -> list[int]:
@@ -174,6 +246,8 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
             or "==" in row[one.end("key") : one.end("key") + 4]
             or (not announces(key) and not key.lower().startswith("identified"))
         ):
+            continue
+        if not quoted and value[:1] in ("{", "[", "|", ">", "&", "*"):
             continue
         verdict = judged("password" if key.lower().startswith("identified") else key, value)
         if verdict is None:
@@ -327,7 +401,8 @@ def _notebook(seen: Seen, path: str, text: str) -> None:
     except (ValueError, RecursionError):
         return
     rows = text.split("\n")
-    for cell in notebook.get("cells", []) if isinstance(notebook, dict) else []:
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    for cell in cells if isinstance(cells, list) else []:
         if not isinstance(cell, dict) or cell.get("cell_type") != "code":
             continue
         for row in _joined(cell.get("source")).split("\n"):

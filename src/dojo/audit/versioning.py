@@ -214,6 +214,8 @@ def _notebook(tree: Tree, seen: Seen, path: str) -> None:
         cells = json.loads(text or "{}").get("cells", [])
     except (ValueError, AttributeError, RecursionError):
         return
+    if not isinstance(cells, list):
+        return
     outputs = [cell for cell in cells if isinstance(cell, dict) and cell.get("outputs")]
     if outputs and not re.search(r"(^|/)(docs?|examples?|book|tutorials?)/", path):
         seen.add("vc.notebook-outputs", path, 1, f"{len(outputs)} cells keep their output", "possible")
