@@ -366,7 +366,6 @@ def main() -> None:
         write_frame(judge_out, *server.answer(message, value))
         if message["op"] == "close":
             server.settle()
-    os._exit(0)
 
 
 if __name__ == "__main__":
