@@ -56,7 +56,9 @@ def test_a_kernel_killed_in_mid_write_leaves_a_readable_file(tmp_path):
     code = (
         "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.verdict import *\n"
         "p = Progress(Path(sys.argv[1]))\n"
-        "while True: p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.PASSED),), 2))"
+        "import time\n"
+        "while True:\n    p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.PASSED),), 2))\n"
+        "    time.sleep(0.001)  # a writer without a breath starves every reader on a busy machine"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
     while not path.exists() or Progress(path).standing("90.1").tries < 5:
