@@ -216,6 +216,9 @@ def _inner_of_container(name: str, rest: list[str]) -> list[str] | None:
     rest = _skip_options(rest, _DOCKER_VALUES)
     if rest[:1] == ["compose"]:
         name, rest = "docker-compose", _skip_options(rest[1:], _DOCKER_VALUES)
+    waited = _value(rest, "--exit-code-from")
+    if name == "docker-compose" and rest[:1] == ["up"] and waited:
+        return ["compose-service", waited]
     if rest[:1] not in (["run"], ["exec"]):
         return None
     inner = _skip_options(rest[1:], _DOCKER_VALUES)

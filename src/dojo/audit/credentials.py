@@ -39,7 +39,7 @@ _NOT_A_SECRET_KEY = re.compile(
     r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
     r"regex|pattern|header|param\w*|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
     r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
-    r"|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id)[_-]"
+    r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id)[_-]"
     r"|tokenizer|tokeniz|tokens$|primary_key|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
     re.IGNORECASE,
 )
@@ -247,7 +247,7 @@ def judged(key: str, value: str) -> str | None:
         return None
     if bare.lower() in THROW_AWAY:
         return "throw-away"
-    if is_placeholder(bare) or bare.count(" ") > 1:
+    if is_placeholder(bare) or bare.count(" ") > 1 or re.fullmatch(r"[A-Za-z][a-z]+(?: [A-Za-z'][a-z']*)+[.:!?]?", bare):
         return None
     if re.match(r"phc_|pk_(?:test|live)_|UA-|G-", bare) or "abcdefgh" in bare.lower():
         return None  # keys that are made to be public, and the alphabet

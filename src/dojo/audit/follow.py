@@ -95,6 +95,8 @@ def _delegated(tree: Tree, words: list[str], place: Place, depth: int) -> list[E
         return _shell(tree, args, place, depth)
     if name in ("source", ".") and args:
         return _script(tree, args[0], place, depth, "")
+    if name in ("docker", "podman", "buildah") and "build" in args[:3]:
+        return _image(tree, args, place, depth)
     if name in ("make", "gmake"):
         return _make(tree, args, place, depth)
     if name in _FOLLOWERS:
@@ -370,6 +372,26 @@ def _python(tree: Tree, args: list[str], place: Place, depth: int) -> list[Execu
                 check=Check(base(path), "code tests", None, "possible"),
             )
         ]
+    return found or None
+
+
+def _image(tree: Tree, args: list[str], place: Place, depth: int) -> list[Executed] | None:
+    """The checks among the RUN lines of a Dockerfile that is built."""
+    from dojo.audit.containers import instructions
+
+    file = next((args[at + 1] for at, arg in enumerate(args[:-1]) if arg in ("-f", "--file")), None)
+    context = next((arg for arg in reversed(args) if (not arg.startswith("-") and "/" in arg) or arg == "."), ".")
+    path = tree.resolve(place.folder, file) if file else tree.resolve(_moved(place.folder, context), "Dockerfile")
+    text = tree.text(path) if path else None
+    if not text:
+        return None
+    found: list[Executed] = []
+    for one in instructions(text):
+        if one.name == "RUN" and not one.text.startswith("["):
+            runs = shell.runs(re.sub(r"^(--\S+\s+)+", "", one.text), one.line)
+            for run in runs:
+                run.line = one.line
+            found += [inner for inner in expand(tree, runs, _via(place, path, folder=""), depth + 1) if inner.check]
     return found or None
 
 

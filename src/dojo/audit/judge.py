@@ -73,7 +73,11 @@ def _missing(tree: Tree, seen: Seen) -> None:
         if not seen.has("ci.broken"):
             seen.add("ci.none", ".", 1, "There is no CI configuration")
         return
-    if not seen.checks and not seen.has("ci.commented-out"):
+    elsewhere = any(
+        "/.github/workflows/" in text and "uses: ./" not in text
+        for text in (tree.text(path) or "" for path in workflows.files(tree))
+    )
+    if not seen.checks and not seen.has("ci.commented-out") and not elsewhere:
         first = next((path for path in workflows.files(tree)), ".")
         seen.add("ci.no-check", first, 1, "No step of the pipeline is a check", "likely")
     if not any(run.kind in (checks.DATA, checks.CODE) for run in seen.checks) and seen.has("tests.data", "tests.code"):

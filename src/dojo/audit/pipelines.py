@@ -133,6 +133,8 @@ def _gitlab(tree: Tree, seen: Seen, path: str, root: Any) -> None:
         mask, guard, why = _gitlab_conditions(job, workflow_rules)
         rows = _gitlab_script(job.get("before_script", before), root) + _gitlab_script(job.get("script"), root)
         found = _commands(tree, str(job.get("_from", path)), rows, mask, True, True)
+        rows = _gitlab_script(job.get("after_script"), root)
+        found += _commands(tree, str(job.get("_from", path)), rows, "GitLab ignores what after_script ends with", True, True)
         _note(seen, "GitLab CI", path, str(name), found, guard, why)
         if isinstance(job.get("environment"), str | dict):
             seen.add("env.deploy-environment", path, node.line, f"Job {name} deploys to a named environment")

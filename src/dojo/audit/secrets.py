@@ -31,7 +31,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _SQL = re.compile(
-    r"\b(?P<key>password|identified\s+by|aws_secret_key|secret_access_key|secret)\s*(?:=\s*)?(?P<value>'[^'\n]+')",
+    r"\b(?P<key>password|identified\s+by|aws_secret_key|secret_access_key|secret)(?:\s*=\s*|\s+)(?P<value>'[^'\n]+')",
     re.IGNORECASE,
 )
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://([^\s:/@\"'<>{}$]{1,64}):([^\s@/\"'<>]{2,128})@([\w.-]+)", re.IGNORECASE)
@@ -222,7 +222,7 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
                 )
             )
             return found
-    if not _HINT.search(row) or "pragma: allowlist" in row or "nosec" in row or "gitleaks:allow" in row:
+    if len(row) > 2_000 or not _HINT.search(row) or "pragma: allowlist" in row or "nosec" in row or "gitleaks:allow" in row:
         return found
     for url in _URL.finditer(row):
         name, word, host = url.groups()

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from dojo.audit import checks, expressions, shell, yamllines
+from dojo.audit import checks, expressions, later, shell, yamllines
 from dojo.audit.follow import Executed, Place, expand, outer_mask
 from dojo.audit.found import CheckRun, Seen
 from dojo.audit.tree import Tree
 from dojo.audit.yamllines import child, items, words
 
 ON_PULL_REQUEST = {
+    "github.actor": "(a person)",
+    "github.triggering_actor": "(a person)",
+    "github.event.pull_request.user.login": "(a person)",
     "github.event_name": "pull_request",
     "github.ref": "refs/pull/1/merge",
     "github.ref_name": "1/merge",
@@ -102,7 +105,7 @@ def guards(tree: Tree, workflow: Any) -> tuple[bool, str]:
         if types and name != "merge_group" and not _CHECKING_TYPES.intersection(types):
             reason = f"it runs when a pull request is {' or '.join(types)}, not when its code changes"
             continue
-        missed = _paths_miss(tree, settings)
+        missed = _paths_miss(tree, settings) or _other_branches(tree, words(child(settings, "branches")))
         if missed:
             reason = missed
             continue
@@ -112,12 +115,35 @@ def guards(tree: Tree, workflow: Any) -> tuple[bool, str]:
         only_tags = (
             child(found["push"], "tags") is not None and not branches and child(found["push"], "branches-ignore") is None
         )
-        if (not branches or any(one in ("**", "*", "**/*") for one in branches)) and not only_tags:
+        if (not branches or any("*" in one and not one.startswith("!") for one in branches)) and not only_tags:
             missed = _paths_miss(tree, found["push"])
             return not missed, missed
         if not any(one.startswith("pull_request") for one in found):
             reason = "it runs after the merge, on push to " + (", ".join(branches) or "tags")
     return False, reason
+
+
+_MAIN_BRANCHES = (
+    "main",
+    "master",
+    "develop",
+    "dev",
+    "development",
+    "trunk",
+    "staging",
+    "stage",
+    "production",
+    "prod",
+    "next",
+)
+
+
+def _other_branches(tree: Tree, branches: list[str]) -> str:
+    """Why a branches filter leaves out the pull requests that people open, or nothing."""
+    usual = (*_MAIN_BRANCHES, tree.git.branch if tree.git else "main")
+    if not branches or any(one.startswith("$") or any(_matches(name, [one]) for name in usual if name) for one in branches):
+        return ""
+    return "" if any("*" in one for one in branches) else f"it runs only for pull requests into {', '.join(branches)}"
 
 
 def _paths_miss(tree: Tree, settings: Any) -> str:
@@ -171,8 +197,9 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) ->
     known = ON_PULL_REQUEST if guarding else ON_SCHEDULE if list(found) == ["schedule"] else {}
     settings = _inherit(_Settings(path, known=tuple(known.items())), workflow)
     executed: list[tuple[str, Executed]] = []
+    waiting = _never_reached(workflow["jobs"], settings)
     for name, job in workflow["jobs"].items():
-        executed += [(str(name), one) for one in _job(tree, seen, str(name), job, settings)]
+        executed += [(str(name), one) for one in _job(tree, seen, str(name), job, _masked(settings, waiting.get(str(name))))]
     runs = []
     for name, one in executed:
         mine, reason = guarding, why
@@ -190,6 +217,27 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) ->
     _commented_out(seen, path, tree.text(path) or "", runs)
     _good_habits(seen, path, workflow, found, guarding)
     _dangers(seen, path, workflow, found)
+
+
+def _never_reached(jobs: Any, settings: _Settings) -> dict[str, str]:
+    """Jobs that wait for a job that never runs are skipped with it, unless they say always()."""
+    found = {str(name): mask for name, job in jobs.items() if (mask := _when(job, settings, "job"))}
+    skipped = {name for name, mask in found.items() if "asks for it" not in mask}
+    reasons: dict[str, str] = {}
+    for _ in range(len(jobs)):
+        for name, job in jobs.items():
+            blocked = next((need for need in words(child(job, "needs")) if str(need) in skipped), None)
+            if (
+                blocked is not None
+                and str(name) not in skipped
+                and not re.search(r"always\(\)|cancelled\(\)|failure\(\)", str(child(job, "if") or ""))
+            ):
+                skipped.add(str(name))
+                late = found.get(str(blocked), reasons.get(str(blocked), "")).startswith("(not")
+                reasons[str(name)] = (
+                    "(not on pull requests) " if late else ""
+                ) + f"the job never runs: it needs {blocked}, which is skipped"
+    return reasons
 
 
 def _number(place: str) -> int:
@@ -216,6 +264,12 @@ def _masked(settings: _Settings, mask: str | None, sure: str = "certain") -> _Se
     return settings if settings.mask or not mask else replace(settings, mask=mask, sure=sure)
 
 
+def _known(settings: _Settings, events: bool = True) -> dict[str, Any]:
+    """What expressions may ask: the event, and the environment where it is written out."""
+    env = {f"env.{name}": value for name, value in settings.env if "${{" not in value}
+    return {**env, **(dict(settings.known) if events else {})}
+
+
 def _when(node: Any, settings: _Settings, what: str) -> str | None:
     """The mask of an `if:` that is never true, or not true on a pull request."""
     condition = child(node, "if")
@@ -226,18 +280,24 @@ def _when(node: Any, settings: _Settings, what: str) -> str | None:
         if re.search(r"\b(failure|cancelled)\(\)", text):
             return f"the {what} runs only after a failure (`if: {text}`)"
         return f"the {what} never runs: `if: {text}`"
-    if settings.known and expressions.truth(str(condition), dict(settings.known)) is False:
+    if expressions.truth(str(condition), _known(settings, events=False)) is False:
+        return f"the {what} never runs: `if: {str(condition).strip()}`"
+    if re.search(
+        r"contains\(\s*github\.event\.(pull_request\.labels|head_commit\.message)", str(condition)
+    ) and "!contains" not in str(condition).replace(" ", ""):
+        return f"(not on pull requests) the {what} runs only when somebody asks for it: `if: {str(condition).strip()}`"
+    if settings.known and expressions.truth(str(condition), _known(settings)) is False:
         return f"(not on pull requests) the {what} does not run on a pull request: `if: {str(condition).strip()}`"
     return None
 
 
-def _continues(node: Any, matrix: Any, what: str) -> tuple[str | None, str]:
+def _continues(node: Any, matrix: Any, what: str, settings: _Settings) -> tuple[str | None, str]:
     """The mask of continue-on-error, where it holds for every run of the job."""
     value = child(node, "continue-on-error")
     if value is None:
         return None, "certain"
     text = str(value).strip()
-    result = expressions.truth(text)
+    result = expressions.truth(text, _known(settings))
     if result is None and (name := re.fullmatch(r"\$\{\{\s*matrix\.([\w-]+)\s*(==\s*true)?\s*\}\}", text)):
         values = [
             str(one).lower()
@@ -256,8 +316,16 @@ def _job(tree: Tree, seen: Seen, name: str, job: Any, settings: _Settings) -> li
     if not isinstance(job, dict):
         return []
     settings = _inherit(_masked(settings, _when(job, settings, "job")), job)
-    mask, sure = _continues(job, child(job, "strategy", "matrix"), "job")
+    mask, sure = _continues(job, child(job, "strategy", "matrix"), "job", settings)
     settings = _masked(settings, mask if sure != "possible" else None, sure)
+    matrix = child(job, "strategy", "matrix")
+    empty = (
+        next((key for key, value in matrix.items() if isinstance(value, list) and not value), None)
+        if isinstance(matrix, dict)
+        else None
+    )
+    if empty is not None and "include" not in matrix:
+        settings = _masked(settings, f"the job never runs: its matrix has nothing in {empty}")
     runs_on = str(job.get("runs-on", ""))
     if "windows" in runs_on and not settings.shell:
         settings = replace(settings, shell="pwsh")
@@ -298,36 +366,24 @@ def _steps(tree: Tree, steps: list[Any], settings: _Settings, matrix: Any) -> li
         if not isinstance(step, dict):
             continue
         here = _masked(_inherit(settings, step), _when(step, settings, "step"))
-        mask, sure = _continues(step, matrix, "step")
-        if mask and sure != "possible" and not _asked_later(step, steps[place + 1 :]):
+        mask, sure = _continues(step, matrix, "step", here)
+        if mask and sure != "possible" and not later.asked(step, steps[place + 1 :]):
             here = _masked(here, mask, sure)
         here = replace(here, folder=str(step.get("working-directory") or here.folder).removeprefix("./").strip("/"))
         here = replace(here, folder=re.sub(r"^\$\{\{[^}]*\}\}/?", "", here.folder))
         if isinstance(step.get("run"), str):
-            found += _run(tree, step["run"], str(step.get("shell") or here.shell), here)
+            ran = _run(tree, step["run"], str(step.get("shell") or here.shell), here)
+            found += [_after_all(one, step, steps[place + 1 :]) for one in ran]
         elif isinstance(step.get("uses"), str):
             found += _uses(tree, step, here)
-    return [one for one in found if one.check]
+    return [later.selecting(tree, one) for one in later.over_nothing([one for one in found if one.check])]
 
 
-def _asked_later(step: Any, after: list[Any]) -> bool:
-    """Whether a later step fails when this one did: `if: steps.plan.outcome == 'failure'` with `exit 1`."""
-    identity = str(step.get("id") or "")
-    if not identity:
-        return False
-    sign = re.compile(rf"steps\.{re.escape(identity)}\.(outcome|conclusion|outputs)|steps\['{re.escape(identity)}'\]")
-    for later in after:
-        text = (
-            str(child(later, "if") or "")
-            + " "
-            + str(child(later, "run") or "")
-            + " "
-            + " ".join(map(str, (child(later, "env") or {}).values() if isinstance(child(later, "env"), dict) else []))
-        )
-        script = str(child(later, "run") or "") + str(child(later, "with", "script") or "")
-        if sign.search(text) and (re.search(r"\bexit\s+[1-9$]|\bfalse\b|core\.setFailed|process\.exit\([1-9]", script)):
-            return True
-    return False
+def _after_all(one: Executed, step: Any, after: list[Any]) -> Executed:
+    """A masked check that a later step judges is not masked."""
+    if one.mask and not one.mask.startswith("(not") and "never" not in one.mask and later.reprieved(one, step, after):
+        return replace(one, mask=None, masked_at=None)
+    return one
 
 
 def _run(tree: Tree, script: Any, name: str, settings: _Settings) -> list[Executed]:
