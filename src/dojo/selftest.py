@@ -22,7 +22,6 @@ from dojo.submission import Answer, Cell, Submission
 from dojo.tasks.model import Attempt, Task
 from dojo.verdict import Outcome, TaskReport
 
-MOST_MUTANTS = 40
 KILL_RATE = 0.95
 
 
@@ -162,7 +161,7 @@ def _mutants(task: Task, reference: Answer, result: TaskTest, sandbox: Sandbox) 
         for p, s in reference.files.items()
         for m in mutants.of_file(p, s)
     ]
-    step = max(1, -(-len(tried) // MOST_MUTANTS))
+    step = max(1, -(-len(tried) // task.mutants))
     killed = of = 0
     for mutant, answer in tried[::step]:
         if grade_answer(task, answer, sandbox).passed:

@@ -220,6 +220,17 @@ class Shop:
 
         return TODAY
 
+    def scratch(self) -> Shop:
+        """A second ShopFlow in the module's starting state, to be broken in a lesson: made anew at each call.
+
+        The module's workspace, with your work in it, is not touched.
+        """
+        folder = self.path.with_name(f"{self.path.name}-lesson")
+        with _lock(folder.with_name(f".{folder.name}.lock")):
+            shutil.rmtree(folder, ignore_errors=True)
+            _restore(self.key, folder)
+        return Shop(self.key, folder)
+
     def sql(self, query: str, env: str = "prod") -> Rows:
         """Rows of a query on the warehouse of one environment. The connection is closed again at once."""
         from shopflow.platform import Platform

@@ -109,3 +109,10 @@ def test_a_file_answer_counts_without_an_open_workspace(dojo_home):
     notebook.start("00").write("docs/promise.yml", "# your turn\n")
     notebook._shops.clear()
     assert "Not attempted" in repr(notebook.check("00.5")).splitlines()[0]
+
+
+def test_a_scratch_company_is_new_each_time_and_leaves_the_workspace_alone(shop):
+    shop.write("notes.md", "mine")
+    shop.scratch().write("notes.md", "broken")
+    assert not (shop.scratch().path / "notes.md").exists()
+    assert shop.read("notes.md") == "mine"

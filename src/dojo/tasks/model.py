@@ -84,7 +84,8 @@ class Task:
     id: "NN.k"; minutes: a learner's time; points: at most this many; data(seed): what the judge tries the work against
     (inputs and expectations, built by the judge only); seeds: the judge's data sets, at least two; limits: seconds one
     data set may take; needs: tools without which the task cannot be checked here; hints: a nudge, a direction, nearly
-    the answer; spared: fragments of mutants known to be equivalent, each with its reason.
+    the answer; spared: fragments of mutants known to be equivalent, each with its reason; mutants: how many of the
+    solution's mutants selftest tries at most, fewer where a try costs seconds.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Task:
     seconds: float = 20.0
     needs: tuple[str, ...] = ()
     spared: dict[str, str] = field(default_factory=dict)
+    mutants: int = 40
 
     @property
     def module(self) -> str:

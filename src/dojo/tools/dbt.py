@@ -56,7 +56,9 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"error": "", "nodes": [], "rows": {}, "tests": {}, "states": {}}
     if request.get("args"):
         warehouse = _warehouse(folder, request.get("tables") or {})
-        done = transform.dbt(folder, request["args"], warehouse=warehouse, variables=request.get("variables"), artifacts=False)
+        done = transform.dbt(
+            folder, request["args"], warehouse=warehouse, variables=request.get("variables"), artifacts=False
+        )
         answer["error"] = _error(done)
         answer["nodes"] = [
             {"name": r.name, "type": r.resource_type, "status": r.status, "failures": r.failures, "message": r.message}

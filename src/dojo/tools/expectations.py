@@ -6,10 +6,12 @@ states {key: {expectation: {"success": bool, "count": int | None, "message": str
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 _QUIET = {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -26,10 +28,9 @@ def warm() -> None:
 def session(request: dict[str, Any]) -> dict[str, Any]:
     """Validates every frame against the suite; see the module's first lines. ValueError is told in `error`, never raised."""
     warm()
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     import great_expectations as gx
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_logs():
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
@@ -41,6 +42,17 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
             context.data_sources.add_pandas("memory").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
         )
         return {"error": "", "states": {key: _validated(batches, table, suite) for key, table in request["frames"].items()}}
+
+
+@contextlib.contextmanager
+def _no_logs() -> Iterator[None]:
+    """It logs its temporary folders, at levels of its own in every module: nobody's business in a notebook."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _suite(context: Any, text: str) -> Any:

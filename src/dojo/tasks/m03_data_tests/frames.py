@@ -512,6 +512,7 @@ TASK_7 = Task(
     points=2,
     deliver=(file(f"repo/{SUITE}"), file(f"repo/{SODA}")),
     data=lines,
+    mutants=16,
     checks=(
         Check("Great Expectations: silent where nothing is wrong", expectations_silent),
         Check("Great Expectations: fails on every fault", expectations_catch),

@@ -369,6 +369,7 @@ TASK_1 = Task(
     points=3,
     deliver=(file(f"repo/dbt/{ORDERS}"),),
     data=agreement,
+    mutants=16,
     checks=(
         Check("says nothing on a clean day", silent_on_clean_days),
         Check("stops the morning on every fault of the agreement", stops_every_fault, expected=lambda d: [s.wrong for s in d.states]),

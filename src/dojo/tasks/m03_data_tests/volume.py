@@ -289,6 +289,7 @@ TASK_3 = Task(
     points=3,
     deliver=(file(f"repo/dbt/{MACRO}"),),
     data=weeks,
+    mutants=16,
     checks=(
         Check("is silent on clean weeks", silent_on_clean_weeks),
         Check("fails on missing and thin days", sees_missing_and_thin_days, expected=lambda d: [c.wrong for c in d.cases]),
