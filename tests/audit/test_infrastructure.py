@@ -143,4 +143,5 @@ def test_broken_hcl_is_said_to_be_broken(text: str) -> None:
     ],
 )  # fmt: skip
 def test_reads_what_people_write(text: str) -> None:
-    hcl.parse(text + "\n")
+    body, _ = hcl.parse(text + "\n")
+    assert body.attributes or body.blocks

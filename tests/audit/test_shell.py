@@ -113,4 +113,4 @@ def test_lines_are_those_of_the_file() -> None:
     "script", ["echo 'never closed", "if true; then", "))((", "a" * 50_000, "$(" * 500, "case x in", "\0\1", "((((" * 300]
 )
 def test_anything_can_be_read(script: str) -> None:
-    runs(script, errexit=True)
+    assert all(run.words for run in runs(script, errexit=True))

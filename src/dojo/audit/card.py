@@ -31,6 +31,12 @@ class Rule:
     cure: str = ""
 
 
+def kind_of(finding: Finding) -> str:
+    """What a finding counts as: a danger that is only possible is something to look at, and so a gap."""
+    kind = load().rules[finding.rule].kind
+    return "gap" if kind == "danger" and finding.sure == "possible" else kind
+
+
 @dataclass(frozen=True)
 class Practice:
     """One practice of the card with what each of its five levels means."""
@@ -101,7 +107,7 @@ def ordered(findings: list[Finding]) -> list[Finding]:
     return sorted(
         findings,
         key=lambda one: (
-            KINDS.index(rules[one.rule].kind),
+            KINDS.index(kind_of(one)),
             -rules[one.rule].risk,
             sureness.index(one.sure),
             one.rule,

@@ -30,7 +30,7 @@ class _Project:
     path: str
     models: dict[str, str] = field(default_factory=dict)
     tested: set[str] = field(default_factory=set)
-    described: int = 0
+    described: set[str] = field(default_factory=set)
     keyed: int = 0
     tests: int = 0
 
@@ -186,7 +186,8 @@ def _properties(tree: Tree, seen: Seen, project: _Project, path: str) -> None:
 def _resource(seen: Seen, project: _Project, path: str, one: Map) -> None:
     name = str(one.get("name", ""))
     live, keys = _tests_of(seen, project, path, one, name)
-    project.described += bool(one.get("description"))
+    if one.get("description"):
+        project.described.add(name)
     for config in (one, one.get("config")):
         if is_true(child(config, "contract", "enforced")):
             seen.add("tests.contract", path, line_of(one), f"{name} has a contract")
@@ -359,8 +360,9 @@ def _measure(seen: Seen, project: _Project) -> None:
         seen.add("tests.keys", project.path, 1, f"{project.keyed} tables have a key that is tested to be unique and present")
     if project.tests and not seen.has("tests.unit"):
         seen.add("tests.no-unit", project.path, 1, "No model has a unit test")
-    if project.described >= count / 2:
-        seen.add("obs.documented", project.path, 1, f"{project.described} of {count} models are described")
+    described = len(project.described & set(project.models))
+    if described * 2 >= count:
+        seen.add("obs.documented", project.path, 1, f"{described} of {count} models are described")
     if not project.tests:
         seen.add("tests.few", project.path, 1, f"None of {count} models has a test that can fail")
     if not seen.has("obs.freshness"):

@@ -28,7 +28,13 @@ def integration(tree: Tree, seen: Seen) -> None:
         told.add((*place, run.tool))
         if run.blocks:
             if run.executed.check.sure == "certain":
-                seen.add(_GOOD[run.kind], run.file, run.line, f"{_told(run)} stops a bad change")
+                seen.add(
+                    _GOOD[run.kind],
+                    run.file,
+                    run.line,
+                    f"{_told(run)} stops a bad change",
+                    "likely" if run.system == "a script" else "certain",
+                )
         elif run.mask:
             beside = (run.tool, run.kind) in blocking
             sure = run.sure if run.guards else "likely"

@@ -75,7 +75,7 @@ def _item(one: Finding) -> str:
     rule = card.load().rules[one.rule]
     sure = "" if one.sure == "certain" else f" ({one.sure})"
     return (
-        f'<li class="{rule.kind}"><b>{_NAMES[rule.kind]}{sure}</b> <code>{_where(one)}</code> {escape(one.what)}.'
+        f'<li class="{card.kind_of(one)}"><b>{_NAMES[card.kind_of(one)]}{sure}</b> <code>{_where(one)}</code> {escape(one.what)}.'
         f'<br><span class="why">{escape(rule.why)} Module {rule.module}.</span></li>'
     )
 

@@ -39,8 +39,8 @@ def read(tree: Tree, seen: Seen) -> None:
         text = tree.text(path) if reader else None
         if not text or reader is None:
             continue
-        if reader is _jenkins:
-            _jenkins(tree, seen, path, text)
+        if reader in (_jenkins, script):
+            reader(tree, seen, path, text)
             continue
         try:
             node = yamllines.first(text)
@@ -456,6 +456,16 @@ def _block_end(text: str, start: int) -> int:
     return len(text)
 
 
+def script(tree: Tree, seen: Seen, path: str, text: str) -> None:
+    """A script in a folder named for CI: what runs it cannot be seen here, so that it guards is only likely."""
+    first = text.split("\n", 1)[0]
+    if not re.match(r"#!.*\b(ba|z|da)?sh\b", first):
+        return
+    seen.systems.append("a script")
+    runs = shell.runs(text, 1, errexit=bool(re.search(r"\s-\w*e", first)))
+    _note(seen, "a script", path, path, expand(tree, runs, Place(path, in_ci=True)), True)
+
+
 _READERS = (
     (r"(.*/)?\.gitlab-ci\.ya?ml", _gitlab),
     (r"(.*/)?azure-pipelines?[^/]*\.ya?ml|\.azure-?(devops|pipelines)/[^/]+\.ya?ml|\.pipelines/[^/]+\.ya?ml", _azure),
@@ -464,6 +474,7 @@ _READERS = (
     (r"bitbucket-pipelines\.ya?ml", _bitbucket),
     (r"(.*/)?buildspec[^/]*\.ya?ml", _codebuild),
     (r"(.*/)?cloudbuild[^/]*\.ya?ml", _cloudbuild),
+    (r"\.ci/[\w-]+(\.sh)?", script),
     (r"\.drone\.ya?ml|\.woodpecker\.ya?ml|\.woodpecker/[^/]+\.ya?ml", _drone),
     (r"(.*/)?jenkinsfile([.-][\w.-]+)?|(.*/)?[^/]+\.jenkinsfile", _jenkins),
 )

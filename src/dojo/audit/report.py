@@ -209,7 +209,7 @@ def as_text(report: Report) -> str:
     ]
     rows.append(f"{'practice':34} level  points  what that level means")
     for one in report.scored:
-        dangers = sum(rules[finding.rule].kind == "danger" and finding.sure != "possible" for finding in one.findings)
+        dangers = sum(card.kind_of(finding) == "danger" for finding in one.findings)
         note = f"  [{dangers} danger{'s' * (dangers > 1)}]" if dangers else ""
         rows.append(f"{one.practice.name:34} {one.level} of 4  {one.points:4.1f}    {one.practice.levels[one.level]}{note}")
     fixes = card.first_fixes(report.findings)
@@ -227,7 +227,7 @@ def as_text(report: Report) -> str:
         for finding in one.findings:
             rule = rules[finding.rule]
             sure = "" if finding.sure == "certain" else f" [{finding.sure}]"
-            rows += _wrapped(f"  {_SIGNS[rule.kind]:6} {_where(finding)} {finding.what}.{sure}", 9)
+            rows += _wrapped(f"  {_SIGNS[card.kind_of(finding)]:6} {_where(finding)} {finding.what}.{sure}", 9)
             if rule.kind != "good":
                 rows += _wrapped(f"         {rule.why} Module {rule.module}.", 9)
     told = [f"{count} of {rule}" for rule, count in report.more.items() if rules[rule].kind != "good"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import time
 from typing import Any
 
-from dojo.audit import yamllines
+from dojo.audit import pythonruns, yamllines
 from dojo.audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
 from dojo.audit.found import Seen
+from dojo.audit.pythonruns import constant, dotted
 from dojo.audit.tree import Tree
 
 SECONDS = 6.0
@@ -46,12 +48,8 @@ _ENV_FILE = re.compile(
     r"(?:^|/)(?:\.env(?:\.[\w-]+)*|[\w-]+\.env|\.envrc|env\.(?:prod|production|dev|local))$", re.IGNORECASE
 )
 _ENV_SAMPLE = re.compile(r"example|sample|template|dist|default|\.test|\.ci$|\.tpl|tmpl|schema|vault", re.IGNORECASE)
-_READS_ENV = re.compile(
-    r"env_var\(\s*['\"]|os\.environ|os\.getenv|getenv\(|\$\{\{\s*secrets\.|dotenv_values|load_dotenv|BaseSettings"
-)
-_VAULT = re.compile(
-    r"secretsmanager|secret_manager_secret|SecretManagerServiceClient|hvac\.|key_vault_secret|SecretClient|ssm_parameter|get_secret_value|ExternalSecret\b|kind:\s*SealedSecret|sops:|op://|dbutils\.secrets"
-)
+_READS_ENV = re.compile(r"env_var\(\s*['\"]|\$\{\{\s*secrets\.")
+_STORES = re.compile(r"^(?:kind:\s*(?:ExternalSecret|SealedSecret|SecretProviderClass)\b|sops:\s*$)", re.MULTILINE)
 
 
 def read(tree: Tree, seen: Seen) -> None:
@@ -369,9 +367,10 @@ def _ignored(tree: Tree, path: str) -> bool:
 
 
 def _good(seen: Seen, path: str, text: str) -> None:
-    if not path.endswith((".py", ".yml", ".yaml", ".tf", ".sql", ".toml")):
-        return
-    if "env" in text or "secrets" in text or "Settings" in text:
+    if path.endswith(".py"):
+        if any(one in text for one in ("environ", "getenv", "hvac", "secret", "keyvault")):
+            _good_python(seen, path, text)
+    elif path.endswith((".yml", ".yaml", ".sql", ".toml")) and ("env_var" in text or "secrets." in text):
         for line, row in enumerate(text.split("\n"), 1):
             if (
                 not row.lstrip().startswith(("#", "--"))
@@ -380,18 +379,40 @@ def _good(seen: Seen, path: str, text: str) -> None:
             ):
                 seen.add("sec.env-secrets", path, line, "A secret is taken from the environment or the CI's store")
                 break
-    if (
-        not _SAMPLE_PATH.search(path)
-        and (hit := _VAULT.search(text))
-        and not text[text.rfind("\n", 0, hit.start()) + 1 : hit.start()].lstrip().startswith("#")
-    ):
+    if path.endswith((".yml", ".yaml")) and not _SAMPLE_PATH.search(path) and (hit := _STORES.search(text)):
         seen.add(
-            "sec.vault",
-            path,
-            text.count("\n", 0, hit.start()) + 1,
-            f"Secrets are kept in a store of their own ({hit[0]})",
-            "likely",
+            "sec.vault", path, text.count("\n", 0, hit.start()) + 1, "Secrets are kept in a store of their own", "likely"
         )
+
+
+_FROM_ENVIRONMENT = ("os.getenv", "os.environ.get", "getenv", "environ.get", "env", "config")
+_FROM_STORE = (
+    ".get_secret_value",
+    "dbutils.secrets.get",
+    "hvac.Client",
+    "SecretManagerServiceClient",
+    "SecretClient",
+    "access_secret_version",
+)
+
+
+def _good_python(seen: Seen, path: str, text: str) -> None:
+    """Secrets read from the environment or fetched from a store, by the syntax tree."""
+    module = pythonruns.parsed(text)
+    for node in ast.walk(module) if module else ():
+        name, key = "", None
+        if isinstance(node, ast.Subscript) and dotted(node.value) == "os.environ":
+            name, key = "os.getenv", constant(node.slice)
+        elif isinstance(node, ast.Call):
+            name, key = dotted(node.func), constant(node.args[0]) if node.args else None
+        if isinstance(key, str) and name in _FROM_ENVIRONMENT and re.search(KEY_WORDS, key, re.IGNORECASE):
+            seen.add("sec.env-secrets", path, node.lineno, f"{key} is taken from the environment")
+        elif (
+            not _SAMPLE_PATH.search(path)
+            and name
+            and ((key == "secretsmanager" and name.endswith("client")) or name.endswith(_FROM_STORE))
+        ):
+            seen.add("sec.vault", path, node.lineno, f"Secrets are fetched from a store of their own ({name})", "likely")
 
 
 def _notebook(seen: Seen, path: str, text: str) -> None:

@@ -31,6 +31,7 @@ _ENCRYPTION_WORD = re.compile(
 _TAGGED = re.compile(
     r"^(aws|azurerm|google)_(?!iam|caller|s3_bucket_(?!$)|route|lambda_permission|.*attachment|.*policy|.*_rule|.*association|project_)"
 )
+_SECRET_STORES = r"aws_secretsmanager_|google_secret_manager_|azurerm_key_vault_secret|aws_ssm_parameter|vault_"
 _OPEN = ("0.0.0.0/0", "::/0", "*", "Internet", "Any")
 _WEB = {80.0, 443.0}
 
@@ -145,6 +146,8 @@ def _settings(seen: Seen, module: _Module, block: Block) -> None:
                     seen.add("iac.unpinned", path, one.line, f"The provider {name} has no version", "certain")
                 else:
                     seen.add("iac.pinned", path, one.line, f"The provider {name} is held at {version}")
+    elif block.type in ("data", "resource") and re.match(_SECRET_STORES, "".join(block.labels[:1])):
+        seen.add("sec.vault", path, block.line, f"Secrets are kept in a store of their own ({block.labels[0]})", "likely")
     elif block.type == "module" and block.labels:
         source = str(block.value("source") or "")
         seen.add("iac.modules", path, block.line, f"{block.labels[0]} reuses {source}")
