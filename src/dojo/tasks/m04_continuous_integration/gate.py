@@ -254,7 +254,9 @@ def _masked_dbt(name: str, code: str, row: Tried) -> tuple[str, str] | None:
     if any("--empty" in c["arguments"] for c in row.result["commands"]):
         return "empty-build", "the tables were built with `--empty`: tests on no rows find nothing."
     tests = [n for c in commands for n in c["nodes"] or [] if n[0].startswith(("test.", "unit_test."))]
-    if commands and not tests:
+    if not tests and not any("test" in c["arguments"] for c in commands):
+        return "never-tested", f"“{name}” builds the models and runs no test."
+    if not tests:
         return "selects-nothing", f"“{name}” selected no test at all; dbt says so in a warning and exits 0."
     if row.pull.kind == "unit test" and not any(n[0].startswith("unit_test.") for n in tests):
         return "no-unit-tests", f"“{name}” ran {len(tests)} data tests and no unit test. The sample does not hold the case that the unit test describes."

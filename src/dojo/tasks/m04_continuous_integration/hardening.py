@@ -13,7 +13,6 @@ from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 SAFE = "repo/.github/workflows/safe.yml"
 UNTRUSTED = r"\$\{\{[^}]*github\.(event\.(pull_request\.(title|body|head\.(ref|label))|issue|comment|review|head_commit)|head_ref)[^}]*\}\}"
-NEEDS = {"announce": r"PR_TITLE|TITLE", "check": r"ruff\s+check", "upload": r"ci/upload\.py"}
 
 
 def _workflow(work: Work) -> dict[str, Any]:
@@ -37,6 +36,10 @@ def token_reads(work: Work, data: int) -> str:
         raise NotYet("No `permissions` block: the token holds the organisation's default, which may be everything.", cause="default-token")
     if workflow.get("permissions") == "read-all":
         raise NotYet("`read-all` also reads packages, deployments and security alerts. Name the one scope that is needed.", got="read-all", expected="contents: read", cause="read-all")  # fmt: skip
+    for name, job in gate.jobs(workflow).items():
+        own = job.get("permissions", workflow.get("permissions"))
+        if isinstance(own, dict) and own.get("contents") != "read":
+            raise NotYet(f"The token of job `{name}` may not even read the repository, which its checkout needs: `contents: read`.", got=own, expected={"contents": "read"}, cause="no-read")  # fmt: skip
     return "Started by `pull_request`; the token reads."
 
 
@@ -84,10 +87,16 @@ def no_text_of_strangers(work: Work, data: int) -> str:
 
 def still_works(work: Work, data: int) -> str:
     workflow = _workflow(work)
-    code = "\n".join(str(s.get("run", "")) + str(s.get("env", "")) for _, _, s in gate.steps(workflow))
-    for what, pattern in NEEDS.items():
-        if not re.search(pattern, code) and not (what == "announce" and "pull_request.title" in code):
-            raise NotYet(f"The old workflow's step that does the {what} is gone. Safe because it does nothing is not what was asked.", cause="lost-step")
+    scripts = [(str(s.get("run", "")), s.get("env") or {}) for _, _, s in gate.steps(workflow)]
+    named = [(run, name) for run, env in scripts for name, value in env.items() if "pull_request.title" in str(value)]
+    done = {
+        "announcement": any(re.search(rf"\$\{{?{name}\b", run) for run, name in named) or any("pull_request.title" in run for run, _ in scripts),
+        "check": any(re.search(r"ruff\s+check", run) for run, _ in scripts),
+        "upload": any("ci/upload.py" in run for run, _ in scripts),
+    }
+    for what, there in done.items():
+        if not there:
+            raise NotYet(f"The step that did the {what} does it no longer. Safe because it does nothing is not what was asked.", cause="lost-step")
     for _, _, step in gate.steps(workflow):
         if "upload.py" in str(step.get("run", "")) and "BUCKET_TOKEN" not in str(step.get("run", "")) + str(step.get("env", "")):
             raise NotYet("The upload gets no token.", cause="no-secret")
@@ -187,6 +196,7 @@ TASK = Task(
         wrong("still pull_request_target", _but(("on: pull_request\n", "on: pull_request_target\n")), "target"),
         wrong("no permissions block", _but(("permissions:\n  contents: read\n", "")), "default-token"),
         wrong("read-all", _but(("permissions:\n  contents: read\n", "permissions: read-all\n")), "read-all"),
+        wrong("a token that may not even read", _but(("permissions:\n  contents: read\n", "permissions: {}\n")), "no-read"),
         wrong("one scope still writes", _but(("  contents: read\n", "  contents: read\n  pull-requests: write\n")), "write-token"),
         wrong("tags", _but(("@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0", "@v5")), "unpinned"),
         wrong("the token in plain text", _but(("${{ secrets.BUCKET_TOKEN }}", "sf-upload-2f9d1c77aa")), "plain-secret"),

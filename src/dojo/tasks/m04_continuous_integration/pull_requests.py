@@ -35,7 +35,8 @@ def main_branch() -> dict[str, str]:
     for root in (TEMPLATE, GROUNDWORK):
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root).as_posix()
-            if path.is_file() and not {"__pycache__", "target", "logs"} & set(path.parts):
+            parts = path.relative_to(root).parts
+            if path.is_file() and not any(part in ("__pycache__", "target", "logs") or part[0] == "." for part in parts):
                 name = {"gitignore": ".gitignore", "secrets.baseline": ".secrets.baseline"}.get(name, name)
                 files[name] = path.read_text(encoding="utf-8")
     files |= {f"ci/sample/{name}": text for name, text in sample.files().items() if name.endswith(".csv")}

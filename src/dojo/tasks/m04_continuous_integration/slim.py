@@ -33,7 +33,7 @@ def changes(seed: int) -> Changes:
     second = seed // 10 % 2 == 0
     small = _variants("good")[int(second)]
     model, reader = ("dim_store", "relationships_daily_revenue_store_key") if second else ("dim_date", "daily_revenue")
-    words = _variants("cosmetic")[1] if not second else PullRequest("cosmetic", "On-call rota", "green", (_edit("docs/on-call.md", ("take turns", "takes turns")),))  # fmt: skip
+    words = _variants("cosmetic")[1] if not second else PullRequest("cosmetic", "On-call rota", "green", (_edit("docs/on-call.md", ("The platform team takes turns", "We take turns")),))  # fmt: skip
     broken = _variants("unit test")[1] if second else _breaks_reader()
     return Changes(model, reader, small, words, broken)
 
@@ -126,7 +126,7 @@ def _not_green(pull: PullRequest, result: dict[str, Any]) -> NotYet:
     if "does not exist" in words or "Catalog Error" in words:
         cause, why = "no-defer", " dbt looked for a table that this run did not build. With `--defer` it takes main's, in baseline.duckdb, which only the target `slim` has attached."
     elif "manifest" in words or "--state" in words or "baseline" in words:
-        cause, why = "no-state", " main's manifest was not there: restore the cache `shopflow-baseline-main` into `baseline/` first."
+        cause, why = "no-state", " main's manifest was not there: restore the cache `shopflow-baseline-main` into `baseline/` first, and mind that dbt reads `--state` from the project's folder (`../baseline`)."
     tail = "\n".join(line for line in words.splitlines() if line.strip())[-500:]
     return NotYet(f"“{pull.title}” is fine and came out {result['colour']} at {result['decided'] or 'the start'}.{why}", tried=pull.title, expected="green", got=tail, cause=cause)
 
@@ -138,7 +138,7 @@ RESTORE = """      - name: What main built last
           key: shopflow-baseline-main
           fail-on-cache-miss: true
 """
-BUILD = "dbt build --select state:modified+ --defer --state baseline --project-dir dbt --profiles-dir ci --target slim"
+BUILD = "dbt build --select state:modified+ --defer --state ../baseline --project-dir dbt --profiles-dir ci --target slim"
 
 
 def _workflow(build: str, restore: str = RESTORE) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _workflow(build: str, restore: str = RESTORE) -> dict[str, str]:
 
 
 def _absolute(text: str) -> str:
-    return text.replace("--state baseline", '--state "$GITHUB_WORKSPACE/baseline"')
+    return text.replace("--state ../baseline", '--state "$GITHUB_WORKSPACE/baseline"')
 
 
 TASK = Task(
@@ -168,7 +168,7 @@ TASK = Task(
     hints=(
         "dbt can compare this branch's manifest with main's. What must the run have from main, and where is it kept?",
         "Restore the cache with actions/cache/restore (`key: shopflow-baseline-main`, `path: baseline`), then select `state:modified+` with `--state` and `--defer`, target `slim`.",
-        "`dbt build --select state:modified+ --defer --state baseline --project-dir dbt --profiles-dir ci --target slim`, after the sample was loaded.",
+        "`dbt build --select state:modified+ --defer --state ../baseline --project-dir dbt --profiles-dir ci --target slim`, after the sample was loaded.",
     ),
     seconds=150.0,
     wrong=(
