@@ -35,6 +35,7 @@ TOKEN_HINT = re.compile(
     re.IGNORECASE,
 )
 KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
+KEY_WORDS_BUT_PASS = KEY_WORDS.replace("(?<![a-z])pass(?![a-z])|", "")
 _NOT_A_SECRET_KEY = re.compile(
     r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
     r"regex|pattern|header|param\w*|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
@@ -46,7 +47,7 @@ _NOT_A_SECRET_KEY = re.compile(
 _PLACEHOLDER = re.compile(
     r"^(?:x{3,}|\*{2,}|\.{3,}|-+|_+|\?+|0+|1234(?:5678)?(?:90?)?|abc(?:123|def)?|n/?a|none|null|nil|true|false|yes|no|empty|undefined|default|string|str|text|value|required|optional|redacted|hidden|masked|removed|"
     r"foo|bar|baz|foobar|todo|tbd|fixme|unused|not[-_ ]?(?:a[-_ ]?real|used|set|needed|applicable).*|placeholder.*|dummy.*|fake.*|mock.*|sample.*|example.*|.*example$|insert.*|enter.*|replace.*|put.*here.*|add.*here.*|fill.*|"
-    r"change[-_ ]?(?:me|it|this|in).*|.*change[-_]?me.*|your?[-_ ].*|my[-_](?:secret|password|token|api|key|pass|super|access|client|db).*|<.*>|\[.*\]|\{.*\}|.*\bhere\b.*|the[-_ ].*|some[-_ ].*|super[-_]?secret.*|"
+    r"change[-_ ]?(?:me|it|this|in).*|.*change[-_]?me.*|your?[-_ ].*|my[-_](?:secret|password|token|api|key|pass|super|access|client|db).*|<.*>|\(.*\)|\[.*\]|\{.*\}|.*\bhere\b.*|the[-_ ].*|some[-_ ].*|super[-_]?secret.*|"
     r"(?:my|the|some|a|db|user|api|test|aws|access|secret|client|database|new|old)?[-_ ]?(?:password|passwd|pass|secret|token|key|api[-_]?key|apikey|secret[-_]?key|access[-_]?key|credentials?)[-_]?\d{0,3}|test(?:ing|er)?[-_]?(?:password|pass|secret|token|key|user)?\d{0,4}|"
     r"never[-_ ].*|do[-_ ]?not[-_ ].*|.*(?:not[-_]?(?:a[-_]?)?(?:secret|real|production)|for[-_](?:testing|ci|local|dev|unit)|local[-_]?only|only[-_]?for).*)$",
     re.IGNORECASE,
@@ -210,6 +211,10 @@ def entropy(value: str) -> float:
 
 def announces(key: str) -> bool:
     """Whether a name announces a secret value, and not its name, place, length or policy."""
+    if re.search(r"pass", key, re.IGNORECASE) and not re.search(
+        rf"(?:^|[_.-])pass$|{KEY_WORDS_BUT_PASS}", key, re.IGNORECASE
+    ):
+        return False
     if re.match(r"x-amz-|x-goog-", key, re.IGNORECASE):
         return False  # parts of a signed address, which expires
     return bool(re.search(KEY_WORDS, key, re.IGNORECASE)) and not _NOT_A_SECRET_KEY.search(key)
@@ -243,7 +248,7 @@ def is_placeholder(value: str) -> bool:
 def judged(key: str, value: str) -> str | None:
     """How a value behind an announcing name looks: certain, likely, throw-away, or None for no secret."""
     bare = value.strip().strip("\"'`").strip()
-    if len(bare) < 4 or is_reference(bare) or (" " in bare.strip() and not STRONG_NAMES.search(key)):
+    if len(bare) < 4 or "://" in bare or is_reference(bare) or (" " in bare.strip() and not STRONG_NAMES.search(key)):
         return None
     if bare.lower() in THROW_AWAY:
         return "throw-away"

@@ -82,9 +82,9 @@ class _Facts:
 
 def read(tree: Tree, seen: Seen) -> None:
     """Every Python file that imports an orchestrator, then schedules that are written elsewhere."""
-    for path in tree.ending(".py"):
+    for path in tree.within_budget(tree.ending(".py"), "workflows"):
         text = tree.text(path) or ""
-        if re.search(r"(^|/)tests?/", path) or path.rsplit("/", 1)[-1].startswith("test_"):
+        if re.search(r"(^|/)(tests?|docs?|snippets)/", path) or path.rsplit("/", 1)[-1].startswith("test_"):
             continue
         if any(name in text for name in _LIBRARIES) or re.search(r"^RETRIES\b", text, re.MULTILINE):
             _file(seen, path, text)

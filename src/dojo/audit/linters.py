@@ -179,7 +179,7 @@ def _actionlint(seen: Seen, text: str, names: dict[str, str]) -> None:
         seen.add("ci.lint-of-workflow", path, one.get("line", 1), f"actionlint ({kind}): {message}", "likely")
 
 
-_ZIZMOR = {"dangerous-triggers": ("sec.stranger-code", "possible"), "template-injection": ("sec.injection", "likely")}
+_ZIZMOR = {"dangerous-triggers": ("sec.stranger-code", "possible"), "template-injection": ("sec.injection", "possible")}
 
 
 def _zizmor(seen: Seen, text: str, names: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ VERSION = 1
 MOST_OF_A_RULE = {"danger": 25, "gap": 8, "good": 3}
 """Findings of one rule that are told, by kind; the rest is counted."""
 MOST_SKIPPED = 50
+SECONDS = 9.0
+"""After this long the readers of many files stop and say what they left out."""
 
 
 @dataclass
@@ -139,6 +141,7 @@ def _readers() -> list[Callable[[Tree, Seen], None]]:
 def make(path: str | Path, run: bool = False) -> Report:
     """Audits what is at a path."""
     tree = plant(path)
+    tree.until = time.monotonic() + SECONDS
     seen = Seen()
     with linters.Bench(tree) as bench:
         bench.start(tree)

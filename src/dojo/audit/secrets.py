@@ -21,7 +21,7 @@ _NOT_SCANNED = re.compile(
     re.IGNORECASE,
 )
 _SAMPLE_PATH = re.compile(
-    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?|templates?)(?:/|$)|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
+    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?|snippets)(?:/|$)|(?:^|/)[\w-]*templates?/|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
     re.IGNORECASE,
 )
 _BARE_VALUES = re.compile(
@@ -54,7 +54,7 @@ _STORES = re.compile(r"^(?:kind:\s*(?:ExternalSecret|SealedSecret|SecretProvider
 
 def read(tree: Tree, seen: Seen) -> None:
     """Scans every text file within the budget, the most telling first."""
-    until = time.monotonic() + SECONDS
+    until = min(time.monotonic() + SECONDS, tree.until + 1)
     left = 0
     for path in sorted(tree.paths, key=_telling):
         if _NOT_SCANNED.search(path):
@@ -216,7 +216,11 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
                     "sec.secret",
                     line,
                     f"{_capital(kind)} ({_shown(value)}) stands in the file",
-                    "likely" if sample or "pragma: allowlist" in row else sure,
+                    "possible"
+                    if sample and sure == "likely"
+                    else "likely"
+                    if sample or "pragma: allowlist" in row
+                    else sure,
                 )
             )
             return found
@@ -230,7 +234,12 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
             found.append(("sec.default-password", line, f"An address holds the password of {name} on {host}", "possible"))
         else:
             found.append(
-                ("sec.secret", line, f"An address holds the password of {name} on {host}", "likely" if sample else "certain")
+                (
+                    "sec.secret",
+                    line,
+                    f"An address holds the password of {name} on {host}",
+                    "possible" if sample else "certain",
+                )
             )
         return found
     bare = bool(_BARE_VALUES.search(path))
@@ -302,7 +311,8 @@ def _throw_away(path: str, text: str) -> frozenset[str] | None:
         return frozenset() if re.search(r"prod|live|deploy|staging", name) else frozenset("*")
     if not (
         path.startswith(".github/")
-        or name in (".gitlab-ci.yml", "bitbucket-pipelines.yml", "azure-pipelines.yml")
+        or name in (".gitlab-ci.yml", "bitbucket-pipelines.yml")
+        or name.startswith("azure-pipelines")
         or ".circleci/" in path
     ):
         return frozenset(("*",)) if path.startswith(".devcontainer/") else None
@@ -314,6 +324,7 @@ def _throw_away(path: str, text: str) -> frozenset[str] | None:
     for keys, node in yamllines.walk(root):
         inside = (
             "services" in keys
+            or ("containers" in keys and "env" in keys)
             or (name == "config.yml" and "docker" in keys)
             or (
                 name == ".gitlab-ci.yml" and "variables" in keys and any("POSTGRES" in key or "MYSQL" in key for key in keys)
@@ -331,7 +342,7 @@ def _private_keys(seen: Seen, path: str, text: str) -> None:
         real = sum(bool(re.fullmatch(r"[A-Za-z0-9+/=]{40,}", row)) for row in rows) >= 1
         if not real:
             continue
-        sure = "likely" if found[1].startswith("ENCRYPTED") or _SAMPLE_PATH.search(path) else "certain"
+        sure = "possible" if _SAMPLE_PATH.search(path) else "likely" if found[1].startswith("ENCRYPTED") else "certain"
         seen.add(
             "sec.private-key",
             path,
@@ -368,7 +379,20 @@ def _ignored(tree: Tree, path: str) -> bool:
 
 def _good(seen: Seen, path: str, text: str) -> None:
     if path.endswith(".py"):
-        if any(one in text for one in ("environ", "getenv", "hvac", "secret", "keyvault")):
+        enough = sum(one.rule in ("sec.env-secrets", "sec.vault") for one in seen.findings) >= ENOUGH
+        if not enough and any(
+            one in text
+            for one in (
+                "os.environ",
+                "getenv",
+                "hvac",
+                "secretsmanager",
+                "get_secret",
+                "dbutils.secrets",
+                "SecretClient",
+                "SecretManager",
+            )
+        ):
             _good_python(seen, path, text)
     elif path.endswith((".yml", ".yaml", ".sql", ".toml")) and ("env_var" in text or "secrets." in text):
         for line, row in enumerate(text.split("\n"), 1):
@@ -385,6 +409,7 @@ def _good(seen: Seen, path: str, text: str) -> None:
         )
 
 
+ENOUGH = 5
 _FROM_ENVIRONMENT = ("os.getenv", "os.environ.get", "getenv", "environ.get", "env", "config")
 _FROM_STORE = (
     ".get_secret_value",

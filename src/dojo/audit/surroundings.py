@@ -49,7 +49,7 @@ def read(tree: Tree, seen: Seen) -> None:
             seen.add("sec.policy", path, 1, "Says how to report a hole")
         elif re.fullmatch(r"dependabot\.ya?ml|renovate\.json5?|\.renovaterc(\.json)?", name):
             seen.add("sec.updates", path, 1, "Dependencies are updated by machine")
-    for path in tree.ending(".py"):
+    for path in tree.within_budget(tree.ending(".py"), "surroundings"):
         _python(tree, seen, path)
     for path in tree.ending(".sql", ".sh", ".yml", ".yaml", ".ipynb", ".toml", ".cfg", ".ini", ".r"):
         _own_paths(tree, seen, path)
@@ -84,50 +84,49 @@ def _locks(tree: Tree, seen: Seen) -> None:
             seen.add("env.unlocked", found[0], 1, "There is no lock file beside it", "likely")
 
 
+ENOUGH = 3
+"""Files in which a good habit is looked for; more say nothing new."""
+
+
 def _python(tree: Tree, seen: Seen, path: str) -> None:
     text = tree.text(path) or ""
-    suspicious = (
-        any(one in text for one in _PLACES)
-        or "verify" in text
-        or "unverified" in text
-        or "environ" in text
-        or "getenv" in text
-        or "check_hostname" in text
-    )
-    module = pythonruns.parsed(text) if suspicious else None
-    if module is None:
-        return
-    docstrings = {
-        id(node.body[0].value)
-        for node in ast.walk(module)
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
     sample = bool(_SAMPLE.search(path))
-    for node in ast.walk(module):
+    own = not sample and any(one in text for one in _PLACES) and bool(_OWN_PATH.search(text))
+    careless = not sample and re.search(r"verify\s*=\s*False|_create_unverified_context", text) is not None
+    settings = ("os.environ" in text or "os.getenv" in text) and sum(
+        one.rule == "env.variables" for one in seen.findings
+    ) < ENOUGH
+    module = pythonruns.parsed(text) if own or careless or settings else None
+    nodes = list(ast.walk(module)) if module else []
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if (
-            isinstance(node, ast.Constant)
+            own
+            and isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in docstrings
             and (hit := _OWN_PATH.search(node.value))
-            and not sample
         ):
             seen.add("env.own-machine", path, node.lineno, f"A path of one machine: {hit[0]}…")
-        elif isinstance(node, ast.Call) and constant(keyword(node, "verify")) is False and not sample:
+        elif careless and isinstance(node, ast.Call) and constant(keyword(node, "verify")) is False:
+            client = re.match(r"(requests|httpx|session|client)\b", dotted(node.func))
             seen.add(
                 "sec.no-tls",
                 path,
                 node.lineno,
                 f"{dotted(node.func) or 'A call'} does not check the certificate (verify=False)",
-                "certain" if re.match(r"(requests|httpx|session|client)\b", dotted(node.func)) else "likely",
+                "certain" if client else "likely",
             )
-        elif isinstance(node, ast.Call) and dotted(node.func).endswith("_create_unverified_context") and not sample:
+        elif careless and isinstance(node, ast.Call) and dotted(node.func).endswith("_create_unverified_context"):
             seen.add("sec.no-tls", path, node.lineno, "Certificates are not checked")
-        elif (isinstance(node, ast.Subscript) and dotted(node.value) == "os.environ") or (
-            isinstance(node, ast.Call) and dotted(node.func) in ("os.getenv", "os.environ.get")
+        elif settings and (
+            (isinstance(node, ast.Subscript)
+            and dotted(node.value) == "os.environ")
+            or (isinstance(node, ast.Call)
+            and dotted(node.func) in ("os.getenv", "os.environ.get"))
         ):
             seen.add("env.variables", path, node.lineno, "A setting comes from the environment")
+            settings = False
 
 
 _NO_COMMENT = re.compile(r"^\s*(#|--|//)")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -64,6 +67,7 @@ class Tree:
     entries: dict[str, Entry]
     git: history.Git | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    until: float = math.inf
     _texts: dict[str, str | None] = field(default_factory=dict)
 
     def text(self, path: str) -> str | None:
@@ -132,6 +136,16 @@ class Tree:
                 parts.append(part)
         path = "/".join(parts)
         return path if path in self.entries else None
+
+    def within_budget(self, paths: list[str], part: str) -> Iterator[str]:
+        """The paths one by one until the time is up; the rest is told among what was skipped."""
+        for place, path in enumerate(paths):
+            if time.monotonic() > self.until:
+                self.skipped.append(
+                    (f"({part})", f"{len(paths) - place} of {len(paths)} files were not looked at: the time was up")
+                )
+                return
+            yield path
 
     def has_folder(self, folder: str) -> bool:
         """Whether any file lies below `folder`."""

@@ -241,7 +241,7 @@ def _notebook(tree: Tree, seen: Seen, path: str) -> None:
 
 
 def _conflicts(tree: Tree, seen: Seen) -> None:
-    for path in tree.ending(".sql", ".py", ".yml", ".yaml", ".md", ".tf", ".toml", ".json", ".sh"):
+    for path in tree.ending(".sql", ".py", ".yml", ".yaml", ".tf", ".toml", ".json", ".sh"):
         text = tree.text(path) or ""
         if "<<<<<<< " in text and (hit := _CONFLICT.search(text)):
             seen.add("vc.conflict", path, text.count("\n", 0, hit.start()) + 1, "A merge conflict was committed unsolved")
