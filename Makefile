@@ -21,6 +21,7 @@ test: ## the whole suite, from nothing
 	@.venv/bin/python -m pytest
 
 sync: setup ## every derived file: exercises, notebooks, reference pages
+	@.venv/bin/dojo tools add soda
 	@.venv/bin/dojo sync
 
 bench: setup ## the speed table, each yardstick measured beside ours

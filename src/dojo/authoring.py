@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 
-from dojo.places import COURSE, stem
+from dojo.places import COURSE, stem, tools
 from dojo.tasks.model import Task
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -143,7 +143,7 @@ def execute(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookN
     run = nbformat.from_dict(notebook)
     with tempfile.TemporaryDirectory(prefix="dojo-sync-") as home:
         before = dict(os.environ)
-        os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints())}
+        os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints()), "DOJO_TOOLS": str(tools())}
         try:
             _run(run, source)
         finally:

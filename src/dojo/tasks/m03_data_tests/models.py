@@ -166,7 +166,7 @@ def passes_on_right_models(work: Work, data: Variants) -> str:
                 raise NotYet(
                     f"Your unit test `{name}` does not pass on {where}.",
                     tried=f"dbt test --select {name}", expected="pass", got=node["message"][:700], cause=cause,
-                    look="In dbt's table, rows with +++ came from the model and were not expected; rows with --- were expected and did not come." if cause != "cannot-run" else "",
+                    look="In dbt's table a row with --- was expected and did not come, one with +++ came and was not expected, and a → b is expected and got." if cause != "cannot-run" else "",
                 )  # fmt: skip
     return f"Two right models pass {'your test' if len(results['as-it-is']) == 1 else 'all your tests'}."
 
