@@ -322,3 +322,24 @@ def test_the_command(folder: Folder) -> None:
         [sys.executable, "-m", "dojo.cli", "audit", str(root), "--json"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and json.loads(done.stdout)["name"] == root.name
+
+
+# with --run ---------------------------------------------------------------------------------------------------------
+
+
+def test_code_of_the_repository_runs_only_when_asked(folder: Folder, tmp_path: Path) -> None:
+    files = {
+        "test_a.py": f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\ndef test_a():\n    assert 1 + 1 == 2\n",
+        "a.sql": "select 1\n",
+    }
+    root = folder(files)
+    audit.audit(root)
+    assert not (tmp_path / "ran").exists()
+    found = audit.audit(root, run=True)
+    assert (tmp_path / "ran").exists() and "tests.pass" in {one.rule for one in found.findings}
+    assert sorted(path.name for path in root.iterdir()) == ["a.sql", "test_a.py"]
+
+
+def test_failing_tests_are_told(folder: Folder) -> None:
+    found = audit.audit(folder({"test_a.py": "def test_a():\n    assert 1 + 1 == 3\n"}), run=True)
+    assert "tests.fail" in {one.rule for one in found.findings}

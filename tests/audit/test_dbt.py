@@ -198,3 +198,8 @@ def test_contracts_that_are_off_do_not(seen: Callable[..., Seen]) -> None:
 def test_tests_of_code(seen: Callable[..., Seen], text: str, rule: str) -> None:
     found = {one.rule for one in seen(suites.read, {"tests/test_load.py": text}).findings}
     assert found == {rule}
+
+
+def test_asserting_true_after_work_is_like_asserting_nothing(seen: Callable[..., Seen]) -> None:
+    found = seen(suites.read, {"tests/test_load.py": "def test_a():\n    load()\n    assert True\n"})
+    assert [one.rule for one in found.findings] == ["tests.no-assertion"]

@@ -52,6 +52,7 @@ CASES: list[tuple[str, str, str, set[str], set[str]]] = [
     ("bucket acl", "a.tf", 'resource "aws_s3_bucket_acl" "a" {\n  acl = "public-read"\n}\n', {"iac.public"}, set()),
     ("private acl", "a.tf", 'resource "aws_s3_bucket_acl" "a" {\n  acl = "private" # not public-read\n}\n', set(), {"iac.public"}),
     ("open database", "a.tf", 'resource "aws_security_group" "a" {\n  ingress {\n    from_port = 5432\n    to_port = 5432\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n', {"iac.public"}, set()),
+    ("port by variable", "a.tf", 'resource "aws_security_group" "a" {\n  ingress {\n    from_port = var.port\n    to_port = var.port\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n', set(), set()),
     ("open web", "a.tf", 'resource "aws_security_group" "a" {\n  ingress {\n    from_port = 443\n    to_port = 443\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n', set(), {"iac.public"}),
     ("open way out", "a.tf", 'resource "aws_security_group" "a" {\n  egress {\n    from_port = 0\n    to_port = 0\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n', set(), {"iac.public"}),
     ("rule beside the group", "a.tf", 'resource "aws_security_group_rule" "a" {\n  type = "ingress"\n  from_port = 22\n  to_port = 22\n  cidr_blocks = ["0.0.0.0/0"]\n}\n', {"iac.public"}, set()),

@@ -14,7 +14,7 @@ _PLUGINS = {
     "pypi_token": "PypiTokenDetector", "sendgrid": "SendGridDetector", "slack": "SlackDetector", "square_oauth": "SquareOAuthDetector",
     "stripe": "StripeDetector", "telegram_token": "TelegramBotTokenDetector", "jwt": "JwtTokenDetector", "artifactory": "ArtifactoryDetector",
 }  # fmt: skip
-_LIKELY_ONLY = frozenset(("jwt", "telegram_token", "discord", "artifactory"))
+_LIKELY_ONLY = frozenset(("slack", "jwt", "telegram_token", "discord", "artifactory"))
 _OWN = {
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40,})"),
     "a Databricks token": re.compile(r"\bdapi[0-9a-f]{32}(?:-\d)?\b"),
@@ -173,7 +173,7 @@ def tokens(line: str) -> list[tuple[str, str, str]]:
         return []
     found = []
     for name, pattern in _OWN.items():
-        found += [(name, match[0], "certain") for match in pattern.finditer(line)]
+        found += [(name, match[0], "likely" if "webhook" in name else "certain") for match in pattern.finditer(line)]
     for module, plugin in _plugins():
         for value in plugin.analyze_string(line):
             value = value if isinstance(value, str) else str(value)
@@ -182,7 +182,7 @@ def tokens(line: str) -> list[tuple[str, str, str]]:
                 if not str(getattr(plugin, "secret_type", "")).lower().startswith(("a", "o"))
                 else f"an {plugin.secret_type}"
             )
-            found.append((kind, value, "likely" if module in _LIKELY_ONLY else "certain"))
+            found.append((kind, value, "likely" if module in _LIKELY_ONLY and not value.startswith("xox") else "certain"))
     return [one for one in found if not is_sample(one[1])]
 
 

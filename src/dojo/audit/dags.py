@@ -105,7 +105,9 @@ def _imports(module: ast.Module) -> set[str]:
 def _file(seen: Seen, path: str, text: str) -> None:
     module = pythonruns.parsed(text)
     if module is None:
-        if re.search(r"^(from|import) (airflow|dagster|prefect)\b", text, re.MULTILINE):
+        if not re.search(r"(^|/)[\w-]*templates?/|\{\{|\{%|^\s*\$\{|= ?\$\{", f"{path}\n{text}", re.MULTILINE) and re.search(
+            r"^(from|import) (airflow|dagster|prefect)\b", text, re.MULTILINE
+        ):
             seen.add(
                 "run.broken",
                 path,

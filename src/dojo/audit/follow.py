@@ -326,8 +326,12 @@ def _pre_commit(tree: Tree, args: list[str], place: Place, depth: int) -> list[E
         if (wanted and hook.id not in wanted) or hook.id in place.skip:
             continue
         mask = hook.mask or nothing
-        if stage not in hook.stages and hook.stages and not (wanted and stage in hook.stages):
-            mask = mask or f"runs only at the stage {', '.join(hook.stages)}"
+        if hook.stages and stage not in hook.stages:
+            if hook.stages != ["manual"]:
+                continue  # meant for another moment, such as the push or the message
+            mask = mask or taskfiles.BY_HAND
+        elif hook.stages == [stage]:
+            mask = nothing if mask == taskfiles.BY_HAND else mask
         inner = (
             expand(tree, shell.runs(hook.entry, hook.line), replace(_via(place, path), folder=""), depth + 1)
             if hook.entry

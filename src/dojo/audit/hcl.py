@@ -26,7 +26,7 @@ class Attribute:
     line: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Object:
     """A `{ key = value }` value."""
 
@@ -34,7 +34,7 @@ class Object:
     line: int = 1
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """A function call such as jsonencode({…})."""
 
@@ -43,7 +43,7 @@ class Call:
     line: int = 1
 
 
-@dataclass
+@dataclass(eq=False)
 class Raw:
     """An expression that only a run can compute: its text and the values found in it."""
 

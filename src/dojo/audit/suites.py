@@ -75,6 +75,8 @@ def _tests(seen: Seen, path: str, text: str) -> None:
             )
         elif not _asserts(inside := list(ast.walk(function))):
             seen.add("tests.no-assertion", path, function.lineno, f"{function.name} asserts nothing", "likely")
+        elif _only_true(inside):
+            seen.add("tests.no-assertion", path, function.lineno, f"{function.name} asserts nothing but True", "likely")
         elif why := _hollow(inside):
             seen.add("tests.toothless", path, function.lineno, f"{function.name} can never fail: {why}")
         else:
@@ -146,9 +148,21 @@ def _hollow(inside: list[ast.AST]) -> str | None:
     return None
 
 
+def _only_true(inside: list[ast.AST]) -> bool:
+    """Work is done, and then `assert True`: it fails when the work crashes, like a test without an assertion."""
+    asserts = [node.test for node in inside if isinstance(node, ast.Assert)]
+    works = any(isinstance(node, ast.Call) for node in inside)
+    return (
+        works
+        and bool(asserts)
+        and all(isinstance(test, ast.Constant) and test.value is True for test in asserts)
+        and not any(isinstance(node, ast.Raise) for node in inside)
+    )
+
+
 def _fails_itself(node: ast.Call) -> bool:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
-    return name.startswith(("assert", "raises", "fail"))
+    return "assert" in name.lower() or name.startswith(("raises", "fail", "check", "verify"))
 
 
 def _always_true(test: ast.expr) -> bool:

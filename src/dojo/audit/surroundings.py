@@ -120,10 +120,8 @@ def _python(tree: Tree, seen: Seen, path: str) -> None:
         elif careless and isinstance(node, ast.Call) and dotted(node.func).endswith("_create_unverified_context"):
             seen.add("sec.no-tls", path, node.lineno, "Certificates are not checked")
         elif settings and (
-            (isinstance(node, ast.Subscript)
-            and dotted(node.value) == "os.environ")
-            or (isinstance(node, ast.Call)
-            and dotted(node.func) in ("os.getenv", "os.environ.get"))
+            (isinstance(node, ast.Subscript) and dotted(node.value) == "os.environ")
+            or (isinstance(node, ast.Call) and dotted(node.func) in ("os.getenv", "os.environ.get"))
         ):
             seen.add("env.variables", path, node.lineno, "A setting comes from the environment")
             settings = False

@@ -11,6 +11,7 @@ from typing import Any
 from dojo.audit import pythonruns, shell, yamllines
 from dojo.audit.tree import Tree
 
+BY_HAND = "runs only when called by hand (stages: manual)"
 TOX_IGNORED = "starts with `-`: tox ignores its failure"
 
 
@@ -286,7 +287,7 @@ def _hook_mask(one: Any, hook: Hook) -> str | None:
     if str(one.get("exclude", "-")) in (".*", ".", "^.*$", "^", ""):
         return "`exclude` matches every file"
     if hook.stages == ["manual"]:
-        return "runs only when called by hand (stages: manual)"
+        return BY_HAND
     args = yamllines.words(one.get("args"))
     option = next(
         (
