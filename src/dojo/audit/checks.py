@@ -286,7 +286,7 @@ def identify(words: list[str]) -> Check | None:
     if not words:
         return None
     name, args = base(words[0]), words[1:]
-    if _has(args, "--version", "--help", "-h") and len(args) <= 2:
+    if args[:1] in (["--version"], ["--help"], ["-V"]) or (_has(args, "--version", "--help") and len(args) <= 2):
         return None
     if name == "python-module":
         return Check("unittest", CODE)

@@ -62,6 +62,8 @@ def expand(tree: Tree, runs: list[shell.Run], place: Place, depth: int = 0) -> l
             words = unwrapped(run.words)
             check = identify(words)
             mask, sure = run.mask, run.sure
+            if check is not None and mask and check.tool == "git diff":
+                check = None  # a question, not a check
             if mask is None and check is not None and check.mask:
                 mask, sure = check.mask, check.sure
             found.append(Executed(tuple(words), place.file, run.line, mask, sure, place.via, check))
@@ -91,6 +93,8 @@ def _delegated(tree: Tree, words: list[str], place: Place, depth: int) -> list[E
     if not words or depth > DEEPEST:
         return None
     name, args = base(words[0]), words[1:]
+    if args and args[0] in ("--version", "--help", "-h", "-V"):
+        return None
     if name in ("bash", "sh", "zsh", "dash", "ksh"):
         return _shell(tree, args, place, depth)
     if name in ("source", ".") and args:
@@ -322,7 +326,11 @@ def _pre_commit(tree: Tree, args: list[str], place: Place, depth: int) -> list[E
         else None
     )
     found = []
-    for hook in taskfiles.hooks(text):
+    hooks = taskfiles.hooks(text)
+    live = {hook.id for hook in hooks if not hook.mask}
+    for hook in hooks:
+        if hook.mask == taskfiles.BY_HAND and hook.id in live:
+            continue
         if (wanted and hook.id not in wanted) or hook.id in place.skip:
             continue
         mask = hook.mask or nothing

@@ -42,6 +42,7 @@ def parse(text: str) -> Makefile:
     """A Makefile's rules and variables; conditionals are read as if every branch held."""
     made = Makefile()
     targets: list[str] = []
+    text = _without_definitions(made, text)
     for line, row in _logical(text):
         if row.startswith("\t") and targets:
             for target in targets:
@@ -69,6 +70,19 @@ def parse(text: str) -> Makefile:
         re.fullmatch(r"-?[a-zA-Z]*i[a-zA-Z]*", flag) for flag in flags if not flag.startswith("--")
     )
     return made
+
+
+_DEFINE = re.compile(r"^define\s+([\w.-]+)[^\n]*\n(.*?)^endef\b[^\n]*", re.MULTILINE | re.DOTALL)
+
+
+def _without_definitions(made: Makefile, text: str) -> str:
+    """Variables of several lines are noted and blanked, so that lines keep their numbers."""
+
+    def note(match: re.Match[str]) -> str:
+        made.variables[match[1]] = match[2].strip("\n")
+        return "\n" * match[0].count("\n")
+
+    return _DEFINE.sub(note, text)
 
 
 def _rule(made: Makefile, line: int, rule: re.Match[str]) -> list[str]:
@@ -103,8 +117,21 @@ def _logical(text: str) -> list[tuple[int, str]]:
     return [(line, row if row.startswith("\t") else re.sub(r"\\\n\s*", " ", row)) for line, row in found]
 
 
+_CALL = re.compile(r"\$\(call\s+([\w.-]+)\s*((?:,[^()]*(?:\([^()]*\)[^()]*)*)?)\)")
+
+
 def expand(made: Makefile, text: str, depth: int = 0) -> str:
-    """Make's variables put in; `$$` becomes `$`, what is unknown becomes nothing."""
+    """Make's variables and `$(call …)` put in; `$$` becomes `$`, what is unknown becomes nothing."""
+
+    def called(match: re.Match[str]) -> str:
+        body = made.variables.get(match[1], "")
+        given = match[2].lstrip(",").split(",") if match[2] else []
+        for place, value in enumerate(given, 1):
+            body = body.replace(f"$({place})", value.strip()).replace(f"${{{place}}}", value.strip())
+        return expand(made, body, depth + 1)
+
+    if depth < 8 and "$(call" in text:
+        text = _CALL.sub(called, text)
 
     def one(match: re.Match[str]) -> str:
         if match[0] == "$$":

@@ -186,7 +186,7 @@ def _hooks(tree: Tree, seen: Seen) -> None:
         return
     seen.add("vc.hooks", path, live[0].line, f"{len(live)} hooks run before a commit")
     for hook in found:
-        if hook not in live:
+        if hook not in live and hook.id not in {one.id for one in live}:
             seen.add(
                 "vc.idle-hooks",
                 path,

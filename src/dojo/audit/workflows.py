@@ -146,11 +146,17 @@ def _other_branches(tree: Tree, branches: list[str]) -> str:
     return "" if any("*" in one for one in branches) else f"it runs only for pull requests into {', '.join(branches)}"
 
 
+_NOT_CODE = re.compile(
+    r"^(\.github|docs?|documentation)/|\.(md|rst|txt|adoc|mdx|png|svg|jpe?g|gif|ico|lock)$|(^|/)(LICENSE|CODEOWNERS|\.git\w+)$",
+    re.IGNORECASE,
+)
+
+
 def _paths_miss(tree: Tree, settings: Any) -> str:
     """Why a paths filter leaves all of the code out, or nothing."""
     wanted = words(child(settings, "paths"))
     ignored = words(child(settings, "paths-ignore"))
-    code = [path for path in tree.ending(".sql", ".py", ".tf", ".ipynb") if not path.startswith(".github/")]
+    code = [path for path in tree.paths if not _NOT_CODE.search(path)]
     if not code or not (wanted or ignored):
         return ""
     if wanted:

@@ -14,6 +14,7 @@ _TOOLS = {
     "act": "dojo.tools.act",
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
+    "git": "dojo.tools.git",
 }
 
 

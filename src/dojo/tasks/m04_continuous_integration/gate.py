@@ -129,6 +129,10 @@ def problems(text: str) -> list[tuple[str, str]]:
     scopes = [s for t in [workflow.get("permissions"), *(j.get("permissions") for j in jobs(workflow).values())] for s in write_scopes(t)]
     if scopes:
         found.append(("write-token", f"The token may write ({', '.join(scopes)}). The code of a stranger's pull request runs beside it; a gate reads."))  # fmt: skip
+    for name, job in jobs(workflow).items():
+        own = job.get("permissions", workflow.get("permissions"))
+        if isinstance(own, dict) and own.get("contents") not in ("read", "write"):
+            found.append(("no-read", f"The token of job `{name}` may not read the repository, which its checkout needs: `contents: read`."))
     unlimited = [n for n, j in jobs(workflow).items() if "timeout-minutes" not in j]
     if unlimited:
         found.append(("no-timeout", f"Job `{unlimited[0]}` has no `timeout-minutes`: a hanging step holds the queue for six hours."))

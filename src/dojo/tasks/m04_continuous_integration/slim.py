@@ -31,11 +31,17 @@ class Changes:
 def changes(seed: int) -> Changes:
     """A data set; the other touches other models."""
     second = seed // 10 % 2 == 0
-    small = _variants("good")[int(second)]
-    model, reader = ("dim_store", "relationships_daily_revenue_store_key") if second else ("dim_date", "daily_revenue")
+    small = _trimmed() if second else _variants("good")[0]
+    model, reader = ("stg_products", "dim_product") if second else ("dim_date", "daily_revenue")
     words = _variants("cosmetic")[1] if not second else PullRequest("cosmetic", "On-call rota", "green", (_edit("docs/on-call.md", ("The platform team takes turns", "We take turns")),))  # fmt: skip
     broken = _variants("unit test")[1] if second else _breaks_reader()
     return Changes(model, reader, small, words, broken)
+
+
+def _trimmed() -> PullRequest:
+    """A change to a staging view, which reads the sample itself: sources are not deferred."""
+    edited = _edit("dbt/models/staging/stg_products.sql", ("    name,", "    trim(name) as name,"))
+    return PullRequest("good", "No blanks around product names", "green", (edited,))
 
 
 def _breaks_reader() -> PullRequest:
@@ -58,14 +64,18 @@ def _tried(work: Work, data: Changes) -> dict[str, dict[str, Any]]:
     return known[data.model]
 
 
+WORKS = {"build", "run", "test", "snapshot"}
+"""dbt's commands that touch the warehouse."""
+
+
 def _models(result: dict[str, Any]) -> set[str]:
     """Names of the models and snapshots that dbt worked on."""
-    nodes = [n for c in result["commands"] for n in c["nodes"] or []]
+    nodes = [n for c in result["commands"] if WORKS & set(c["arguments"]) for n in c["nodes"] or []]
     return {n[0].split(".")[2] for n in nodes if n[0].startswith(("model.", "snapshot.")) and n[1] not in ("skipped", "no-op")}
 
 
 def _nodes(result: dict[str, Any]) -> list[str]:
-    return [n[0] for c in result["commands"] for n in c["nodes"] or [] if n[1] != "no-op"]
+    return [n[0] for c in result["commands"] if WORKS & set(c["arguments"]) for n in c["nodes"] or [] if n[1] != "no-op"]
 
 
 def framed(work: Work, data: Changes) -> str:
