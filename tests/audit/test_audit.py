@@ -343,3 +343,14 @@ def test_code_of_the_repository_runs_only_when_asked(folder: Folder, tmp_path: P
 def test_failing_tests_are_told(folder: Folder) -> None:
     found = audit.audit(folder({"test_a.py": "def test_a():\n    assert 1 + 1 == 3\n"}), run=True)
     assert "tests.fail" in {one.rule for one in found.findings}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("AWS_SECRET_ACCESS_KEY=" + "wJ4rXUtnFEMI7K7MDENG" + "bPxRfiCYz9Q2LmTqAv8s\n", True), ("PORT=8080\n", False)],
+)
+def test_a_deleted_secret_is_still_in_the_history(folder: Folder, text: str, told: bool) -> None:
+    root = committed(folder({".env": text, "a.sql": "select 1\n"}))
+    git(root, "rm", "--quiet", ".env")
+    git(root, "commit", "--quiet", "--message", "clean up")
+    assert any("history still holds" in one.what for one in audit.audit(root).findings) is told
