@@ -307,7 +307,7 @@ def _told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
             continue
         key = (event.get("job", job), str(place[0]))
         name = event.get("step", "")
-        step = steps.setdefault(key, {"job": job, "name": name, "result": "", "said": [], "seconds": 0.0})
+        step = steps.setdefault(key, {"job": job, "cell": key[0], "name": name, "result": "", "said": [], "seconds": 0.0})
         if len(place) == 1:
             step["name"] = name
         if event.get("raw_output"):
@@ -319,7 +319,7 @@ def _told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
         step["said"] = "\n".join(step["said"][-KEPT_LINES:])[-6000:]
     made = list(steps.values())
     failed = [s for s in made if s["result"] == "failure"]
-    colour = "red" if code else "green" if any(s["result"] == "success" for s in made) else "no run"
+    colour = "no run" if not made else "red" if code else "green"
     decided = failed[-1] if failed and code else None
     if failed and code:
         red_jobs = {name.split("/")[-1] for name, result in jobs.items() if result == "failure"}

@@ -123,19 +123,34 @@ def problems(text: str) -> list[tuple[str, str]]:
         found.append(("trigger", f"No pull request starts this workflow. {other}"))
     elif isinstance(on["pull_request"], dict) and {"paths", "paths-ignore"} & set(on["pull_request"]):
         found.append(("path-filter", "A path filter lets pull requests pass unseen: a change outside it gets no run, and no run is not a red one."))  # fmt: skip
-    tokens = [workflow.get("permissions")] if "permissions" in workflow else [j.get("permissions") for j in jobs(workflow).values()]
+    tokens = (
+        [workflow.get("permissions")]
+        if "permissions" in workflow
+        else [j.get("permissions") for j in jobs(workflow).values()]
+    )
     if any(t is None for t in tokens):
         found.append(("default-token", "No `permissions`: the token then holds whatever the organisation's default is, often write to everything. A gate reads: `contents: read`."))  # fmt: skip
-    scopes = [s for t in [workflow.get("permissions"), *(j.get("permissions") for j in jobs(workflow).values())] for s in write_scopes(t)]
+    scopes = [
+        s
+        for t in [workflow.get("permissions"), *(j.get("permissions") for j in jobs(workflow).values())]
+        for s in write_scopes(t)
+    ]
     if scopes:
         found.append(("write-token", f"The token may write ({', '.join(scopes)}). The code of a stranger's pull request runs beside it; a gate reads."))  # fmt: skip
     for name, job in jobs(workflow).items():
         own = job.get("permissions", workflow.get("permissions"))
         if isinstance(own, dict) and own.get("contents") not in ("read", "write"):
-            found.append(("no-read", f"The token of job `{name}` may not read the repository, which its checkout needs: `contents: read`."))
+            found.append(
+                (
+                    "no-read",
+                    f"The token of job `{name}` may not read the repository, which its checkout needs: `contents: read`.",
+                )
+            )
     unlimited = [n for n, j in jobs(workflow).items() if "timeout-minutes" not in j]
     if unlimited:
-        found.append(("no-timeout", f"Job `{unlimited[0]}` has no `timeout-minutes`: a hanging step holds the queue for six hours."))
+        found.append(
+            ("no-timeout", f"Job `{unlimited[0]}` has no `timeout-minutes`: a hanging step holds the queue for six hours.")
+        )
     return found
 
 
@@ -177,7 +192,10 @@ def _good_is_red(row: Tried) -> NotYet:
     if ("does not exist" in words and "raw" in words) or "Catalog Error" in words:
         cause, why = "empty-warehouse", "dbt found no source tables: the sample must be loaded into the same warehouse file, in the same job, before dbt runs. Every step is a process of its own, and an in-memory database dies with it."  # fmt: skip
     elif "SHOPFLOW_WAREHOUSE" in words:
-        cause, why = "empty-warehouse", "`SHOPFLOW_WAREHOUSE` must name the warehouse file for the loader and for dbt: set it in `env`."
+        cause, why = (
+            "empty-warehouse",
+            "`SHOPFLOW_WAREHOUSE` must name the warehouse file for the loader and for dbt: set it in `env`.",
+        )
     elif not any("checkout" in s["name"] or "heckout" in s["name"] for s in result["steps"]):
         cause, why = "no-checkout", "A runner starts with an empty folder: `actions/checkout` brings the repository."
     tail = "\n".join(line for line in words.splitlines() if line.strip())[-600:]
@@ -221,7 +239,10 @@ def mask(text: str, row: Tried) -> tuple[str, str]:
         found = _masked(job, step, row)
         if found:
             return found
-    return "stays-green", f"the step “{mine[0][1].get('name', _code(mine[0][1])[:40])}” ran and did not fail. Does it look at the file that was changed?"
+    return (
+        "stays-green",
+        f"the step “{mine[0][1].get('name', _code(mine[0][1])[:40])}” ran and did not fail. Does it look at the file that was changed?",
+    )
 
 
 def _code(step: dict) -> str:
@@ -236,7 +257,9 @@ def _masked(job: dict, step: dict, row: Tried) -> tuple[str, str] | None:
     ran = next((s for s in row.result["steps"] if s["name"] == name), None)
     if step.get("continue-on-error") or job.get("continue-on-error"):
         return "continue-on-error", f"“{name}” failed, and `continue-on-error` paints it green."
-    if str(step.get("if", job.get("if", ""))).strip("${} ") in ("false", "False") or (ran and ran["result"] == "skipped"):
+    if str(step.get("if", job.get("if", ""))).strip("${} ") in ("false", "False") or (
+        "if" in step and (ran is None or ran["result"] == "skipped")
+    ):
         return "never-runs", f"“{name}” was skipped: `if: {step.get('if', job.get('if'))}` is not true on a pull request."
     if re.search(r"\|\|\s*(true|:|echo|exit 0)|;\s*(true|exit 0)\s*$|set \+e", code, re.M):
         return "or-true", f"“{name}” throws its exit status away (`{_shortest(code)}`)."
@@ -263,7 +286,10 @@ def _masked_dbt(name: str, code: str, row: Tried) -> tuple[str, str] | None:
     if not tests:
         return "selects-nothing", f"“{name}” selected no test at all; dbt says so in a warning and exits 0."
     if row.pull.kind == "unit test" and not any(n[0].startswith("unit_test.") for n in tests):
-        return "no-unit-tests", f"“{name}” ran {len(tests)} data tests and no unit test. The sample does not hold the case that the unit test describes."
+        return (
+            "no-unit-tests",
+            f"“{name}” ran {len(tests)} data tests and no unit test. The sample does not hold the case that the unit test describes.",
+        )
     if any(n[1] == "warn" for n in tests):
         return "warns-only", f"“{name}” ended with a warning: a test of severity `warn` stops nobody."
     if row.pull.kind == "data test" and not any("assert_dashboard" in n[0] or "accepted_values" in n[0] for n in tests):
@@ -274,7 +300,13 @@ def _masked_dbt(name: str, code: str, row: Tried) -> tuple[str, str] | None:
 def keeps_artefacts(rows: list[Tried]) -> str:
     """Raises NotYet when a run that dbt made red left nothing to read."""
     _demand_runs(rows)
-    red = [r for r in rows if r.result is not None and r.result["colour"] == "red" and any(c["exit"] and c["nodes"] for c in r.result["commands"])]
+    red = [
+        r
+        for r in rows
+        if r.result is not None
+        and r.result["colour"] == "red"
+        and any(c["exit"] and c["nodes"] for c in r.result["commands"])
+    ]
     if not red:
         raise NotYet("No run came far enough for dbt to fail in it: nothing to keep yet.", cause="not-run")
     for row in red:

@@ -33,7 +33,10 @@ def token_reads(work: Work, data: int) -> str:
     if scopes:
         raise NotYet(f"The token may write: {', '.join(scopes)}. Nothing in these steps writes to the repository.", got=scopes, expected="contents: read", cause="write-token")  # fmt: skip
     if workflow.get("permissions") is None and any(j.get("permissions") is None for j in gate.jobs(workflow).values()):
-        raise NotYet("No `permissions` block: the token holds the organisation's default, which may be everything.", cause="default-token")
+        raise NotYet(
+            "No `permissions` block: the token holds the organisation's default, which may be everything.",
+            cause="default-token",
+        )
     if workflow.get("permissions") == "read-all":
         raise NotYet("`read-all` also reads packages, deployments and security alerts. Name the one scope that is needed.", got="read-all", expected="contents: read", cause="read-all")  # fmt: skip
     for name, job in gate.jobs(workflow).items():
@@ -59,16 +62,32 @@ def pinned(work: Work, data: int) -> str:
 def secrets_by_reference(work: Work, data: int) -> str:
     workflow = _workflow(work)
     for where, value in _texts(workflow, ""):
-        if re.search(r"(token|key|password|secret)\w*$", where, re.I) and isinstance(value, str) and value and "${{" not in value and not value.startswith("$"):
+        if (
+            re.search(r"(token|key|password|secret)\w*$", where, re.I)
+            and isinstance(value, str)
+            and value
+            and "${{" not in value
+            and not value.startswith("$")
+        ):
             raise NotYet(f"`{where.lstrip('.')}` holds a credential in plain text, and the repository's history keeps it. Store it as a CI secret, refer to it, and change it: it has been seen.", got=value[:4] + "…", expected="${{ secrets.BUCKET_TOKEN }}", cause="plain-secret")  # fmt: skip
     for job, _, step in gate.steps(workflow):
         if re.search(r"\$\{\{[^}]*secrets\.", str(step.get("run", ""))):
             raise NotYet(f"In job `{job}` a secret is written into the command line: every process on the runner can list it. Hand it over in the step's `env`.", got=step["run"], cause="secret-in-command")  # fmt: skip
-    wide = [n for n, b in (("the workflow", workflow.get("env")), *((f"job `{n}`", j.get("env")) for n, j in gate.jobs(workflow).items())) if "secrets." in str(b)]
+    wide = [
+        n
+        for n, b in (
+            ("the workflow", workflow.get("env")),
+            *((f"job `{n}`", j.get("env")) for n, j in gate.jobs(workflow).items()),
+        )
+        if "secrets." in str(b)
+    ]
     if wide:
         raise NotYet(f"The secret stands in the `env` of {wide[0]}: every step and every action of it can read it, the linter too. Only the upload needs it.", cause="wide-secret")  # fmt: skip
     if not any("secrets.BUCKET_TOKEN" in str(s.get("env", "")) + str(s.get("with", "")) for _, _, s in gate.steps(workflow)):
-        raise NotYet("The upload still needs its token: `env: {BUCKET_TOKEN: ${{ secrets.BUCKET_TOKEN }}}` on that step.", cause="no-secret")
+        raise NotYet(
+            "The upload still needs its token: `env: {BUCKET_TOKEN: ${{ secrets.BUCKET_TOKEN }}}` on that step.",
+            cause="no-secret",
+        )
     return "One secret, by reference, in one step."
 
 
@@ -90,19 +109,28 @@ def still_works(work: Work, data: int) -> str:
     scripts = [(str(s.get("run", "")), s.get("env") or {}) for _, _, s in gate.steps(workflow)]
     named = [(run, name) for run, env in scripts for name, value in env.items() if "pull_request.title" in str(value)]
     done = {
-        "announcement": any(re.search(rf"\$\{{?{name}\b", run) for run, name in named) or any("pull_request.title" in run for run, _ in scripts),
+        "announcement": any(re.search(rf"\$\{{?{name}\b", run) for run, name in named)
+        or any("pull_request.title" in run for run, _ in scripts),
         "check": any(re.search(r"ruff\s+check", run) for run, _ in scripts),
         "upload": any("ci/upload.py" in run for run, _ in scripts),
     }
     for what, there in done.items():
         if not there:
-            raise NotYet(f"The step that did the {what} does it no longer. Safe because it does nothing is not what was asked.", cause="lost-step")
+            raise NotYet(
+                f"The step that did the {what} does it no longer. Safe because it does nothing is not what was asked.",
+                cause="lost-step",
+            )
     for _, _, step in gate.steps(workflow):
-        if "upload.py" in str(step.get("run", "")) and "BUCKET_TOKEN" not in str(step.get("run", "")) + str(step.get("env", "")):
+        if "upload.py" in str(step.get("run", "")) and "BUCKET_TOKEN" not in str(step.get("run", "")) + str(
+            step.get("env", "")
+        ):
             raise NotYet("The upload gets no token.", cause="no-secret")
     unlimited = [n for n, j in gate.jobs(workflow).items() if "timeout-minutes" not in j]
     if unlimited:
-        raise NotYet(f"Job `{unlimited[0]}` has no `timeout-minutes`: a hanging step holds the queue for six hours.", cause="no-timeout")
+        raise NotYet(
+            f"Job `{unlimited[0]}` has no `timeout-minutes`: a hanging step holds the queue for six hours.",
+            cause="no-timeout",
+        )
     return "And it does what it did."
 
 

@@ -126,7 +126,20 @@ def _variants(kind: str) -> list[PullRequest]:
     return [PullRequest(kind, title, colour, tuple(changes)) for title, changes in made[kind]]
 
 
-ORDER = ("good", "secret", "style", "format", "python", "cosmetic", "unit test", "docs", "data test", "sql", "contract", "deleted")
+ORDER = (
+    "good",
+    "secret",
+    "style",
+    "format",
+    "python",
+    "cosmetic",
+    "unit test",
+    "docs",
+    "data test",
+    "sql",
+    "contract",
+    "deleted",
+)
 """Every kind: the good change first, the quick ones before the slow."""
 SECOND = ("good", "unit test", "python")
 """What the second data set tries again, in other places."""

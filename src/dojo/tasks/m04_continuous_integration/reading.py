@@ -25,7 +25,9 @@ class Runs:
     runs: tuple[tuple[str, list[dict[str, Any]], tuple[str, str, str] | None], ...]
 
 
-def _step(job: str, step: str, outcome: str, said: str = "", tolerated: bool = False, always: bool = False) -> dict[str, Any]:
+def _step(
+    job: str, step: str, outcome: str, said: str = "", tolerated: bool = False, always: bool = False
+) -> dict[str, Any]:
     return {"job": job, "step": step, "outcome": outcome, "tolerated": tolerated, "always": always, "said": said}
 
 
@@ -86,7 +88,13 @@ def names_the_file(work: Work, data: Runs) -> str:
             said = next(s["said"] for s in run if (s["job"], s["step"]) == want[:2])
             cause = "first-path" if got[2] and got[2] in said else "file"
             why = "Its output names more than one file; you took one from a line that does not speak of the failure." if cause == "first-path" else "The file stands in the line that speaks of the failure."  # fmt: skip
-            raise NotYet(why, tried=f"a run in which {special}; the step said:\n{said}", expected=want[2], got=got[2] or "nothing", cause=cause)
+            raise NotYet(
+                why,
+                tried=f"a run in which {special}; the step said:\n{said}",
+                expected=want[2],
+                got=got[2] or "nothing",
+                cause=cause,
+            )
     return "And the file to open."
 
 
@@ -94,7 +102,13 @@ def green_is_none(work: Work, data: Runs) -> str:
     special, run, _ = data.runs[-1]
     got = work.call("first_cause", run)
     if got is not None:
-        raise NotYet("No step failed that counts: the run is green and the answer is None.", tried=f"a run in which {special}", expected="None", got=got, cause="green")
+        raise NotYet(
+            "No step failed that counts: the run is green and the answer is None.",
+            tried=f"a run in which {special}",
+            expected="None",
+            got=got,
+            cause="green",
+        )
     return "A green run has no cause."
 
 

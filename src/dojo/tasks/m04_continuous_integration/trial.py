@@ -27,7 +27,9 @@ class Trial:
         return "\n".join(f"{c:6} {t:40} {k:12} {s}".rstrip() for t, k, c, s in self._lines())
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("pull request", "what is the matter", "run", "decided by"))
+        head = "".join(
+            f'<th style="text-align:left">{h}</th>' for h in ("pull request", "what is the matter", "run", "decided by")
+        )
         rows = "".join(
             "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in line) + "</tr>"
             for line in self._lines()
@@ -39,7 +41,7 @@ class Trial:
 
     def steps(self, kind: str) -> None:
         """Prints each step of a run with its own outcome."""
-        for step in sorted(self._result(kind)["steps"], key=lambda s: s["job"]):
+        for step in sorted(self._result(kind)["steps"], key=lambda s: s["cell"]):
             print(f"{step['job']:8} {step['result']:8} {step['name'].split('@')[0]}")
 
     def output(self, kind: str, step: str, holding: str = "") -> None:
