@@ -176,6 +176,9 @@ BLOCKS |= {
     "env switched on": {CI: workflow("- if: env.TESTS == 'yes'\n  run: dbt build", top="env:\n  TESTS: yes\n")},
 }
 MASKED: dict[str, dict[str, str]] = {
+    "target of a Makefile that is not here": one("make test || true"),
+    "script that is not here": {CI: workflow("- run: ./scripts/run_tests.sh\n  continue-on-error: true")},
+    "npm without its package": one("npm run lint || true"),
     "result file is only shown": {CI: workflow("- run: |\n    dbt build || true\n    cat target/run_results.json || true")},
     "output that nobody asks for": {
         CI: workflow("- id: t\n  run: dbt build || echo 'bad=1' >> $GITHUB_OUTPUT\n- run: echo done")
@@ -347,3 +350,28 @@ def test_comes_too_late(seen: Callable[..., Seen], case: str) -> None:
     found = seen(judge.integration, LATE[case])
     assert found.checks and not any(run.blocks for run in found.checks), found.checks
     assert found.has("ci.late") and not found.has("ci.masked")
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "make clean-test || true",
+        "make test-up || true",
+        "docker rm -f test || true",
+        "rm -rf tests/out || true",
+        "mkdir -p test || true",
+        "npm install || true",
+        "pip cache purge || true",
+    ],
+)
+def test_a_mask_on_something_harmless_is_harmless(seen: Callable[..., Seen], run: str) -> None:
+    assert not seen(judge.integration, one(run)).has("ci.masked", "ci.masked-beside")
+
+
+def test_commented_out_checks_are_told_and_prose_is_not(seen: Callable[..., Seen]) -> None:
+    assert seen(judge.integration, {CI: workflow("- run: echo\n# - run: dbt test")}).has("ci.commented-out")
+    assert seen(judge.integration, {CI: workflow("- run: |\n    echo\n    # pytest tests/")}).has("ci.commented-out")
+    prose = "# dbt test runs in the nightly job\n# pytest is slow here, see the README\n- run: dbt build # not dbt test"
+    assert not seen(judge.integration, {CI: workflow(prose)}).has("ci.commented-out")
+    beside = "# - run: dbt build --full-refresh\n- run: dbt build"
+    assert not seen(judge.integration, {CI: workflow(beside)}).has("ci.commented-out")

@@ -28,6 +28,7 @@ CASES: list[tuple[str, str, str, set[str], set[str]]] = [
     ),
     ("administrator", "a.tf", 'resource "aws_iam_role_policy_attachment" "a" {\n  policy_arn = "arn:aws:iam::aws:policy/AdministratorAccess"\n}\n', {"sec.full-access"}, set()),
     ("owner of a project", "a.tf", 'resource "google_project_iam_member" "a" {\n  role = "roles/owner"\n}\n', {"sec.full-access"}, set()),
+    ("may write policies", "a.tf", STATEMENT.format('["iam:*", "s3:GetObject"]', '["*"]'), {"sec.full-access"}, set()),
     ("service on everything", "a.tf", STATEMENT.format('["s3:*"]', '["*"]'), {"sec.broad-access"}, {"sec.full-access"}),
     ("service on one bucket", "a.tf", STATEMENT.format('["s3:*"]', '["arn:aws:s3:::lake/*"]'), {"sec.narrow"}, {"sec.broad-access", "sec.full-access"}),
     ("narrow", "a.tf", NARROW, {"sec.narrow"}, {"sec.broad-access", "sec.full-access"}),

@@ -60,7 +60,7 @@ def expand(tree: Tree, runs: list[shell.Run], place: Place, depth: int = 0) -> l
         inner = _delegated(tree, unwrapped(run.words), here, depth)
         if inner is None:
             words = unwrapped(run.words)
-            check = identify(words)
+            check = identify(words) or _by_name(words)
             mask, sure = run.mask, run.sure
             if check is not None and mask and check.tool == "git diff":
                 check = None  # a question, not a check
@@ -70,6 +70,36 @@ def expand(tree: Tree, runs: list[shell.Run], place: Place, depth: int = 0) -> l
         else:
             found += [outer_mask(one, run.mask, run.sure, place.file, run.line) for one in inner]
     return found
+
+
+_CALLERS = frozenset(
+    ["make", "gmake", "npm", "yarn", "pnpm", "just", "task", "poe", "invoke", "inv", "hatch-script", "bash", "sh", "python", "python3", "rake", "gradle"]
+)
+_SOUNDS_LIKE_A_CHECK = re.compile(
+    r"(?<![a-z])(?:tests?|lint|linting|checks?|ci|validate|verify|quality|typecheck)(?![a-z])", re.IGNORECASE
+)
+_SOUNDS_OTHERWISE = re.compile(
+    r"clean|down|stop|up\b|setup|set-up|teardown|install|deps|report|upload|data|env|image|fix|format$|docs|out\b|prepare|create|init|list|summary",
+    re.IGNORECASE,
+)
+
+
+def _by_name(words: list[str]) -> Check | None:
+    """A delegated check whose file is not here: its name alone says that it is one, so that is only possible."""
+    if not words:
+        return None
+    targets = [
+        word for word in words[1:] if not word.startswith("-") and "=" not in word and word not in ("run", "run-script")
+    ]
+    if base(words[0]) in _CALLERS and targets:
+        name = base(targets[0])
+    elif re.search(r"\.(sh|py)$", words[0]):
+        name = base(words[0])
+    else:
+        return None
+    if _SOUNDS_LIKE_A_CHECK.search(name.rsplit(".", 1)[0]) and not _SOUNDS_OTHERWISE.search(name):
+        return Check(f"{base(words[0])} {name}" if base(words[0]) != name else name, "code tests", None, "possible")
+    return None
 
 
 def outer_mask(one: Executed, mask: str | None, sure: str, file: str, line: int) -> Executed:

@@ -37,7 +37,7 @@ def integration(tree: Tree, seen: Seen) -> None:
                 )
         elif run.mask:
             beside = (run.tool, run.kind) in blocking
-            sure = run.sure if run.guards else "likely"
+            sure = run.sure if run.guards and run.executed.check.sure == "certain" else "likely"
             if run.mask.startswith(("the step runs only after", "the job runs only after")):
                 continue
             seen.add("ci.masked-beside" if beside else "ci.masked", *place, f"{_told(run)} does not block: {run.mask}", sure)

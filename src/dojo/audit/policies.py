@@ -43,6 +43,8 @@ def judge(seen: Seen, path: str, found: list[Statement], sure: str = "certain") 
         )
         stars = [action for action in one.actions if action in ("*", "*:*")]
         wide = [action for action in one.actions if re.fullmatch(r"[\w-]+:\*", action)]
+        if "iam:*" in wide and everything:
+            stars.append("iam:*")  # who may write policies may do everything a moment later
         if "*" in one.principals and not one.conditional and one.actions:
             seen.add("iac.public", path, one.line, f"Everybody may {', '.join(one.actions)[:60]}", sure)
             wrong = True
