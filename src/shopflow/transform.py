@@ -50,8 +50,9 @@ class DbtRun:
     manifest: Any = field(default=None, repr=False, compare=False)
 
     def failed(self) -> list[NodeResult]:
-        """Nodes that did not do what they should."""
-        return [r for r in self.results if r.status in ("fail", "error", "runtime error", "partial success")]
+        """Nodes that did not do what they should, by name: dbt's own order changes from run to run."""
+        bad = ("fail", "error", "runtime error", "partial success")
+        return sorted((r for r in self.results if r.status in bad), key=lambda r: r.name)
 
     def __str__(self) -> str:
         if self.error:

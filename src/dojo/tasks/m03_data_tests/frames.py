@@ -247,7 +247,7 @@ def split_orders(orders):
 TASK_6 = Task(
     id="03.6",
     title="Hold back the bad rows, let the morning go",
-    minutes=12,
+    minutes=11,
     points=2,
     deliver=(function("split_orders"),),
     data=deliveries,
@@ -508,7 +508,7 @@ checks:
 TASK_7 = Task(
     id="03.7",
     title="The same rules in Great Expectations and Soda",
-    minutes=12,
+    minutes=11,
     points=2,
     deliver=(file(f"repo/{SUITE}"), file(f"repo/{SODA}")),
     data=lines,

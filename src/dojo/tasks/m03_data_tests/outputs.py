@@ -216,7 +216,7 @@ def _py(old: str, new: str) -> str:
 TASK_8 = Task(
     id="03.8",
     title="What did the release change?",
-    minutes=13,
+    minutes=11,
     points=2,
     deliver=(function("differences"),),
     data=releases,
