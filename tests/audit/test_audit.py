@@ -159,6 +159,14 @@ def test_a_bare_repository_reads_as_its_checkout_does(folder: Folder, tmp_path: 
     }
 
 
+def test_a_repository_without_its_files_is_read_from_its_last_commit(folder: Folder) -> None:
+    root = committed(folder({"a.sql": "select 1\n", "b/c.sql": "select 2\n"}))
+    git(root, "rm", "-r", "--quiet", "--cached", ".")
+    for path in root.rglob("*.sql"):
+        path.unlink()
+    assert audit.audit(root).files == 2
+
+
 def test_one_file(folder: Folder) -> None:
     found = audit.audit(folder(BAD) / "main.tf")
     assert "sec.full-access" in {one.rule for one in found.findings}

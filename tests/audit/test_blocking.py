@@ -136,6 +136,9 @@ BLOCKS: dict[str, dict[str, str]] = {
 DBT = {"dbt_project.yml": "name: x\n", "models/marts/orders.sql": "{{ config(tags=['daily']) }} select 1"}
 BLOCKS |= {
     "make function": one("make test") | {"Makefile": "RUN = dbt $(1) --target ci\ntest:\n\t$(call RUN,build)\n"},
+    "make definition of two lines": one("make test")
+    | {"Makefile": "define run\ndbt build\necho done\nendef\ntest:\n\t$(run)\n"},
+    "make recipe over lines": one("make test") | {"Makefile": "test:\n\tdbt build \\\n\t  --target ci\n\techo done\n"},
     "make definition": one("make test") | {"Makefile": "define run\ndbt build\nendef\ntest:\n\t$(run)\n"},
     "version printed before": one("dbt --version && tox --version; dbt build"),
     "question about a difference": {CI: workflow("- run: |\n    if git diff --quiet; then echo same; fi\n    dbt build")},

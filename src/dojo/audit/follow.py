@@ -73,7 +73,25 @@ def expand(tree: Tree, runs: list[shell.Run], place: Place, depth: int = 0) -> l
 
 
 _CALLERS = frozenset(
-    ["make", "gmake", "npm", "yarn", "pnpm", "just", "task", "poe", "invoke", "inv", "hatch-script", "bash", "sh", "python", "python3", "rake", "gradle"]
+    [
+        "make",
+        "gmake",
+        "npm",
+        "yarn",
+        "pnpm",
+        "just",
+        "task",
+        "poe",
+        "invoke",
+        "inv",
+        "hatch-script",
+        "bash",
+        "sh",
+        "python",
+        "python3",
+        "rake",
+        "gradle",
+    ]
 )
 _SOUNDS_LIKE_A_CHECK = re.compile(
     r"(?<![a-z])(?:tests?|lint|linting|checks?|ci|validate|verify|quality|typecheck)(?![a-z])", re.IGNORECASE
@@ -91,7 +109,7 @@ def _by_name(words: list[str]) -> Check | None:
     targets = [
         word for word in words[1:] if not word.startswith("-") and "=" not in word and word not in ("run", "run-script")
     ]
-    if base(words[0]) in _CALLERS and targets:
+    if base(words[0]) in _CALLERS and targets and targets != ["ci"]:
         name = base(targets[0])
     elif re.search(r"\.(sh|py)$", words[0]):
         name = base(words[0])

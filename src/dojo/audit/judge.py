@@ -70,7 +70,7 @@ def _late(seen: Seen, blocking: set[tuple[str, str]]) -> None:
             run.file,
             run.line,
             f"{_told(run)} comes too late: {run.unguarded}",
-            "certain" if not early else "likely",
+            "possible" if run.unguarded == workflows.AFTERWARDS else "certain" if not early else "likely",
         )
 
 

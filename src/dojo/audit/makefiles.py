@@ -157,6 +157,12 @@ def runs(made: Makefile, target: str, seen: tuple[str, ...] = ()) -> list[shell.
     return found + (_just_lines(rule) if made.just else _make_lines(made, rule, target))
 
 
+def _shell_lines(made: Makefile, text: str, whole: bool) -> list[str]:
+    """The lines make hands to a shell of their own: a variable of several lines is several of them."""
+    body = expand(made, text)
+    return [body] if whole else [row for row in re.split(r"(?<!\\)\n", body) if row.strip()]
+
+
 def _make_lines(made: Makefile, rule: Rule, target: str) -> list[shell.Run]:
     flags = made.variables.get(".SHELLFLAGS", "") + " " + made.variables.get("SHELL", "")
     errexit, pipefail = bool(re.search(r"(^|\s)-\w*e", flags)), "pipefail" in flags
@@ -170,12 +176,13 @@ def _make_lines(made: Makefile, rule: Rule, target: str) -> list[shell.Run]:
         recipe = [(recipe[0][0], "\n".join(text for _, text in recipe))]
     found = []
     for line, text in recipe:
-        prefix = re.match(r"[\s@+-]*", text)[0]
-        here = mask or (IGNORED if "-" in prefix else None)
-        body = re.sub(r"\n\t", "\n", expand(made, text[len(prefix) :]))
-        for run in shell.runs(body, line, errexit=errexit, pipefail=pipefail):
-            run.mask = run.mask or here
-            found.append(run)
+        for row in _shell_lines(made, text, made.one_shell):
+            prefix = re.match(r"[\s@+-]*", row)[0]
+            here = mask or (IGNORED if "-" in prefix else None)
+            body = re.sub(r"\n\t", "\n", row[len(prefix) :])
+            for run in shell.runs(body, line, errexit=errexit, pipefail=pipefail):
+                run.mask = run.mask or here
+                found.append(run)
     return found
 
 

@@ -200,6 +200,8 @@ def plant(path: str | Path) -> Tree:
 def _checkout(name: str, root: Path) -> Tree:
     git = history.open_checkout(root)
     tree = Tree(name, root, "checkout", {}, git)
+    if git.here and not git.tracked() and (root / ".git").is_dir() and git.commits:
+        return _bare(name, root / ".git")
     if not git.here:
         tree.skipped.append((".git", f"not a repository that Git can read ({git.trouble}); audited as a folder"))
         tree.git, tree.kind = None, "folder"

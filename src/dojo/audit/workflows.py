@@ -23,6 +23,7 @@ ON_PULL_REQUEST = {
     "github.ref_type": "branch",
 }
 ON_SCHEDULE = {"github.event_name": "schedule"}
+AFTERWARDS = "it runs after another workflow, and its result is no check of the pull request"
 _CHECKING_TYPES = frozenset(("opened", "synchronize", "reopened"))
 
 
@@ -110,6 +111,8 @@ def guards(tree: Tree, workflow: Any) -> tuple[bool, str]:
             reason = missed
             continue
         return True, ""
+    if "workflow_run" in found:
+        reason = AFTERWARDS
     if "push" in found:
         branches = words(child(found["push"], "branches"))
         only_tags = (
