@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dojo.tasks.m04_continuous_integration import hardening, reading, slim, writing
+from dojo.tasks.m04_continuous_integration import elsewhere, hardening, reading, slim, writing
 
 STEM = "04-continuous-integration"
 TITLE = "Continuous integration: red pull requests instead of wrong dashboards"
-TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK)
+TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK, elsewhere.TASK)
 
 
 def prepare(root: Path) -> None:
