@@ -331,3 +331,25 @@ def parse(text: str) -> tuple[Block, list[tuple[int, str]]]:
         return _Reader(found).body(Block("", [], 1), False), comments
     except RecursionError as error:
         raise BrokenHcl("nested too deep", 1) from error
+
+
+def texts(value: Any, local: dict[str, Any], depth: int = 0) -> list[str]:
+    """The texts of a value: lists unpacked, local.x and var.x replaced by their literal, the computed as (computed)."""
+    if isinstance(value, str):
+        inner = re.fullmatch(r"\$\{\s*((?:local|var)\.[\w-]+)\s*\}", value)
+        return texts(Raw(inner[1]), local, depth) if inner and depth < 5 else [str(value)]
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one, local, depth)]
+    if isinstance(value, Raw):
+        if value.text in local and depth < 5:
+            return texts(local[value.text], local, depth + 1)
+        return (
+            ["(computed)"]
+            if not value.parts or "." in value.text.split(" ")[0]
+            else ["(computed)", *[text for one in value.parts for text in texts(one, local, depth) if text == "*"]]
+        )
+    if isinstance(value, Call):
+        if value.name in ("concat", "compact", "distinct", "flatten", "toset", "tolist", "coalescelist"):
+            return [text for one in value.arguments for text in texts(one, local, depth)]
+        return ["(computed)"]
+    return [] if value is None else [str(value)]

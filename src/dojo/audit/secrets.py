@@ -14,6 +14,8 @@ from dojo.audit.found import Seen
 from dojo.audit.pythonruns import constant, dotted
 from dojo.audit.tree import Tree
 
+_Seen = tuple[str, int, str, str]
+"""Rule, line, sentence, sureness."""
 SECONDS = 6.0
 """Budget of the whole scan; files that do not fit in are told."""
 _NOT_SCANNED = re.compile(
@@ -196,7 +198,7 @@ def _candidates(text: str) -> list[int]:
     return found
 
 
-def _in_context(one: tuple[str, int, str, str], rows: list[str]) -> tuple[str, int, str, str]:
+def _in_context(one: _Seen, rows: list[str]) -> _Seen:
     """A password that stands beside an address of this machine opens nothing but a service that is local, too."""
     rule, line, what, _ = one
     if rule != "sec.secret" or "is given" not in what or FOREIGN.search(what.split(" ")[0]):
@@ -207,77 +209,70 @@ def _in_context(one: tuple[str, int, str, str], rows: list[str]) -> tuple[str, i
     return one
 
 
-def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[tuple[str, int, str, str]]:
-    found: list[tuple[str, int, str, str]] = []
-    if any(form in row for form in _FORMS) or "aws" in row.lower():
-        for kind, value, sure in tokens(row):
-            found.append(
-                (
-                    "sec.secret",
-                    line,
-                    f"{_capital(kind)} ({_shown(value)}) stands in the file",
-                    "possible"
-                    if sample and sure == "likely"
-                    else "likely"
-                    if sample or "pragma: allowlist" in row
-                    else sure,
-                )
-            )
-            return found
-    if len(row) > 2_000 or not _HINT.search(row) or "pragma: allowlist" in row or "nosec" in row or "gitleaks:allow" in row:
-        return found
+def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
+    """What one line gives away: a token of a known form, else an address with a password, else an assignment."""
+    return _tokens_in(line, row, sample) or (
+        [] if _is_excused(row) else _addresses_in(line, row, sample) or _values_in(path, line, row, sample, local)
+    )
+
+
+def _is_excused(row: str) -> bool:
+    """Lines without a telling word, generated ones, and those that somebody judged already."""
+    return (
+        len(row) > 2_000
+        or not _HINT.search(row)
+        or any(mark in row for mark in ("pragma: allowlist", "nosec", "gitleaks:allow"))
+    )
+
+
+def _tokens_in(line: int, row: str, sample: bool) -> list[_Seen]:
+    if not any(form in row for form in _FORMS) and "aws" not in row.lower():
+        return []
+    for kind, value, sure in tokens(row):
+        if sample or "pragma: allowlist" in row:
+            sure = "possible" if sample and sure == "likely" else "likely"
+        return [("sec.secret", line, f"{kind[:1].upper()}{kind[1:]} ({_shown(value)}) stands in the file", sure)]
+    return []
+
+
+def _addresses_in(line: int, row: str, sample: bool) -> list[_Seen]:
     for url in _URL.finditer(row):
         name, word, host = url.groups()
         if is_reference(word) or is_placeholder(word) or word.startswith(("%", "$", "{")):
             continue
+        what = f"An address holds the password of {name} on {host}"
         if _LOCAL_HOST.search(host) or word.lower() == name.lower() or judged("password", word) == "throw-away":
-            found.append(("sec.default-password", line, f"An address holds the password of {name} on {host}", "possible"))
-        else:
-            found.append(
-                (
-                    "sec.secret",
-                    line,
-                    f"An address holds the password of {name} on {host}",
-                    "possible" if sample else "certain",
-                )
-            )
-        return found
-    bare = bool(_BARE_VALUES.search(path))
-    prose = path.lower().endswith((".md", ".mdx", ".rst", ".txt"))
+            return [("sec.default-password", line, what, "possible")]
+        return [("sec.secret", line, what, "possible" if sample else "certain")]
+    return []
+
+
+def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
+    bare_allowed = bool(_BARE_VALUES.search(path))
+    doubtful = sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt"))
     comment = bool(_COMMENT.match(row)) and not row.lstrip().startswith("--password")
     for one in [*_ASSIGNED.finditer(row), *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
         key, value = one["key"], one["value"] or ""
         quoted = value[:1] in "\"'" and len(value) > 1
-        if (
-            (not quoted and not bare)
-            or "==" in row[one.end("key") : one.end("key") + 4]
-            or (not announces(key) and not key.lower().startswith("identified"))
-        ):
+        compared = "==" in row[one.end("key") : one.end("key") + 4]
+        by_sql = key.lower().startswith("identified")
+        if compared or not (quoted or bare_allowed) or not (by_sql or announces(key)):
             continue
         if not quoted and value[:1] in ("{", "[", "|", ">", "&", "*"):
             continue
-        verdict = judged("password" if key.lower().startswith("identified") else key, value)
-        if verdict is None:
+        verdict = judged("password" if by_sql else key, value)
+        if verdict is None or value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
             continue
-        if value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
-            continue
-        if verdict == "throw-away" or (
-            local is not None and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key)))
-        ):
-            found.append(("sec.default-password", line, f"{key} has a throw-away value", "possible"))
-        elif comment or sample or prose:
-            found.append(
-                (
-                    "sec.secret",
-                    line,
-                    f"{key} is given a value ({_shown(value)})",
-                    "possible" if sample or prose or verdict == "likely" else "likely",
-                )
-            )
-        else:
-            found.append(("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", verdict))
-        break
-    return found
+        if verdict == "throw-away" or _belongs_to_a_service(key, value, local):
+            return [("sec.default-password", line, f"{key} has a throw-away value", "possible")]
+        sure = "possible" if doubtful or (comment and verdict == "likely") else "likely" if comment else verdict
+        return [("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", sure)]
+    return []
+
+
+def _belongs_to_a_service(key: str, value: str, local: frozenset[str] | None) -> bool:
+    """Whether the value is that of a service container of the same file."""
+    return local is not None and (value.strip("\"'") in local or ("*" in local and not FOREIGN.search(key)))
 
 
 def _is_name_of_something(row: str, one: re.Match[str], value: str, path: str) -> bool:
@@ -297,10 +292,6 @@ def _shown(value: str) -> str:
     """A secret's first signs: a report must not spread it."""
     bare = value.strip("\"'")
     return f"{bare[:3]}…, {len(bare)} signs"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _throw_away(path: str, text: str) -> frozenset[str] | None:

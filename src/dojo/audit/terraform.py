@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import cloudformation, credentials, hcl, policies, yamllines
+from dojo.audit import cloudformation, credentials, exposure, hcl, policies, yamllines
 from dojo.audit.found import Seen
-from dojo.audit.hcl import Block, Call, Object, Raw
+from dojo.audit.hcl import Block, Call, Object, Raw, texts
 from dojo.audit.policies import Statement
 from dojo.audit.tree import Tree
 
@@ -32,8 +32,6 @@ _TAGGED = re.compile(
     r"^(aws|azurerm|google)_(?!iam|caller|s3_bucket_(?!$)|route|lambda_permission|.*attachment|.*policy|.*_rule|.*association|project_)"
 )
 _SECRET_STORES = r"aws_secretsmanager_|google_secret_manager_|azurerm_key_vault_secret|aws_ssm_parameter|vault_"
-_OPEN = ("0.0.0.0/0", "::/0", "*", "Internet", "Any")
-_WEB = {80.0, 443.0}
 
 
 @dataclass
@@ -57,7 +55,7 @@ def read(tree: Tree, seen: Seen) -> None:
         if block.value("count") == 0.0:
             continue
         _encryption(seen, module, block)
-        _public(seen, module, block, local)
+        exposure.judge(seen, module.path, block, local)
         _fragile(seen, module, block)
     _policies(seen, modules, resources, local)
     _whole(tree, seen, modules, resources)
@@ -101,28 +99,6 @@ def _locals(modules: list[_Module]) -> dict[str, Any]:
             if block.labels and "default" in block.attributes:
                 found[f"var.{block.labels[0]}"] = block.value("default")
     return found
-
-
-def texts(value: Any, local: dict[str, Any], depth: int = 0) -> list[str]:
-    """The texts of a value: lists unpacked, local.x and var.x replaced by their literal, the computed as (computed)."""
-    if isinstance(value, str):
-        inner = re.fullmatch(r"\$\{\s*((?:local|var)\.[\w-]+)\s*\}", value)
-        return texts(Raw(inner[1]), local, depth) if inner and depth < 5 else [str(value)]
-    if isinstance(value, list):
-        return [text for one in value for text in texts(one, local, depth)]
-    if isinstance(value, Raw):
-        if value.text in local and depth < 5:
-            return texts(local[value.text], local, depth + 1)
-        return (
-            ["(computed)"]
-            if not value.parts or "." in value.text.split(" ")[0]
-            else ["(computed)", *[text for one in value.parts for text in texts(one, local, depth) if text == "*"]]
-        )
-    if isinstance(value, Call):
-        if value.name in ("concat", "compact", "distinct", "flatten", "toset", "tolist", "coalescelist"):
-            return [text for one in value.arguments for text in texts(one, local, depth)]
-        return ["(computed)"]
-    return [] if value is None else [str(value)]
 
 
 def _settings(seen: Seen, module: _Module, block: Block) -> None:
@@ -209,102 +185,6 @@ def _commented(module: _Module, block: Block) -> int | None:
     return next(
         (line for line, row in module.comments if block.line <= line <= block.last and _ENCRYPTION_WORD.search(row)), None
     )
-
-
-def _ports(block: Block) -> tuple[Any, Any]:
-    first = block.value("from_port")
-    return first, block.value("to_port") if "to_port" in block.attributes else first
-
-
-def _public(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) -> None:
-    kind, path = block.labels[0], module.path
-    rules = block.all("ingress") if kind in ("aws_security_group", "aws_default_security_group") else []
-    if (
-        kind == "aws_security_group_rule" and block.value("type") == "ingress"
-    ) or kind == "aws_vpc_security_group_ingress_rule":
-        rules = [block]
-    for rule in rules:
-        open_to = [
-            text
-            for name in ("cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6")
-            for text in texts(rule.value(name), local)
-            if text in _OPEN
-        ]
-        first, last = _ports(rule)
-        if open_to and not (first in _WEB and last in _WEB):
-            what = (
-                "every port"
-                if first in (None, 0.0, -1.0) and last in (None, 0.0, 65535.0, -1.0)
-                else f"port {first:g}"
-                if isinstance(first, float)
-                else "a port"
-            )
-            seen.add("iac.public", path, rule.line, f"{_name(block)} opens {what} to the whole internet")
-    if kind == "google_compute_firewall" and str(block.value("direction") or "INGRESS") == "INGRESS":
-        ports = {text for allow in block.all("allow") for text in texts(allow.value("ports"), local)}
-        protocols = {text.lower() for allow in block.all("allow") for text in texts(allow.value("protocol"), local)}
-        if protocols and protocols <= {"icmp", "ipv6-icmp"}:
-            return
-        if set(texts(block.value("source_ranges"), local)) & set(_OPEN) and not (ports and ports <= {"80", "443"}):
-            seen.add(
-                "iac.public",
-                path,
-                block.line,
-                f"{_name(block)} opens {', '.join(sorted(ports)) or 'every port'} to the whole internet",
-            )
-    if (
-        kind == "azurerm_network_security_rule"
-        and block.value("direction") == "Inbound"
-        and block.value("access") == "Allow"
-        and str(block.value("source_address_prefix")) in (*_OPEN, "Internet")
-        and str(block.value("destination_port_range")) not in ("80", "443")
-    ):
-        seen.add("iac.public", path, block.line, f"{_name(block)} lets the whole internet in")
-    if (
-        kind.endswith("_firewall_rule")
-        and block.value("start_ip_address") == "0.0.0.0"
-        and str(block.value("end_ip_address")).startswith("255.")
-    ):
-        seen.add("iac.public", path, block.line, f"{_name(block)} lets the whole internet in")
-    for name in ("acl",):
-        if kind in ("aws_s3_bucket", "aws_s3_bucket_acl") and str(block.value(name)).startswith("public-read"):
-            seen.add("iac.public", path, block.at(name), f"{_name(block)} may be read by anybody ({block.value(name)})")
-    for name in (
-        "publicly_accessible",
-        "public_network_access_enabled",
-        "allow_nested_items_to_be_public",
-        "allow_blob_public_access",
-        "associate_public_ip_address",
-    ):
-        if block.value(name) is True:
-            sure = (
-                "certain"
-                if name == "publicly_accessible"
-                else "possible"
-                if name in ("public_network_access_enabled", "associate_public_ip_address")
-                else "likely"
-            )
-            seen.add("iac.public", path, block.at(name), f"{_name(block)} can be reached from the internet ({name})", sure)
-    if kind == "aws_s3_bucket_public_access_block":
-        for name in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"):
-            if block.value(name) is False:
-                seen.add(
-                    "iac.public",
-                    path,
-                    block.at(name),
-                    f"{_name(block)} lifts the guard against public access ({name})",
-                    "likely",
-                )
-                break
-    members = texts(block.value("member"), local) + texts(block.value("members"), local)
-    if re.match(r"google_.*_iam_(member|binding)$", kind) and {"allUsers", "allAuthenticatedUsers"} & set(members):
-        harmless = "run_service" in kind or "cloudfunctions" in kind
-        reads = re.search(r"[vV]iewer|reader", " ".join(texts(block.value("role"), local)))
-        sure = "possible" if harmless else "likely" if reads else "certain"
-        seen.add("iac.public", path, block.line, f"{_name(block)} is open to everybody", sure)
-    for access in block.all("access"):
-        if kind == "google_bigquery_dataset" and str(access.value("special_group")) in ("allAuthenticatedUsers", "allUsers"):
-            seen.add("iac.public", path, access.line, f"{_name(block)} is open to everybody")
 
 
 def _fragile(seen: Seen, module: _Module, block: Block) -> None:

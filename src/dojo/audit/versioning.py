@@ -24,7 +24,7 @@ _COPY = re.compile(
     re.IGNORECASE,
 )
 _SAMPLE = re.compile(
-    r"(^|/)(tests?|seeds?|fixtures?|samples?|examples?|docs?|testdata|jaffle-data|sample[-_]data)/", re.IGNORECASE
+    r"(^|/)(tests?|seeds?|fixtures?|samples?|examples?|docs?|testdata|jaffle-data|sample[-_]?data)/", re.IGNORECASE
 )
 _CONFLICT = re.compile(r"^<{7} \S.*\n(?:.*\n)*?={7}\n(?:.*\n)*?>{7} \S", re.MULTILINE)
 _CREATES = re.compile(
