@@ -203,3 +203,17 @@ def test_tests_of_code(seen: Callable[..., Seen], text: str, rule: str) -> None:
 def test_asserting_true_after_work_is_like_asserting_nothing(seen: Callable[..., Seen]) -> None:
     found = seen(suites.read, {"tests/test_load.py": "def test_a():\n    load()\n    assert True\n"})
     assert [one.rule for one in found.findings] == ["tests.no-assertion"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        ("hotfix/fix_revenue.sql", "update marts.fact_sales set quantity = 1 where order_id = 7;\n", True),
+        ("queries/november.sql", "-- agreed with finance\ndelete from prod.fact_sales where order_id = 7;\n", True),
+        ("hotfix/look.sql", "-- update marts.fact_sales set quantity = 1\nselect * from prod.fact_sales;\n", False),
+        ("migrations/003.sql", "alter table prod.orders add column x int;\n", False),
+        ("queries/staging.sql", "insert into staging.orders select 1;\n", False),
+    ],
+)
+def test_production_changed_by_hand(seen: Callable[..., Seen], path: str, text: str, told: bool) -> None:
+    assert seen(dbt.read, {path: text}).has("env.by-hand") is told

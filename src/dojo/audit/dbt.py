@@ -58,6 +58,7 @@ def read(tree: Tree, seen: Seen) -> None:
     for path in tree.named("packages.yml", "dependencies.yml"):
         _packages(tree, seen, path)
     _cousins(tree, seen)
+    _by_hand(tree, seen)
 
 
 def _loaded(tree: Tree, seen: Seen, path: str) -> Any:
@@ -419,6 +420,34 @@ def _packages(tree: Tree, seen: Seen, path: str) -> None:
             seen.add("obs.monitor", path, line_of(one), f"{name} keeps a history of tests and volumes")
         if child(one, "git") is not None and child(one, "revision") is None:
             seen.add("env.unlocked", path, line_of(one), f"The package {name} follows a branch", "likely")
+
+
+_CHANGES = re.compile(
+    r"(?:^|;)\s*(?:update\s+[\w.\"`]+\s+set|delete\s+from|insert\s+into|alter\s+table|merge\s+into|create\s+or\s+replace\s+(?:view|table)|truncate)\b",
+    re.IGNORECASE,
+)
+_HANDMADE = re.compile(
+    r"hot[-_ ]?fix|quick[-_ ]?fix|manual|ad[-_]?hoc|by[-_]hand|fix[-_]prod|prod[-_]?fix|one[-_]?off|emergency", re.IGNORECASE
+)
+_NOT_BY_HAND = re.compile(
+    r"(^|/)(models|tests?|macros|seeds|snapshots|analyses|migrations?|alembic|flyway|liquibase|init[\w-]*|docker[\w-]*|ddl|schema|setup|fixtures?|examples?)/",
+    re.IGNORECASE,
+)
+
+
+def _by_hand(tree: Tree, seen: Seen) -> None:
+    """Statements kept beside the project that somebody runs in production."""
+    for path in tree.ending(".sql"):
+        if _NOT_BY_HAND.search(path):
+            continue
+        code = sql.without_comments(tree.text(path) or "")
+        change = _CHANGES.search(code)
+        if change is None or "{{" in code:
+            continue
+        line = code.count("\n", 0, change.start() + len(change[0]) - len(change[0].lstrip("; \n"))) + 1
+        on_production = re.search(r"\b(?:prod|production|live)(?:_\w+)?\.\w", code, re.IGNORECASE)
+        if _HANDMADE.search(path) or on_production:
+            seen.add("env.by-hand", path, line, "Changes production by hand", "likely")
 
 
 def _cousins(tree: Tree, seen: Seen) -> None:

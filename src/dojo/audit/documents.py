@@ -63,6 +63,7 @@ def _document(seen: Seen, path: str, text: str) -> None:
     clean = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     headings = tuple(row.lstrip("# ").strip().lower() for row in clean.split("\n") if re.match(r"#{1,5}\s+\S", row))
     document = _Text(clean, headings)
+    _clicked(seen, path, clean)
     about = f"{path} {' '.join(headings[:1])}".lower()
     if re.search(r"post-?mortem|incident[-_ ]?(review|report)|retrospective|/incidents?/", about):
         _postmortem(seen, path, document)
@@ -91,6 +92,34 @@ def _document(seen: Seen, path: str, text: str) -> None:
             and _NUMBER.search(_FILL_IN.sub("", body))
         ):
             seen.add("obs.slo", path, line, "An objective with a number is written down", "likely")
+
+
+_CLICKS = re.compile(
+    r"(?=.*\b(bucket|cluster|instance|database|warehouse|queue|topic|security group|vpc|iam|role|virtual machine|\bvm\b|server|cron job|stream|lambda)s?\b)"
+    r".*(\bclick(ed|s)?\b|\b(in|through|from|via) the (\w+ )?console\b|\b(created?|made|set up|configured|built) (it |them )?(by hand|manually)\b|\bby hand in the\b)",
+    re.IGNORECASE,
+)
+
+
+def _clicked(seen: Seen, path: str, text: str) -> None:
+    """Instructions to click infrastructure together, or the confession that it was."""
+    code = False
+    for line, row in enumerate(text.split("\n"), 1):
+        code ^= row.lstrip().startswith("```")
+        if (
+            not code
+            and len(row) < 600
+            and _CLICKS.match(row)
+            and not re.search(r"\b(never|not|no longer|instead of|rather than|don't|nothing|without)\b", row, re.IGNORECASE)
+        ):
+            seen.add(
+                "iac.by-hand",
+                path,
+                line,
+                f"Infrastructure is made by hand: {row.strip(' -*#>')[:80]}",
+                "possible" if seen.has("iac.resources") else "likely",
+            )
+            return
 
 
 def _section(text: str, line: int) -> str:
