@@ -79,6 +79,7 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _root() -> tuple[Path, int]:
     folder = Path(tempfile.mkdtemp(prefix="dojo-dbt-"))
+    folder.chmod(0o755)  # a task's process, which runs as another user, begins with what was parsed here
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder, os.getpid()
 
