@@ -1,0 +1,265 @@
+"""Task 02.3: undo one published commit, keep what others built on it since."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from dojo.judge.work import LearnerError, Work
+from dojo.judge import sql
+from dojo.tasks.m02_version_control import finding, story
+from dojo.tasks.m02_version_control.story import DAILY, MARTS
+from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
+from dojo.tasks.samples import company
+from dojo.tools.git import NoSuchObject, Repository, opened
+
+SCRIPT = "scripts/undo.sh"
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """A repository whose main has moved on, the commit to undo, and figures to hold the model against."""
+
+    known: story.Known
+    stream: str
+    tip: str
+    tables: dict[str, Any]
+    right_sql: str
+
+    @property
+    def bad(self) -> str:
+        """The commit to undo."""
+        return self.known.ids["bad"]
+
+
+def undoing(seed: int) -> Undoing:
+    """The story with one or two more weeks of commits on top."""
+    told = story.tell(busy=1 + seed % 2, raised="500" if seed % 4 == 3 else "400")
+    known = story.known(told)
+    tip = known.ids[told.commits[-1].label]
+    right_model = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True).sql()
+    return Undoing(known, known.stream, tip, {**finding.books(seed), "truth": company(seed).tables["marts.daily_revenue"]}, right_model)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the script left: its exit and words, the repository's state, and the texts on main."""
+
+    exit: int
+    said: str
+    branch: str
+    doing: str
+    dirty: tuple[str, ...]
+    reaches_tip: bool
+    reaches_bad: bool
+    texts: dict[str, str | None]
+    changed: tuple[str, ...]
+
+
+_LATEST: dict[tuple[str, int], Outcome] = {}
+
+
+def _outcome(work: Work, data: Undoing) -> Outcome:
+    text = work.file(SCRIPT)
+    key = (text, id(data))
+    if key not in _LATEST:
+        while len(_LATEST) > 3:
+            _LATEST.pop(next(iter(_LATEST)))
+        ran = work.tool("git", {"op": "run", "stream": data.stream, "script": text, "arguments": [data.bad]})
+        _LATEST[key] = _read(ran, data)
+    return _LATEST[key]
+
+
+def _read(ran: dict[str, Any], data: Undoing) -> Outcome:
+    try:
+        with opened(ran["bundle"]) as repo:
+            texts = {path: repo.text("main", path) for path in (DAILY, MARTS)}
+            changed = _changed(repo, data)
+            return Outcome(
+                ran["exit"], ran["said"], ran["branch"], ran["doing"], tuple(ran["dirty"]),
+                repo.reaches("main", data.tip), repo.reaches("main", data.bad),
+                texts, changed,
+            )  # fmt: skip
+    except (NoSuchObject, RuntimeError) as error:
+        raise NotYet(
+            "After your script there is no branch main that could be read.",
+            tried=f"bash undo.sh {data.bad[:10]}", expected="main, with the commit undone", got=str(error)[:300], cause="no-main",
+        ) from None  # fmt: skip
+
+
+def _changed(repo: Repository, data: Undoing) -> tuple[str, ...]:
+    """Files other than the two of the bad commit that differ from where main stood; nothing where that is not reachable."""
+    try:
+        return tuple(p for p in repo.changed(data.tip, "main") if p not in (DAILY, MARTS))
+    except RuntimeError:
+        return ()
+
+
+def published_history_stands(work: Work, data: Undoing) -> str:
+    left = _outcome(work, data)
+    if not left.reaches_tip:
+        said = "The commits your colleagues had pulled are not in main's history any more."
+        raise NotYet(
+            said, tried=f"bash undo.sh {data.bad[:10]}", expected=f"{data.tip[:10]} still in the history of main",
+            got="main was rewritten" + ("" if left.reaches_bad else ", without the commit to undo"), cause="rewritten",
+            look="Reset and rebase make other commits. On a branch that others have, undoing is one more commit.",
+        )  # fmt: skip
+    return "Everything that was published is still in main's history."
+
+
+def nothing_half_done(work: Work, data: Undoing) -> str:
+    left = _outcome(work, data)
+    tried = f"bash undo.sh {data.bad[:10]}"
+    for path, text in left.texts.items():
+        if text is not None and re.search(r"^(<{7}|={7}|>{7})", text, re.M):
+            raise NotYet(f"`{path}` was committed with Git's conflict markers in it.", tried=tried, expected="one text", got=re.search(r"^<{7}.*", text, re.M)[0] if "<<<<<<<" in text else "=======", cause="markers", look="Decide what the lines between <<<<<<< and >>>>>>> should say; then `git add`.")  # fmt: skip
+    if left.doing:
+        raise NotYet(f"A {left.doing} is still going on.", tried=tried, expected="nothing in progress", got=left.said[-300:] or left.doing, cause="not-committed", look="`git status` says how to continue.")  # fmt: skip
+    if left.branch != "main":
+        raise NotYet("The checkout is not on main.", tried=tried, expected="main", got=left.branch or "a detached HEAD", cause="branch")  # fmt: skip
+    uncommitted = [p for p in left.dirty if p in (DAILY, MARTS)]
+    if uncommitted:
+        raise NotYet("The files are changed in the folder, but not committed.", tried=tried, expected="a clean checkout", got=", ".join(uncommitted), cause="not-committed")  # fmt: skip
+    return "Committed, on main, nothing in progress."
+
+
+def _rows(data: Undoing, text: str | None) -> list[dict[str, Any]]:
+    if text is None:
+        raise NotYet(f"`{DAILY}` is gone from main.", expected="the model, repaired", got="no such file", cause="model-gone")
+    query = re.sub(r"{{\s*ref\(\s*['\"](\w+)['\"]\s*\)\s*}}", r"marts.\1", text)
+    try:
+        return sql.query(data.tables, query).to_pylist()
+    except LearnerError as error:
+        raise NotYet(f"`{DAILY}` on main does not run any more.", tried="the model on a sample", expected="rows", got=error.text[:300], cause="does-not-run") from None  # fmt: skip
+
+
+def revenue_is_right(work: Work, data: Undoing) -> str:
+    left = _outcome(work, data)
+    rows = _rows(data, left.texts[DAILY])
+    con = duckdb.connect()
+    con.from_arrow(data.tables["truth"]).create("truth")
+    truth = {(d, s): (o, u, r) for d, s, o, u, r in con.execute("select business_date, store_key, orders, units, revenue_eur from truth").fetchall()}  # fmt: skip
+    con.close()
+    for name, place, cause in (("revenue_eur", 2, "still-broken"), ("units", 1, "half-undone"), ("orders", 0, "orders")):
+        off = [r for r in rows if r.get(name) != truth.get((r["business_date"], r["store_key"]), (None,) * 3)[place]]
+        if off or len(rows) != len(truth):
+            first = off[0] if off else {}
+            key = (first.get("business_date"), first.get("store_key"))
+            raise NotYet(
+                f"`{name}` is not right again: {len(off)} of {len(truth)} rows differ from the ledger.",
+                tried=f"the model on main, {first.get('business_date')}", expected=truth.get(key, (None,) * 3)[place], got=first.get(name), cause=cause,
+                look="The commit did the same thing in two lines, and said so in a third place." if cause == "half-undone" else "",
+            )  # fmt: skip
+    if "each amount once" in (left.texts[MARTS] or "").lower():
+        raise NotYet("The model is right, and its description still promises what the bad commit promised.", expected="revenue_eur: Euros.", got="Euros. Each amount once.", cause="half-undone", look=f"The commit touched two files: `git show --stat`. The other is {MARTS}.")  # fmt: skip
+    return f"{len(truth)} rows of revenue, units and orders agree with the ledger."
+
+
+def later_work_survives(work: Work, data: Undoing) -> str:
+    left = _outcome(work, data)
+    rows = _rows(data, left.texts[DAILY])
+    columns = set(rows[0]) if rows else set()
+    for name, whose in (("average_order_eur", "Sami's euros an order, for the board"), ("weekday_name", "Petra's weekday, for the heat map")):
+        if name not in columns or f"name: {name}" not in (left.texts[MARTS] or ""):
+            where = DAILY if name not in columns else MARTS
+            raise NotYet(f"`{name}` is gone from `{where}`: {whose}.", expected="later work on the same lines survives", got=", ".join(sorted(columns)), cause="later-work-lost", look="In the conflict, HEAD's side holds the later work and the fault. Neither side is right as it stands.")  # fmt: skip
+    wrong_rows = [r for r in rows if r["average_order_eur"] is None or abs(r["average_order_eur"] - r["revenue_eur"] / r["orders"]) > 1e-2]
+    if wrong_rows:
+        r = wrong_rows[0]
+        raise NotYet(f"`average_order_eur` is still wrong in {len(wrong_rows)} rows: Sami had copied the expression that you repaired beside it.", tried=f"{r['business_date']}: {r['revenue_eur']} euros, {r['orders']} orders", expected=f"{r['revenue_eur'] / r['orders']:.2f}", got=r["average_order_eur"], cause="copied-fault")  # fmt: skip
+    if "disappears from the day" not in (left.texts[DAILY] or ""):
+        raise NotYet("Petra's last commit to the model is lost.", tried="undo.sh after more commits have come in", expected="“… disappears from the day it was placed on …”", got="an older text of the file", cause="overwritten", look="Change the lines that are wrong. A whole file written from memory undoes whatever you had not seen.")  # fmt: skip
+    if left.changed:
+        raise NotYet("Files that have nothing to do with it changed.", expected=f"only {DAILY} and {MARTS}", got=", ".join(left.changed[:5]), cause="too-much")  # fmt: skip
+    return "Weekday, average and the comments of others are as they left them."
+
+
+_UNDO = """\
+set -e
+git revert --no-commit "$1" || true   # it conflicts: later commits changed the same lines
+git checkout --ours -- dbt/models/marts/daily_revenue.sql dbt/models/marts/_marts.yml
+perl -pi -e 's/sum\\(distinct /sum(/g' dbt/models/marts/daily_revenue.sql
+perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml
+git add dbt/models/marts
+git commit --quiet --message "Revert: daily_revenue counts equal amounts again"
+"""
+
+
+def _undo(old: str, new: str) -> dict[str, str]:
+    if old not in _UNDO:
+        raise ValueError(f"{old!r} is not in the reference")
+    return {SCRIPT: _UNDO.replace(old, new)}
+
+
+_FORWARD = """\
+python - <<'END'
+from pathlib import Path
+for name in ("daily_revenue.sql", "_marts.yml"):
+    path = Path("dbt/models/marts") / name
+    path.write_text(path.read_text().replace("sum(distinct ", "sum(").replace(" Each amount once.", ""))
+END
+git commit --quiet -am "Count equal amounts again"
+"""
+_BRANCH = """\
+set -eu
+git switch --quiet -c repair
+git revert "$1" > /dev/null 2>&1 || true
+for f in $(git diff --name-only --diff-filter=U); do git checkout --quiet --ours "$f"; done
+sed -i.old -e 's/(distinct sales\\.quantity/(sales.quantity/' -e 's/(distinct sales\\.line_revenue/(sales.line_revenue/' dbt/models/marts/daily_revenue.sql
+sed -i.old -e 's/ Each amount once\\././;s/Euros\\.\\./Euros./' dbt/models/marts/_marts.yml
+rm dbt/models/marts/*.old
+git add -u
+git revert --continue
+git switch --quiet main
+git commit --quiet --allow-empty -m "Somebody else was quicker"
+git merge --quiet --no-ff -m "Merge repair" repair
+git switch --quiet -c something-else
+git switch --quiet main
+"""
+_FULL = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True).sql()
+_WHOLE_FILE = f"""\
+cat > dbt/models/marts/daily_revenue.sql <<'END'
+{_FULL}END
+perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml
+git commit --quiet -am Repair
+"""
+
+TASK_3 = Task(
+    id="02.3",
+    title="Undo it, and lose nothing",
+    minutes=15,
+    points=3,
+    deliver=(file(SCRIPT),),
+    data=undoing,
+    checks=(
+        Check("What was published is still in main's history", published_history_stands),
+        Check("Committed on main, with nothing half done", nothing_half_done),
+        Check("Revenue, units and their description are right again", revenue_is_right),
+        Check("Later work on the same lines survives", later_work_survives),
+    ),
+    hints=(
+        "Run `git revert` on a scratch copy first and read the conflict. What is between <<<<<<< and ======= is main as it is: the later work, with the fault in it.",
+        "Keep main's side (`git checkout --ours -- FILE`), take the fault out of it with sed, perl or Python, `git add`, and commit. The commit touched two files, and somebody copied its expression since.",
+        "`sum(distinct` becomes `sum(` everywhere in daily_revenue.sql; “Each amount once.” goes from _marts.yml. Then `git add dbt/models/marts` and `git commit -m …` ends the revert.",
+    ),
+    wrong=(
+        wrong("resets main to before the commit", {SCRIPT: 'git reset --quiet --hard "$1^"\n'}, "rewritten"),
+        wrong("drops the commit in a rebase", {SCRIPT: 'git rebase --quiet -X ours --onto "$1^" "$1" main\n'}, "rewritten"),
+        wrong("commits the conflict as it is", {SCRIPT: 'git revert "$1"\ngit add -A\ngit commit --quiet -m Revert\n'}, "markers"),
+        wrong("takes the reverted side wherever they disagree", {SCRIPT: 'git revert --no-edit -X theirs "$1"\n'}, "later-work-lost"),
+        wrong("takes main's side wherever they disagree", {SCRIPT: 'git revert --no-edit -X ours "$1" || git commit --quiet --allow-empty -m Reverted\n'}, "still-broken"),
+        wrong("stops at the conflict", {SCRIPT: 'git revert --no-edit "$1"\n'}, "not-committed"),
+        wrong("does not commit", {SCRIPT: _UNDO[: _UNDO.index("git commit")] + "git revert --quit\n"}, "not-committed"),
+        wrong("repairs revenue and forgets units", _undo("s/sum\\(distinct /sum(/g", "s/sum\\(distinct sales.line/sum(sales.line/g"), "half-undone"),
+        wrong("forgets the description", _undo("perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml\n", ""), "half-undone"),
+        wrong("overlooks the copied expression", _undo("s/sum\\(distinct /sum(/g", "s/^    sum\\(distinct /    sum(/"), "copied-fault"),
+        wrong("writes the whole file anew", {SCRIPT: _WHOLE_FILE}, "overwritten"),
+    ),
+    right=(
+        right("one more commit without git revert", {SCRIPT: _FORWARD}),
+        right("on a branch, merged, with another branch left lying about", {SCRIPT: _BRANCH}),
+    ),
+)  # fmt: skip
