@@ -170,7 +170,12 @@ def test_a_repository_without_its_files_is_read_from_its_last_commit(folder: Fol
 def test_one_file(folder: Folder) -> None:
     found = audit.audit(folder(BAD) / "main.tf")
     assert "sec.full-access" in {one.rule for one in found.findings}
-    assert not {"vc.no-owners", "vc.no-hooks"} & {one.rule for one in found.findings}
+    assert all(one.file == "main.tf" for one in found.findings)
+
+
+def test_a_picture_is_nothing_to_audit(folder: Folder) -> None:
+    with pytest.raises(audit.NothingToAudit, match="not a text"):
+        audit.audit(folder({"a.png": b"\x89PNG" + bytes(100)}) / "a.png")
 
 
 def test_a_workflow_alone_is_known_for_one(folder: Folder) -> None:

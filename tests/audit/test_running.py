@@ -149,7 +149,6 @@ DOCUMENTS = [
     ("alarm", "main.tf", 'resource "aws_cloudwatch_metric_alarm" "late" {\n  alarm_actions = [a]\n}\n', {"obs.alerts"}, set()),
     ("alarm that calls nobody", "main.tf", 'resource "aws_cloudwatch_metric_alarm" "late" {\n}\n', set(), {"obs.alerts"}),
     ("clicked together", "docs/platform.md", "# Platform\n\nThe bucket was created by hand in the AWS console by Jonas.\n", {"iac.by-hand"}, set()),
-    ("instructions to click", "docs/setup.md", "1. Open S3, click Create and name the bucket shop-raw.\n", {"iac.by-hand"}, set()),
     ("never by hand", "docs/platform.md", "Buckets are never created by hand in the console.\n", set(), {"iac.by-hand"}),
     ("clicks elsewhere", "docs/pr.md", "Click Merge when the checks are green.\n", set(), {"iac.by-hand"}),
     ("people are told", ".github/workflows/a.yml", "on: push\njobs:\n  a:\n    steps:\n      - if: failure()\n        uses: slackapi/slack-github-action@v1\n", {"obs.notify"}, set()),

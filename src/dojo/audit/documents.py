@@ -94,31 +94,30 @@ def _document(seen: Seen, path: str, text: str) -> None:
             seen.add("obs.slo", path, line, "An objective with a number is written down", "likely")
 
 
-_CLICKS = re.compile(
-    r"(?=.*\b(bucket|cluster|instance|database|warehouse|queue|topic|security group|vpc|iam|role|virtual machine|\bvm\b|server|cron job|stream|lambda)s?\b)"
-    r".*(\bclick(ed|s)?\b|\b(in|through|from|via) the (\w+ )?console\b|\b(created?|made|set up|configured|built) (it |them )?(by hand|manually)\b|\bby hand in the\b)",
+_CLOUD = r"(?=.*\b(bucket|cluster|instance|database|warehouse|queue|topic|security group|vpc|iam|role|virtual machine|vm|server|stream|lambda)s?\b)"
+_CLICKED = re.compile(
+    _CLOUD
+    + r".*\b(was|were|is|are|been|be|we|i|he|she|[A-Z][a-z]+)\s+(\w+\s+)?(creat\w+|made|make|set up|configured?|built|click\w*|changed?)\b.*\b(by hand|manually|in the (\w+ )?console|together)\b",
     re.IGNORECASE,
 )
+_CLICK = re.compile(_CLOUD + r".*(\bclick(ed|s)?\b|\b(in|through|from|via) the (\w+ )?console\b)", re.IGNORECASE)
+_DENIED = re.compile(r"\b(never|not|no longer|instead of|rather than|don't|nothing|without|avoid|can be)\b", re.IGNORECASE)
 
 
 def _clicked(seen: Seen, path: str, text: str) -> None:
-    """Instructions to click infrastructure together, or the confession that it was."""
+    """The confession that infrastructure was clicked together, or the instruction to do so."""
     code = False
+    platform = re.search(
+        r"platform|infra|set-?up|deploy|environment|handover|runbook|(^|/)(readme|notes?)\b", path, re.IGNORECASE
+    )
     for line, row in enumerate(text.split("\n"), 1):
         code ^= row.lstrip().startswith("```")
-        if (
-            not code
-            and len(row) < 600
-            and _CLICKS.match(row)
-            and not re.search(r"\b(never|not|no longer|instead of|rather than|don't|nothing|without)\b", row, re.IGNORECASE)
-        ):
-            seen.add(
-                "iac.by-hand",
-                path,
-                line,
-                f"Infrastructure is made by hand: {row.strip(' -*#>')[:80]}",
-                "possible" if seen.has("iac.resources") else "likely",
-            )
+        if code or len(row) > 600 or _DENIED.search(row):
+            continue
+        confessed = _CLICKED.match(row)
+        if confessed or (platform and _CLICK.match(row)):
+            sure = "likely" if confessed and not seen.has("iac.resources") else "possible"
+            seen.add("iac.by-hand", path, line, f"Infrastructure is made by hand: {row.strip(' -*#>')[:80]}", sure)
             return
 
 

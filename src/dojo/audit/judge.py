@@ -75,6 +75,8 @@ def _late(seen: Seen, blocking: set[tuple[str, str]]) -> None:
 
 
 def _missing(tree: Tree, seen: Seen) -> None:
+    if tree.kind == "file":
+        return
     if not seen.systems:
         if not seen.has("ci.broken"):
             seen.add("ci.none", ".", 1, "There is no CI configuration")
@@ -114,6 +116,8 @@ _MISSING = (
 
 def what_is_missing(tree: Tree, seen: Seen) -> None:
     """Gaps that only the whole can show."""
+    if tree.kind == "file":
+        return
     for rule, cures, what in _MISSING:
         if not seen.has(*cures):
             seen.add(rule, ".", 1, what, "likely")

@@ -179,7 +179,10 @@ def plant(path: str | Path) -> Tree:
         size = root.stat().st_size
         if not size:
             raise NothingToAudit(f"{name} is an empty file. Give a repository, a folder or a file with something in it.")
-        return Tree(name, root, "file", {name: Entry(name, size)})
+        alone = Tree(name, root, "file", {name: Entry(name, size)})
+        if alone.text(name) is None:
+            raise NothingToAudit(f"{name} is not a text that can be read. Give a repository, a folder or a text file.")
+        return alone
     if not stat.S_ISDIR(mode):
         raise NothingToAudit(f"{name} is neither a folder nor a file. Give a repository or a folder.")
     if (root / ".git").exists():

@@ -47,13 +47,8 @@ def read(tree: Tree, seen: Seen) -> None:
 def _history(tree: Tree, seen: Seen) -> None:
     git = tree.git
     if git is None:
-        seen.add(
-            "vc.no-git",
-            ".",
-            1,
-            "This folder is not a Git repository" if tree.kind == "folder" else "A single file has no history here",
-            "certain" if tree.kind == "folder" else "possible",
-        )
+        if tree.kind == "folder":
+            seen.add("vc.no-git", ".", 1, "This folder is not a Git repository")
         return
     commits = git.commits
     authors = {one.author.lower() for one in commits if "[bot]" not in one.author}
