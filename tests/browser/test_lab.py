@@ -58,7 +58,10 @@ def server(tmp_path_factory):
     port = lab.free_port(18888)
     command = [f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)]
     folders = {"DOJO_HOME": str(root / "work"), "DOJO_CHECKPOINTS": str(COURSE / "work" / ".checkpoints")}
-    process = subprocess.Popen(command, env={**lab.environment(TOKEN), **folders}, cwd=root, stderr=subprocess.DEVNULL)
+    folders["DOJO_TOOLS"] = str(COURSE / "work" / ".tools")
+    process = subprocess.Popen(
+        command, env={**lab.environment(TOKEN), **folders}, cwd=root, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     del os.environ["JUPYTER_CONFIG_PATH"]
     try:
         wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2).status == 200, 60)
@@ -117,12 +120,12 @@ def picture(page, name):
 def test_a_lesson_runs_top_to_bottom(open_notebook, path):
     page = open_notebook(f"notebooks/{path}")
     page.evaluate(RUN_ALL)
-    wait_for(lambda: all(cell["count"] for cell in page.evaluate(STATE)), 120)
+    wait_for(lambda: all(cell["count"] for cell in page.evaluate(STATE)), 300)
     assert not any(cell["error"] for cell in page.evaluate(STATE))
-    picture(page, f"lesson-{path[:2]}-end")
+    picture(page, f"lesson-{path.split('-')[0]}-end")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.content.scrollToItem(0)")
     page.wait_for_timeout(500)
-    picture(page, f"lesson-{path[:2]}-top")
+    picture(page, f"lesson-{path.split('-')[0]}-top")
 
 
 def test_a_task_done_wrong_names_the_cause_and_done_right_moves_progress(open_notebook):
