@@ -217,3 +217,20 @@ def test_asserting_true_after_work_is_like_asserting_nothing(seen: Callable[...,
 )
 def test_production_changed_by_hand(seen: Callable[..., Seen], path: str, text: str, told: bool) -> None:
     assert seen(dbt.read, {path: text}).has("env.by-hand") is told
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("grant all privileges on schema marts to public;", "sec.broad-access"),
+        ("grant role accountadmin to user loader;", "sec.full-access"),
+        ("grant all privileges on *.* to 'etl'@'%';", "sec.full-access"),
+        ("create role loader with login superuser;", "sec.full-access"),
+        ("create role loader with login nosuperuser;", ""),
+        ("grant select on marts.fact_sales to role reporter;", ""),
+        ("-- grant role accountadmin to user loader;\ngrant usage on schema marts to role reporter;", ""),
+    ],
+)
+def test_grants(seen: Callable[..., Seen], text: str, rule: str) -> None:
+    found = {one.rule for one in seen(dbt.read, {"setup/grants.sql": text}).findings if one.rule.startswith("sec.")}
+    assert found == ({rule} if rule else set())

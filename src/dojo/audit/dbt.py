@@ -59,6 +59,7 @@ def read(tree: Tree, seen: Seen) -> None:
         _packages(tree, seen, path)
     _cousins(tree, seen)
     _by_hand(tree, seen)
+    _grants(tree, seen)
 
 
 def _loaded(tree: Tree, seen: Seen, path: str) -> Any:
@@ -448,6 +449,30 @@ def _by_hand(tree: Tree, seen: Seen) -> None:
         on_production = re.search(r"\b(?:prod|production|live)(?:_\w+)?\.\w", code, re.IGNORECASE)
         if _HANDMADE.search(path) or on_production:
             seen.add("env.by-hand", path, line, "Changes production by hand", "likely")
+
+
+_TO_ALL = re.compile(r"\bgrant\s+(?:all(?:\s+privileges)?|ownership)\b[^;]*?\bto\s+(?:role\s+)?\"?public\b", re.IGNORECASE)
+_OF_ALL = re.compile(
+    r"\bgrant\s+role\s+\"?(?:accountadmin|sysadmin|securityadmin)\"?\s+to\s+(?:user|role)\s+(?!\"?(?:sysadmin|accountadmin|securityadmin))\w"
+    r"|\bgrant\s+all(?:\s+privileges)?\s+on\s+(?:account|\*\.\*)|\b(?:alter|create)\s+(?:user|role)\s+[^;]*?\b(?<!no)superuser\b",
+    re.IGNORECASE,
+)
+
+
+def _grants(tree: Tree, seen: Seen) -> None:
+    """Rights that are handed out in SQL."""
+    for path in tree.ending(".sql"):
+        text = tree.text(path) or ""
+        if "grant" not in text.lower() and "superuser" not in text.lower():
+            continue
+        code = sql.without_comments(text)
+        for pattern, rule, what in (
+            (_OF_ALL, "sec.full-access", "Hands out every right"),
+            (_TO_ALL, "sec.broad-access", "Gives every right to everybody"),
+        ):
+            if hit := pattern.search(code):
+                shown = re.sub(r"\s+", " ", hit[0])[:70]
+                seen.add(rule, path, code.count("\n", 0, hit.start()) + 1, f"{what}: {shown}", "likely")
 
 
 def _cousins(tree: Tree, seen: Seen) -> None:
