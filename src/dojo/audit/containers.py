@@ -41,7 +41,7 @@ def read(tree: Tree, seen: Seen) -> None:
     for path in tree.ending(".yml", ".yaml"):
         name = path.rsplit("/", 1)[-1].lower()
         text = tree.text(path) or ""
-        compose = re.fullmatch(r"(docker-)?compose[\w.-]*\.ya?ml", name)
+        compose = is_stack(name, text)
         if not compose and not ("apiVersion" in text and "kind" in text):
             continue
         try:
@@ -57,6 +57,16 @@ def read(tree: Tree, seen: Seen) -> None:
                 _object(seen, path, document)
     if charts := tree.named("chart.yaml"):
         seen.add("box.cluster", charts[0], 1, "A Helm chart says how it runs")
+
+
+def is_stack(name: str, text: str) -> bool:
+    """Whether a file is a Compose file, by its name or by what it holds."""
+    named = re.fullmatch(r"(docker-)?compose[\w.-]*\.ya?ml", name) is not None
+    return named or (
+        re.search(r"^services:\s*$", text, re.MULTILINE) is not None
+        and re.search(r"^ {2,8}(image|build):", text, re.MULTILINE) is not None
+        and "apiVersion" not in text
+    )
 
 
 def instructions(text: str) -> list[Instruction]:

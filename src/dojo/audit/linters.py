@@ -152,7 +152,7 @@ def dockerfiles(tree: Tree) -> list[str]:
     return [
         path
         for path in tree.paths
-        if re.fullmatch(r"(.*\.)?(docker|container)file([.-][\w.-]+)?", path.rsplit("/", 1)[-1].lower())
+        if re.fullmatch(r"(.*\.)?(docker|container)file([._-][\w.-]+)?", path.rsplit("/", 1)[-1].lower())
         and not path.lower().endswith((".dockerignore", ".md"))
     ]
 

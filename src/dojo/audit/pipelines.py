@@ -467,11 +467,11 @@ def script(tree: Tree, seen: Seen, path: str, text: str) -> None:
 
 
 _READERS = (
-    (r"(.*/)?\.gitlab-ci\.ya?ml", _gitlab),
+    (r"(.*/)?[\w.-]*gitlab-ci[\w.-]*\.ya?ml", _gitlab),
     (r"(.*/)?azure-pipelines?[^/]*\.ya?ml|\.azure-?(devops|pipelines)/[^/]+\.ya?ml|\.pipelines/[^/]+\.ya?ml", _azure),
-    (r"\.circleci/config\.ya?ml", _circle),
-    (r"\.travis\.ya?ml", _travis),
-    (r"bitbucket-pipelines\.ya?ml", _bitbucket),
+    (r"(.*/)?\.circleci/config\.ya?ml", _circle),
+    (r"(.*/)?\.travis\.ya?ml", _travis),
+    (r"(.*/)?bitbucket-pipelines\.ya?ml", _bitbucket),
     (r"(.*/)?buildspec[^/]*\.ya?ml", _codebuild),
     (r"(.*/)?cloudbuild[^/]*\.ya?ml", _cloudbuild),
     (r"\.ci/[\w-]+(\.sh)?", script),

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from dojo.audit import pythonruns, yamllines
+from dojo.audit.containers import is_stack
 from dojo.audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
 from dojo.audit.found import Seen
 from dojo.audit.pythonruns import constant, dotted
@@ -297,7 +298,7 @@ def _shown(value: str) -> str:
 def _throw_away(path: str, text: str) -> frozenset[str] | None:
     """The passwords of service containers in a file; `*` where the whole file describes a local stack. None elsewhere."""
     name = path.rsplit("/", 1)[-1].lower()
-    compose = re.fullmatch(r"(docker-)?compose[\w.-]*\.ya?ml", name)
+    compose = name.endswith((".yml", ".yaml")) and is_stack(name, text)
     if compose:
         return frozenset() if re.search(r"prod|live|deploy|staging", name) else frozenset("*")
     if not (

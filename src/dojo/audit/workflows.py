@@ -49,7 +49,7 @@ def files(tree: Tree) -> list[str]:
         return inside
     nested = [path for path in tree.ending(".yml", ".yaml") if "/.github/workflows/" in path]
     return nested or [
-        path for path in tree.ending(".yml", ".yaml") if len(tree.entries) < 60 and _looks_like_one(tree.text(path) or "")
+        path for path in tree.ending(".yml", ".yaml") if len(tree.entries) < 5_000 and _looks_like_one(tree.text(path) or "")
     ]
 
 
