@@ -204,6 +204,20 @@ class Morning:
         return "\n".join([*lines, "published" if self.published else "nothing published"])
 
 
+@contextlib.contextmanager
+def _explained_locks(env: str) -> Iterator[None]:
+    """Turns DuckDB's words about a locked file into what to do. WorkspaceError."""
+    try:
+        yield
+    except Exception as error:
+        if "lock" in str(error).lower() and "IOException" in type(error).__name__:
+            raise WorkspaceError(
+                f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
+                "Close it and run the cell again; nothing was changed."
+            ) from None
+        raise
+
+
 class Shop:
     """ShopFlow as the learner holds it: its folder, its warehouse, its repository, its clock."""
 
@@ -235,22 +249,16 @@ class Shop:
         """Rows of a query on the warehouse of one environment. The connection is closed again at once."""
         from shopflow.platform import Platform
 
-        try:
+        with _explained_locks(env):
             return Rows(Platform(self.path, env).sql(query))
-        except Exception as error:
-            if "lock" in str(error).lower() and "IOException" in type(error).__name__:
-                raise WorkspaceError(
-                    f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
-                    "Close it and run the cell again; nothing was changed."
-                ) from None
-            raise
 
     def run(self, day=None, env: str = "dev") -> Morning:
         """Runs shopflow_daily for one morning (default: today) in one environment and shows what each step did."""
         from shopflow.daily import run_day
         from shopflow.platform import Platform
 
-        return Morning(run_day(Platform(self.path, env), day or self.today))
+        with _explained_locks(env):
+            return Morning(run_day(Platform(self.path, env), day or self.today))
 
     def dbt(self, *args: str, env: str = "dev"):
         """One dbt command on the workspace's project, for example shop.dbt("build", "--select", "fact_sales")."""

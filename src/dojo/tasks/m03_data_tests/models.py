@@ -322,6 +322,7 @@ TASK_4 = Task(
         "rows[2].updated_at": "a declined payment has one time",
         "line 7": "another second of the same day",
         "line 8: 10": "another hour of the same day",
+        "line 8: 00": "another minute of the same day",
         "line 9": "what was declined does not matter",
         ".description": "a description is for people",
     },
