@@ -380,3 +380,12 @@ def test_commented_out_checks_are_told_and_prose_is_not(seen: Callable[..., Seen
     assert not seen(judge.integration, {CI: workflow(prose)}).has("ci.commented-out")
     beside = "# - run: dbt build --full-refresh\n- run: dbt build"
     assert not seen(judge.integration, {CI: workflow(beside)}).has("ci.commented-out")
+
+
+def test_a_masked_check_is_told_where_it_stands(seen: Callable[..., Seen]) -> None:
+    text = workflow("- run: |\n    echo\n    dbt build", job="continue-on-error: true\n")
+    (found,) = [one for one in seen(judge.integration, {CI: text}).findings if one.rule == "ci.masked"]
+    assert text.split("\n")[found.line - 1].strip() == "dbt build"
+    made = {CI: workflow("- run: make test"), "Makefile": "test:\n\techo\n\t-dbt build\n"}
+    (found,) = [one for one in seen(judge.integration, made).findings if one.rule == "ci.masked"]
+    assert (found.file, found.line) == ("Makefile", 3)

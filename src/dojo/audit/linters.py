@@ -173,6 +173,7 @@ def _actionlint(seen: Seen, text: str, names: dict[str, str]) -> None:
             not path
             or "does not exist" in message
             or "could not read" in message
+            or "deprecated" in message
             or kind in ("runner-label", "credentials", "shellcheck")
         ):
             continue

@@ -411,7 +411,15 @@ def _run(tree: Tree, script: Any, name: str, settings: _Settings) -> list[Execut
             run.line = line
     skip = frozenset(dict(settings.env).get("SKIP", "").split(","))
     place = Place(settings.file, settings.folder, settings.via, in_ci=True, skip=skip)
-    return [outer_mask(one, settings.mask, settings.sure, settings.file, line) for one in expand(tree, runs, place)]
+    return [
+        outer_mask(one, settings.mask, settings.sure, settings.file, _line_here(one, settings.file, line))
+        for one in expand(tree, runs, place)
+    ]
+
+
+def _line_here(one: Executed, file: str, line: int) -> int:
+    """The check's own line where it stands in this file, else the line of the step that leads to it."""
+    return one.line if one.file == file else line
 
 
 def _uses(tree: Tree, step: Any, settings: _Settings) -> list[Executed]:
