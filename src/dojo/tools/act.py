@@ -65,11 +65,13 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
         if problem:
             return [_not_run(pr, problem) for pr in request["pull_requests"]]
         base = _base(room, request)
+
+        def one(item: tuple[int, dict[str, Any]]) -> None:
+            kept[item[0]] = _run(room, base, request, item[1])
+            _keep(request, item[1], kept[item[0]])
+
         with ThreadPoolExecutor(2) as pool:
-            made = list(pool.map(lambda item: _run(room, base, request, item[1]), missing))
-        for (number, pr), result in zip(missing, made, strict=True):
-            kept[number] = result
-            _keep(request, pr, result)
+            list(pool.map(one, missing))
     return [kept[n] for n in range(len(request["pull_requests"]))]
 
 
@@ -342,12 +344,12 @@ def _not_run(pr: dict[str, Any], why: str) -> dict[str, Any]:
 
 
 def _store() -> Path | None:
-    """Where results are kept between processes: the learner's folder, where it can be written; nothing when graded."""
+    """Where results are kept between processes: beside the starting states; nothing is kept or believed when graded."""
     if _HERE.get("loaded") not in (None, os.getpid()):
         return None
-    from dojo.places import home
+    from dojo.workspace import checkpoints
 
-    folder = home() / ".runs"
+    folder = checkpoints() / "runs"
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         return folder

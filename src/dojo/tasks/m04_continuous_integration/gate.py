@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
-from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, pull_requests, request
+from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, request
 from dojo.tasks.model import NotYet
 
 _TRIED: WeakKeyDictionary = WeakKeyDictionary()
@@ -39,16 +39,16 @@ class Tried:
         return self.result is not None and self.result["colour"] == self.pull.colour
 
 
-def tried(work: Work, path: str, seed: int) -> list[Tried]:
-    """The workflow on all pull requests of a data set, each once for one piece of work.
+def tried(work: Work, path: str, pulls: tuple[PullRequest, ...]) -> list[Tried]:
+    """The workflow on some pull requests, each once for one piece of work.
 
     The good change goes first: where it does not get through, nothing is learnt from the others. A graded workflow is
     also done with at its first surprise; a learner sees them all.
     """
     known = _TRIED.setdefault(work, {})
-    if (path, seed) not in known:
-        known[path, seed] = _try(work, work.file(path), pull_requests(seed))
-    return known[path, seed]
+    if (path, pulls) not in known:
+        known[path, pulls] = _try(work, work.file(path), pulls)
+    return known[path, pulls]
 
 
 def _try(work: Work, text: str, pulls: tuple[PullRequest, ...]) -> list[Tried]:

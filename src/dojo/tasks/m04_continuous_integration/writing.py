@@ -5,33 +5,35 @@ from __future__ import annotations
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m04_continuous_integration import gate
-from dojo.tasks.m04_continuous_integration.pull_requests import pull_requests
+from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests
 from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 CI, GATE = "repo/.github/workflows/ci.yml", "repo/.github/workflows/gate.yml"
 
 
-def _colours(seed: int) -> list[tuple[str, str]]:
-    return [(p.title, p.colour) for p in pull_requests(seed)]
-
-
-def _checks(path: str) -> tuple[Check, ...]:
+def _checks(path: str, kinds: tuple[str, ...]) -> tuple[Check, ...]:
     def framed(work: Work, seed: int) -> str:
         return gate.framed(work, path)
 
+    def rows(work: Work, seed: int) -> list[gate.Tried]:
+        return gate.tried(work, path, pull_requests(seed, kinds))
+
     def good(work: Work, seed: int) -> str:
-        return gate.lets_good_through(gate.tried(work, path, seed), work.file(path))
+        return gate.lets_good_through(rows(work, seed), work.file(path))
 
     def bad(work: Work, seed: int) -> str:
-        return gate.stops_bad(gate.tried(work, path, seed), work.file(path))
+        return gate.stops_bad(rows(work, seed), work.file(path))
 
     def kept(work: Work, seed: int) -> str:
-        return gate.keeps_artefacts(gate.tried(work, path, seed))
+        return gate.keeps_artefacts(rows(work, seed))
+
+    def colours(seed: int) -> list[tuple[str, str]]:
+        return [(p.title, p.colour) for p in pull_requests(seed, kinds)]
 
     return (
         Check("starts on every pull request, with a reader's token and a time limit", framed),
         Check("lets good changes through", good),
-        Check("stops every bad change", bad, expected=_colours),
+        Check("stops every bad change", bad, expected=colours),
         Check("keeps what dbt wrote, also when it is red", kept),
     )
 
@@ -160,7 +162,7 @@ WRITE = Task(
     points=5,
     deliver=(file(CI),),
     data=lambda seed: seed,
-    checks=_checks(CI),
+    checks=_checks(CI, ORDER),
     hints=HINTS,
     seconds=150.0,
     wrong=(
@@ -204,7 +206,7 @@ REPAIR = Task(
     points=4,
     deliver=(file(GATE),),
     data=lambda seed: seed,
-    checks=(*_checks(GATE), Check("keeps what was good about the old gate", keeps_the_good)),
+    checks=(*_checks(GATE, FEWER), Check("keeps what was good about the old gate", keeps_the_good)),
     hints=(
         "Read `legacy.yml` step by step and ask of each: what exit status does it end with when it finds something?",
         "Seven masks: `if: false`, `--exit-zero`, a formatter without `--check`, `continue-on-error`, `--collect-only`, `--empty` with a selector that matches nothing, `|| true`. And the upload does not run when it is needed.",
