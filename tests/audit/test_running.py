@@ -89,6 +89,10 @@ DAGS = [
     ("dagster", "from dagster import asset, ScheduleDefinition, RetryPolicy\n@asset(retry_policy=RetryPolicy(max_retries=2))\ndef orders(raw): ...\nScheduleDefinition(job=j, cron_schedule='0 5 * * *')\n", {"run.workflow", "run.schedule", "run.retries", "run.dependencies"}, set()),
     ("prefect", "from prefect import flow, task\n@task(retries=2, timeout_seconds=60)\ndef a(): ...\n@flow\ndef daily():\n    a()\n", {"run.workflow", "run.retries", "run.timeout"}, {"run.schedule"}),
     ("merge", AIRFLOW + "DAG('a')\ndef load():\n    con.execute('merge into t using s on t.id = s.id when matched then update set x = 1')\n", {"run.idempotent"}, set()),
+    ("check that cannot fail its task", AIRFLOW + "DAG('a')\nBashOperator(task_id='t', bash_command=f'cd {HERE} && dbt test || true')\n", {"run.swallowed"}, set()),
+    ("check that only talks", AIRFLOW + "DAG('a')\nBashOperator(task_id='t', bash_command=\"dbt test || echo 'failed'\")\n", {"run.swallowed"}, set()),
+    ("check that fails its task", AIRFLOW + "DAG('a')\nBashOperator(task_id='t', bash_command='source venv/bin/activate && dbt test || exit 1')\n", set(), {"run.swallowed"}),
+    ("harmless mask beside it", AIRFLOW + "DAG('a')\nBashOperator(task_id='t', bash_command='rm -rf target || true; dbt test')\n", set(), {"run.swallowed"}),
     ("no workflow", "import pandas\nretries = 3\n", set(), {"run.workflow", "run.retries"}),
     ("broken", "from airflow import DAG\nwith DAG('a')\n    x\n", {"run.broken"}, set()),
 ]  # fmt: skip
@@ -190,3 +194,18 @@ def test_version_control(
     found = {one.rule for one in seen(versioning.read, files).findings}
     assert wanted <= found
     assert not unwanted & found
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("#!/bin/bash\nset -euo pipefail\ncd dbt\ndbt deps || true\ndbt run\ndbt test || true\n", True),
+        (
+            "#!/bin/bash\nhandle_error() { echo $1; exit 1; }\ndbt run || handle_error run\ndbt test || handle_error test\necho done\n",
+            False,
+        ),
+        ("#!/bin/sh\nset -e\ndbt test || exit 1\ndbt docs generate || true\n", False),
+    ],
+)
+def test_scripts_of_the_daily_run(seen: Callable[..., Seen], text: str, told: bool) -> None:
+    assert seen(dags.read, {"run_daily.sh": text}).has("run.swallowed") is told

@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from dojo.audit import pythonruns, yamllines
+from dojo.audit import checks, pythonruns, shell, yamllines
 from dojo.audit.found import Seen
 from dojo.audit.pythonruns import constant, dotted, keyword
 from dojo.audit.tree import Tree
@@ -89,6 +89,7 @@ def read(tree: Tree, seen: Seen) -> None:
         if any(name in text for name in _LIBRARIES) or re.search(r"^RETRIES\b", text, re.MULTILINE):
             _file(seen, path, text)
     _elsewhere(tree, seen)
+    _scripts(tree, seen)
     _notice_gaps(seen)
 
 
@@ -239,6 +240,7 @@ def _setting(facts: _Facts, name: str, value: ast.AST) -> None:
 def _troubles(seen: Seen, path: str, module: ast.Module, used: set[str], text: str) -> None:
     for node in ast.walk(module):
         if isinstance(node, ast.Call):
+            _bash(seen, path, node)
             for one in node.keywords:
                 _moving(seen, path, one.arg, one.value)
                 if one.arg == "trigger_rule" and str(
@@ -263,6 +265,60 @@ def _troubles(seen: Seen, path: str, module: ast.Module, used: set[str], text: s
             _inserting(seen, path, node)
     if "airflow" in used:
         _import_work(seen, path, module)
+
+
+def _bash(seen: Seen, path: str, node: ast.Call) -> None:
+    """A task that runs a check in a shell which hides its failure: green whatever the data is."""
+    for name in ("bash_command", "command", "commands", "cmds", "arguments"):
+        value = keyword(node, name)
+        for text in _shell_texts(value):
+            for run in shell.runs(text):
+                check = checks.identify(checks.unwrapped(run.words))
+                if check is not None and (run.mask or check.mask):
+                    seen.add(
+                        "run.swallowed",
+                        path,
+                        getattr(value, "lineno", node.lineno),
+                        f"The task's `{run.text[:60]}` cannot fail it: {run.mask or check.mask}",
+                    )
+
+
+def _shell_texts(value: ast.AST | None) -> list[str]:
+    """The scripts in a text, an f-string (what is put in becomes a word), or `["bash", "-c", script]`."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return [value.value]
+    if isinstance(value, ast.JoinedStr):
+        return ["".join(str(part.value) if isinstance(part, ast.Constant) else "placed" for part in value.values)]
+    if isinstance(value, ast.List | ast.Tuple):
+        parts = [text for one in value.elts for text in _shell_texts(one)]
+        return parts[-1:] if any(part in ("-c", "-lc", "-ec") for part in parts) else []
+    return []
+
+
+def _scripts(tree: Tree, seen: Seen) -> None:
+    """Shell scripts of the daily run whose data tests cannot fail them; scripts that CI reaches are judged there."""
+    reached = {run.executed.file for run in seen.checks}
+    for path in tree.ending(".sh"):
+        text = tree.text(path) or ""
+        if (
+            path in reached
+            or ("dbt" not in text
+            and "soda" not in text)
+            or re.search(r"(^|/)(tests?|docs?|examples?|demo)/|demo|example", path)
+        ):
+            continue
+        first = text.split("\n", 1)[0]
+        for run in shell.runs(text, errexit=bool(re.match(r"#!.*\s-\w*e", first))):
+            check = checks.identify(checks.unwrapped(run.words))
+            if check is not None and check.kind == checks.DATA and (run.mask or check.mask):
+                why = run.mask or check.mask or ""
+                seen.add(
+                    "run.swallowed",
+                    path,
+                    run.line,
+                    f"`{run.text[:60]}` cannot fail the run: {why}",
+                    "likely" if why.startswith("`||") else "possible",
+                )
 
 
 def _moving(seen: Seen, path: str, name: object, value: ast.AST) -> None:
