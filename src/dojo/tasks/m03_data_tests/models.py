@@ -344,6 +344,7 @@ def shapes(seed: int) -> Variants:
             _bug("renamed", "`cash_date` is now called `day`: every query of the treasurer breaks.", "moves.cash_date,\n    sum", "moves.cash_date as day,\n    sum"),
             _bug("dropped", "`payments` is gone.", "::decimal(14, 2) as money_out_eur,\n    sum(moves.payments)::bigint as payments", "::decimal(14, 2) as money_out_eur"),
             _bug("null-day", "One row has no `cash_date`; the treasurer's chart ends there.", _END, _END + "union all select null, 0, 0, 0\n"),
+            _bug("null-refunds", "One day has no `money_out_eur`: nobody knows what went back.", _END, _END + "union all select date '2030-01-01', 0, null, 0\n"),
         ),
         (
             Variant("rewritten", REWRITTEN),
@@ -351,6 +352,7 @@ def shapes(seed: int) -> Variants:
             _bug("text", "`payments` became text: 9 is more than 10.", "sum(moves.payments)::bigint", "sum(moves.payments)::varchar"),
             _bug("added", "A column `loaded_by` came along unannounced; whoever reads `select *` by position takes it for another.", "::bigint as payments", "::bigint as payments, 'petra' as loaded_by"),
             _bug("null-money", "One day has no `money_in_eur`: a sum over it says nothing about the gap.", _END, _END + "union all select date '2030-01-01', null, 0, 0\n"),
+            _bug("null-count", "One day has no count of payments.", _END, _END + "union all select date '2030-01-01', 0, 0, null\n"),
         ),
     )  # fmt: skip
     return Variants(second if seed % 4 == 1 else first, _tables(seed))
