@@ -302,8 +302,7 @@ def _scripts(tree: Tree, seen: Seen) -> None:
         text = tree.text(path) or ""
         if (
             path in reached
-            or ("dbt" not in text
-            and "soda" not in text)
+            or ("dbt" not in text and "soda" not in text)
             or re.search(r"(^|/)(tests?|docs?|examples?|demo)/|demo|example", path)
         ):
             continue
