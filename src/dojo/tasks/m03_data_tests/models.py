@@ -451,7 +451,7 @@ models:
     config: {contract: {enforced: true}}
     constraints:
       - {type: not_null, columns: [cash_date]}
-      - {type: check, expression: "money_in_eur is not null and money_out_eur >= 0"}
+      - {type: check, expression: "money_in_eur is not null and money_out_eur is not null and payments is not null"}
     columns:
       - {name: payments, data_type: int8}
       - {name: money_out_eur, data_type: "numeric(14, 2)"}
@@ -484,7 +484,7 @@ TASK_5 = Task(
         wrong("describes and does not enforce", _contract("    config:\n      contract: {enforced: true}\n", ""), "not-enforced"),
         wrong("enforced: false", _contract("enforced: true", "enforced: false"), "not-enforced"),
         wrong("tests for null instead of forbidding it", _contract("constraints: [{type: not_null}]", "data_tests: [not_null]"), "null-day"),
-        wrong("only the date may not be null", {f"repo/dbt/{CONTRACT}": _CONTRACT.replace("decimal(14,2)\n        constraints: [{type: not_null}]", "decimal(14,2)")}, "null-money"),
+        wrong("only the date may not be null", {f"repo/dbt/{CONTRACT}": _CONTRACT.replace("decimal(14,2)\n        constraints: [{type: not_null}]", "decimal(14,2)")}, "null-refunds"),
         wrong("money as double", _contract("decimal(14,2)", "double"), "refuses-the-model"),
         wrong("money without its size", _contract("decimal(14,2)", "decimal"), "refuses-the-model"),
         wrong("leaves a column out", _contract("      - name: payments\n        data_type: bigint\n        constraints: [{type: not_null}]\n", ""), "refuses-the-model"),
