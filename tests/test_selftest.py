@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dojo import selftest, tasks
 
+
 class Opposition:
     """All tasks of one module: a class a module, so that modules are shared out between workers."""
 
