@@ -322,7 +322,8 @@ class _Server:
     def answer(self, message: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:
         """The reply to one message."""
         if message["op"] == "warm":
-            toolbox.warm(message["name"])
+            with contextlib.suppress(Exception):  # a tool that cannot load says so where it is asked
+                toolbox.warm(message["name"])
         elif message["op"] == "open":
             self.task = _Task(message["limits"])
         elif message["op"] == "close":

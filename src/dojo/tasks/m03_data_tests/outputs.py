@@ -44,7 +44,7 @@ def releases(seed: int) -> Releases:
         )
         k = 2 + seed % 4
         harmless = (
-            ("another order of rows, and doubles for decimals", "select * exclude (n) replace (revenue_eur::double + 1e-7 as revenue_eur) from before order by revenue_eur desc"),
+            ("another order of rows, and doubles for decimals", "select * exclude (n) replace (revenue_eur::double + case when n % 2 = 0 then 0.004 else -0.004 end as revenue_eur) from before order by revenue_eur desc"),
             ("a new column", "select * exclude (n), 'EUR' as currency from before"),
         )  # fmt: skip
         real = (
@@ -244,4 +244,8 @@ TASK_8 = Task(
         right("questions one by one", _PYTHON),
         right("pandas", _PANDAS),
     ),
+    spared={
+        "SQL line 1: 2 → 3": "the output before is exact to the cent",
+        "SQL line 2: 2 → 3": "the judge reads cents",
+    },
 )  # fmt: skip
