@@ -219,4 +219,4 @@ def _hooks(request: dict[str, Any]) -> Any:
     return hooks.session(request)
 
 
-_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state}
+_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state, "hooks": _hooks}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dojo.tasks.m02_version_control import finding, owners, rescue, review, story, undoing
+from dojo.tasks.m02_version_control import finding, hooks, owners, rescue, review, story, undoing
 from dojo.tools import git
 from dojo.workspace import SEED
 from shopflow import checkpoint, transform
 
 STEM = "02-version-control"
 TITLE = "Version control: a platform that can be undone"
-USES_DBT = True
-TASKS = (finding.TASK_1, finding.TASK_2, undoing.TASK_3, rescue.TASK_4, review.TASK_6, owners.TASK_7)
+TASKS = (finding.TASK_1, finding.TASK_2, undoing.TASK_3, rescue.TASK_4, hooks.TASK_5, review.TASK_6, owners.TASK_7)
 
 LEDGER = """
 create schema if not exists finance;

@@ -191,6 +191,16 @@ where currency not in ('EUR', 'GBP', 'USD', 'PLN')
 """
 ADDS_UP = "dbt/tests/assert_dashboard_adds_up_to_the_facts.sql"
 ONLY_WARN = "{{ config(severity='warn') }}\n"
+PYPROJECT = """\
+[tool.sqlfluff.core]
+dialect = "duckdb"
+templater = "jinja"
+max_line_length = 125
+
+[tool.sqlfluff.templater.jinja]
+apply_dbt_builtins = true
+load_macros_from_path = "dbt/macros/business_date.sql,dbt/macros/surrogate_key.sql"
+"""
 RUNBOOK = "# When the morning run is late\n\n1. Is there a run at all? `select * from ops.run_log_local`\n"
 
 
@@ -277,6 +287,7 @@ def tell(kind: str = "distinct", place: str = "middle", *, raised: str = "500", 
     if place == "branch":
         broken(32, "branch", "petra/weekday")
     daily_now(33, "Petra", "daily_revenue: name of the weekday, for the heat map", branch="petra/weekday", weekday=True)
+    other(32, "Sami", "One style for SQL", {"pyproject.toml": PYPROJECT})
     other(34, "Jonas", f"A basket is big from {raised} euros", {"config/thresholds.yml": limits(big_basket_eur=raised)}, label="raised", carried="Mara")  # fmt: skip
     other(35, "Mara", "Merge branch 'petra/weekday'", {}, merge="petra/weekday")
     daily_now(37, "Jonas", "daily_revenue: line up the columns", label="unreadable", readable=False)
