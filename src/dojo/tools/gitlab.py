@@ -144,7 +144,7 @@ def _job(name: str, job: dict, pipeline: dict, jobs: dict, stages: list) -> dict
         steps.append({"name": f"{name}, artifacts", "if": when, "uses": UPLOAD, "with": {"name": _id(name), "path": "\n".join(kept["paths"])}})  # fmt: skip
     made: dict[str, Any] = {"runs-on": "ubuntu-latest", "env": _known(_variables(job.get("variables"))), "steps": steps}
     if job.get("allow_failure"):
-        made["continue-on-error"] = True
+        steps[1]["continue-on-error"] = True
     if [n for n in needs if n in jobs]:
         made["needs"] = [_id(n) for n in needs if n in jobs]
     return made

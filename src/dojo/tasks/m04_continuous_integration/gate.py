@@ -276,12 +276,17 @@ def _shortest(code: str) -> str:
     return next((line.strip()[-60:] for line in code.splitlines() if re.search(r"\|\||;|set \+e", line)), "")
 
 
+def _command(arguments: list[str]) -> str:
+    """dbt's command among its arguments: the first that is one."""
+    return next((a for a in arguments if a in ("build", "test", "run", "compile", "snapshot", "seed")), "")
+
+
 def _masked_dbt(name: str, code: str, row: Tried) -> tuple[str, str] | None:
     commands = [c for c in row.result["commands"] if c["arguments"][:1] and set(c["arguments"]) & {"build", "test"}]
     if any("--empty" in c["arguments"] for c in row.result["commands"]):
         return "empty-build", "the tables were built with `--empty`: tests on no rows find nothing."
     tests = [n for c in commands for n in c["nodes"] or [] if n[0].startswith(("test.", "unit_test."))]
-    if not tests and not any("test" in c["arguments"] for c in commands):
+    if not tests and not any(_command(c["arguments"]) == "test" for c in commands):
         return "never-tested", f"“{name}” builds the models and runs no test."
     if not tests:
         return "selects-nothing", f"“{name}” selected no test at all; dbt says so in a warning and exits 0."
