@@ -64,7 +64,12 @@ def make(folder: Path, stream: str) -> None:
 def feed(folder: Path, stream: str) -> None:
     """Adds the commits of a stream to a repository. RuntimeError carries Git's words."""
     done = subprocess.run(
-        ["git", "fast-import", "--quiet"], cwd=folder, env=environment(), input=stream.encode(), capture_output=True, check=False
+        ["git", "fast-import", "--quiet"],
+        cwd=folder,
+        env=environment(),
+        input=stream.encode(),
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"git fast-import failed: {done.stderr.decode(errors='replace')[:400]}")
@@ -87,6 +92,10 @@ def environment() -> dict[str, str]:
 
 
 def _make(request: dict[str, Any]) -> dict[str, Any]:
+    if not os.access(
+        "/etc", os.X_OK
+    ):  # walled in: Git, called by the learner's code, would stop at a configuration it may not read
+        os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
     folder = _room() / "repo"
     make(folder, request["stream"])
     return {"path": str(folder)}

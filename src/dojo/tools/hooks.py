@@ -37,7 +37,9 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
     if importlib.util.find_spec("pre_commit") is None:
         raise NotCheckable("pre-commit is not installed here. `make setup` brings it.")
     if os.name == "nt" or shutil.which("git") is None:
-        raise NotCheckable("Git hooks are tried where there is Git and a Unix shell. Grade in WSL, a container or on another system.")
+        raise NotCheckable(
+            "Git hooks are tried where there is Git and a Unix shell. Grade in WSL, a container or on another system."
+        )
     room = _room()
     folder = Path(tempfile.mkdtemp(prefix="hooks-", dir=room))
     try:

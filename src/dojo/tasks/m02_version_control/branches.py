@@ -100,7 +100,7 @@ models:
         data_tests:
           - not_null: {config: {severity: warn}}
 """
-_GUARD = "when paid or shipped, else 0.\", data_tests: [not_null, not_negative]}"
+_GUARD = 'when paid or shipped, else 0.", data_tests: [not_null, not_negative]}'
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ def add(story: Story) -> None:
     """Adds the branch to review, and one that Petra forgot."""
     story.commit(57, "Petra", "What the delivery partner gets", {"docs/partner.md": AGREED}, label="agreed")
     marts = story.tree[MARTS]
-    weaker = marts.replace(_GUARD, _GUARD.replace("[not_null, not_negative]", "[not_null, {not_negative: {config: {severity: warn}}}]"))
+    weaker = marts.replace(
+        _GUARD, _GUARD.replace("[not_null, not_negative]", "[not_null, {not_negative: {config: {severity: warn}}}]")
+    )
     if weaker == marts:
         raise ValueError("_marts.yml no longer guards line_revenue as it did")
     first = {EXPORT: EXPORT_SQL, "dbt/models/marts/_exports.yml": EXPORTS_YML, MARTS: weaker}

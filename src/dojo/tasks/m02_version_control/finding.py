@@ -15,11 +15,11 @@ from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 from dojo.tasks.samples import company
 from shopflow.history import PEOPLE
 
-GIT = '''\
+GIT = """\
 def git(repo, *arguments):
     import subprocess
     return subprocess.run(["git", *arguments], cwd=repo, capture_output=True, text=True, check=True).stdout
-'''
+"""
 
 
 def made(work: Work, stream: str) -> str:
@@ -51,7 +51,9 @@ class Lines:
 
 def lines(seed: int) -> Lines:
     """A story in which limits were renamed and sorted, an alert came, went and came again, and docs were first."""
-    told = story.tell(*(("distinct", "middle") if seed % 2 else ("weekdays", "late")), raised="500" if seed % 4 == 3 else "400")
+    told = story.tell(
+        *(("distinct", "middle") if seed % 2 else ("weekdays", "late")), raised="500" if seed % 4 == 3 else "400"
+    )
     raised = "500" if seed % 4 == 3 else "400"
     known = story.known(told)
     asked = (
@@ -80,7 +82,10 @@ def lines(seed: int) -> Lines:
 _MISTAKES = {
     "renamed": ("rename", "That commit only gave the file its present name. The line had come earlier, under the old one."),
     "sorted": ("tidied", "That commit only moved lines about. The line itself is older."),
-    "phone": ("first-of-all", "That line was taken out again later. The one that stands there now came back with another commit."),
+    "phone": (
+        "first-of-all",
+        "That line was taken out again later. The one that stands there now came back with another commit.",
+    ),
     "no-phone": ("removal", "That commit took the line out."),
     "announced": ("other-file", "That commit wrote the text into another file."),
 }
@@ -107,8 +112,14 @@ def finds_the_commit(work: Work, data: Lines) -> str:
         _same_commit(data, line, got, tried)
         for key, wanted in line.answer.items():
             if got.get(key) != wanted:
-                cause = "committer" if key == "who" and any(n.startswith(str(got.get(key))) for n in PEOPLE.values()) else f"{key}"
-                said = {"who": "Who wrote a line and who committed it can be two people: Mara applied it, the author answers for it."}
+                cause = (
+                    "committer"
+                    if key == "who" and any(n.startswith(str(got.get(key))) for n in PEOPLE.values())
+                    else f"{key}"
+                )
+                said = {
+                    "who": "Who wrote a line and who committed it can be two people: Mara applied it, the author answers for it."
+                }
                 raise NotYet(said.get(key, f"`{key}` of that commit is another."), tried=tried, expected=wanted, got=got.get(key), cause=cause)  # fmt: skip
     return f"{len(data.all)} lines, each with the commit that brought it or with nobody."
 
@@ -129,7 +140,9 @@ def _same_commit(data: Lines, line: Line, got: dict, tried: str) -> None:
     )  # fmt: skip
 
 
-_WHO = GIT + '''
+_WHO = (
+    GIT
+    + """
 
 def who_brought(repo, path, text):
     from pathlib import Path
@@ -138,7 +151,8 @@ def who_brought(repo, path, text):
         return None
     said = git(repo, "log", "--follow", "-1", f"-S{text}", "--format=%H%x09%an%x09%as%x09%s", "--", path)
     return dict(zip(("commit", "who", "day", "why"), said.strip().split("\\t")))
-'''
+"""
+)
 
 
 def _who(old: str, new: str) -> str:
@@ -147,7 +161,9 @@ def _who(old: str, new: str) -> str:
     return _WHO.replace(old, new)
 
 
-_BLAME = GIT + '''
+_BLAME = (
+    GIT
+    + """
 
 def who_brought(repo, path, text):
     from pathlib import Path
@@ -160,8 +176,11 @@ def who_brought(repo, path, text):
     commit = porcelain.split()[0]
     who, day, why = git(repo, "show", "-s", "--format=%an%n%ad%n%s", "--date=short", commit).splitlines()
     return {"commit": commit, "who": who, "day": day, "why": why}
-'''
-_WALK = GIT + '''
+"""
+)
+_WALK = (
+    GIT
+    + """
 
 def who_brought(repo, path, text):
     def holds(commit, name):
@@ -180,7 +199,8 @@ def who_brought(repo, path, text):
         brought = commit
     found = git(repo, "log", "-1", "--format=%H|%an|%as|%s", brought).strip().split("|", 3)
     return {"commit": found[0], "who": found[1], "day": found[2], "why": found[3]}
-'''
+"""
+)
 
 TASK_1 = Task(
     id="02.1",
@@ -268,7 +288,10 @@ def broken(seed: int) -> Broken:
     full = {"comment": True, "cte": True, "weekday": True, "average": True, "returns": True}
 
     def tree(text: str | None) -> dict[str, str]:
-        files = {"README.md": "# ShopFlow\n", "dbt/models/marts/dim_date.sql": story.template()["dbt/models/marts/dim_date.sql"]}
+        files = {
+            "README.md": "# ShopFlow\n",
+            "dbt/models/marts/dim_date.sql": story.template()["dbt/models/marts/dim_date.sql"],
+        }
         return files if text is None else {**files, DAILY: text}
 
     says = {
@@ -331,11 +354,17 @@ def _not_the_one(hunt: Hunt, got: Any, label: str) -> None:
     wanted = f"{hunt.bad[:10]} “{hunt.messages['bad']}”"
     cause, said = "another", "That commit did not break revenue."
     if label == "unreadable":
-        cause, said = "accuses-the-unreadable", "That commit cannot be run at all, which says nothing about revenue. Skip it."
+        cause, said = (
+            "accuses-the-unreadable",
+            "That commit cannot be run at all, which says nothing about revenue. Skip it.",
+        )
     elif isinstance(got, str) and hunt.bad.startswith(got) and len(got) >= 4:
         cause, said = "short", "Right, and give its full id."
     elif "Merge" in hunt.messages.get(label, ""):
-        cause, said = "the-merge", "That is the merge. It brought the fault to main, but the commit that made it stands on the merged branch."
+        cause, said = (
+            "the-merge",
+            "That is the merge. It brought the fault to main, but the commit that made it stands on the merged branch.",
+        )
     elif got is None:
         cause, said = "nobody", "Your function returned nothing."
     raise NotYet(
@@ -353,7 +382,9 @@ def _left_as_it_was(before: dict[str, Any], after: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
-_HUNT = GIT + '''
+_HUNT = (
+    GIT
+    + '''
 
 def is_good(repo, con):
     import re
@@ -381,6 +412,7 @@ def first_bad(repo, good, bad, con):
     git(repo, "bisect", "reset")
     return said.split()[0]
 '''
+)
 
 
 def _hunt(old: str, new: str) -> str:
@@ -389,7 +421,7 @@ def _hunt(old: str, new: str) -> str:
     return _HUNT.replace(old, new)
 
 
-_ALL_DAYS = '''\
+_ALL_DAYS = """\
 def is_good(repo, con):
     import re, duckdb
     from pathlib import Path
@@ -410,8 +442,12 @@ def is_good(repo, con):
         shown[row["business_date"]] = shown.get(row["business_date"], 0) + row["revenue_eur"]
     booked = dict(con.execute("select business_date, revenue_eur from finance.closed_days").fetchall())
     return all(day in shown and shown[day] == eur for day, eur in booked.items())
-'''
-_BY_HAND = GIT + "\n" + _ALL_DAYS + '''
+"""
+_BY_HAND = (
+    GIT
+    + "\n"
+    + _ALL_DAYS
+    + """
 
 def first_bad(repo, good, bad, con):
     import tempfile
@@ -432,7 +468,8 @@ def first_bad(repo, good, bad, con):
         parents = git(repo, "rev-parse", f"{commit}^@").split()
         if verdict(commit) is False and all(verdict(p) is not False for p in parents):
             return commit
-'''
+"""
+)
 _WORKTREE = _hunt('''    said = git(repo, "bisect", "start", bad, good)
     while "is the first bad commit" not in said:
         said = git(repo, "bisect", {True: "good", False: "bad", None: "skip"}[is_good(repo, con)])

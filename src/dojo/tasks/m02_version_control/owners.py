@@ -68,7 +68,9 @@ def rules(text: str) -> list[tuple[str, frozenset[str]]]:
         if pattern.startswith("!") or "[" in pattern:
             raise Unreadable(f"line {number}: `{pattern}`: CODEOWNERS knows no `!` and no `[…]`; GitHub leaves the line out")
         if bad := [o for o in owners if not re.fullmatch(r"@[\w.-]+(/[\w.-]+)?|[\w.+-]+@[\w.-]+", o)]:
-            raise Unreadable(f"line {number}: `{bad[0]}` is no @user, @organisation/team or address; GitHub leaves the line out")
+            raise Unreadable(
+                f"line {number}: `{bad[0]}` is no @user, @organisation/team or address; GitHub leaves the line out"
+            )
         found.append((pattern, frozenset(owners)))
     return found
 
@@ -102,7 +104,9 @@ def asks_the_right_people(work: Work, data: tuple[Changed, ...]) -> str:
     try:
         found = rules(text)
     except Unreadable as error:
-        raise NotYet("GitHub would leave out a line.", expected="pattern @owner @owner", got=str(error), cause="left-out") from None
+        raise NotYet(
+            "GitHub would leave out a line.", expected="pattern @owner @owner", got=str(error), cause="left-out"
+        ) from None
     for changed in data:
         owners, pattern = owners_of(found, changed.path)
         if owners != changed.owners:

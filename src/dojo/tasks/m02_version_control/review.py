@@ -53,7 +53,9 @@ def _findings(work: Work) -> list[dict[str, Any]]:
         if not isinstance(one.get("line"), int) or isinstance(one.get("line"), bool):
             raise NotYet("`line` is a line's number in the file as the branch leaves it.", expected="a number", got=one.get("line"), cause="form")  # fmt: skip
         if one.get("kind") not in KINDS:
-            raise NotYet(f"`kind` at {where} is not on the list.", expected=", ".join(KINDS), got=one.get("kind"), cause="form")
+            raise NotYet(
+                f"`kind` at {where} is not on the list.", expected=", ".join(KINDS), got=one.get("kind"), cause="form"
+            )
         if not isinstance(one.get("blocks"), bool):
             raise NotYet(f"`blocks` at {where} says whether the branch may be merged with it.", expected="true or false", got=one.get("blocks"), cause="form")  # fmt: skip
         if len(str(one.get("why") or "").split()) < 4:
@@ -127,7 +129,11 @@ def diffs(seed: int) -> Diffs:
     config = [*lines[:20], f"{word}_token: {value}", *lines[20:], *lines[:5], f"api_key: ${{{word.upper()}_KEY}}", "smtp_password: ''", *lines[5:], "password_file: /run/secrets/x"]  # fmt: skip
     model = "-- was: from raw.orders\nselect a.*, b.n\nfrom {{ ref('stg_orders') }} as a\nleft join prod.marts.dim_store as b\n    on a.store_id = b.store_id\n"
     code = f'def load():\n    import os\n    token = os.environ["TOKEN"]\n    secret = "{value}"\n    try:\n        return read(token)\n    except FileNotFoundError:\n        raise\n    except OSError as error:\n        pass\n'
-    first = {"config/main.yml": "\n".join(config) + "\n", f"dbt/models/marts/{word}.sql": model, f"ingestion/{word}.py": code}
+    first = {
+        "config/main.yml": "\n".join(config) + "\n",
+        f"dbt/models/marts/{word}.sql": model,
+        f"ingestion/{word}.py": code,
+    }
     staging = f"with o as (\n    select * from raw.{word}\n),\n\nc as (select * from o)\n\nselect * from c join marts.dim_date using (day)\n"
     second = {
         f"dbt/models/staging/stg_{word}.sql": staging,
@@ -184,7 +190,11 @@ def machine_sees(work: Work, data: Diffs) -> str:
         total += len(expected)
         for path, line, kind in expected:
             if (path, line, kind) not in found:
-                beside = [f for f in found if f[0] == path and f[2] == kind and f[1] not in {e[1] for e in expected if e[0] == path}]
+                beside = [
+                    f
+                    for f in found
+                    if f[0] == path and f[2] == kind and f[1] not in {e[1] for e in expected if e[0] == path}
+                ]
                 cause = "wrong-line" if beside else f"unseen-{kind}"
                 look = "Count in the new file: the hunk's header says where it begins (+start), context and added lines count, removed ones do not." if beside else ""  # fmt: skip
                 raise NotYet(f"`{path}` has {_WHY[kind]}.", tried=_excerpt(diff, path), expected=(path, line, kind), got=beside[0] if beside else "nothing there", cause=cause, look=look)  # fmt: skip
@@ -197,7 +207,11 @@ def _alarm(diff: str, finding: tuple[str, int, str]) -> str:
     """What kind of false alarm a finding is."""
     removed = [line[1:] for line in diff.splitlines() if line.startswith("-") and not line.startswith("---")]
     if finding[2] == "secret":
-        return "reads-removed-lines" if any("old_password" in line for line in removed) and "old" in str(finding) else "harmless-secret"
+        return (
+            "reads-removed-lines"
+            if any("old_password" in line for line in removed) and "old" in str(finding)
+            else "harmless-secret"
+        )
     return f"harmless-{finding[2]}"
 
 
@@ -252,10 +266,12 @@ def _without(kind: str, more: str = "") -> dict[str, str]:
 
 def _also(path: str, text: str, kind: str) -> dict[str, str]:
     line = line_of(branch_files()[path], text)
-    return {FINDINGS: _SEVEN + f"- {{file: {path}, line: {line}, kind: {kind}, blocks: true, why: it looks like the others}}\n"}
+    return {
+        FINDINGS: _SEVEN + f"- {{file: {path}, line: {line}, kind: {kind}, blocks: true, why: it looks like the others}}\n"
+    }
 
 
-_OTHER_WAY = '''\
+_OTHER_WAY = """\
 def review(diff):
     import re
 
@@ -283,7 +299,7 @@ def review(diff):
             if re.match(r"\\s*except\\b", text) and (text.rstrip().endswith(": pass") or after.strip() == "pass"):
                 result.add((name, number, "swallowed-error"))
     return sorted(result)
-'''
+"""
 
 TASK_6 = Task(
     id="02.6",
@@ -321,4 +337,8 @@ TASK_6 = Task(
         right("a function by blocks and look-ahead", {"cell": _OTHER_WAY}),
         right("lines beside, another order, one debatable finding", {FINDINGS: "\n".join(f"- {{file: {f.file}, line: {line_of(branch_files()[f.file], f.text) + (1 if n % 2 else -1)}, kind: {f.kind}, blocks: true, why: this must not be merged as it is}}" for n, f in enumerate(reversed(FAULTS))) + "\n- {file: dbt/models/marts/_exports.yml, line: 5, kind: missing-test, blocks: false, why: order_id could also be unique}\n"}),
     ),
+    spared={
+        **{f"{n} → {n + 1}": "a line beside is near enough" for n in (line_of(branch_files()[f.file], f.text) for f in FAULTS)},
+        "line 6: 0 → 1": "a hunk's header sets the number before any line of it",
+    },
 )  # fmt: skip

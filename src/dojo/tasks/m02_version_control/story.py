@@ -93,7 +93,9 @@ class Story:
         for commit in self.commits:
             author = f"{history.PEOPLE[commit.who]} {commit.stamp}"
             committer = f"{history.PEOPLE[commit.carried or commit.who]} {commit.stamp}"
-            parts.append(f"commit refs/heads/{commit.branch}\nmark :{marks[commit.label]}\nauthor {author}\ncommitter {committer}\n")
+            parts.append(
+                f"commit refs/heads/{commit.branch}\nmark :{marks[commit.label]}\nauthor {author}\ncommitter {committer}\n"
+            )
             parts.append(_data(commit.message + "\n"))
             before = trees[commit.parents[0]] if commit.parents else {}
             for word, parent in zip(("from", "merge"), commit.parents, strict=False):
@@ -129,7 +131,9 @@ class Daily:
         distinct = "distinct " if self.wrong == "distinct" else ""
         line = "round(sales.line_revenue)" if self.wrong == "whole-euros" else f"{distinct}sales.line_revenue"
         states = "sales.order_status = 'paid'" if self.wrong == "paid-only" else "sales.order_status in ('paid', 'shipped')"
-        key = "strftime(dates.date_day - interval 1 day, '%Y%m%d')::integer" if self.wrong == "next-day" else "dates.date_key"
+        key = (
+            "strftime(dates.date_day - interval 1 day, '%Y%m%d')::integer" if self.wrong == "next-day" else "dates.date_key"
+        )
         extra = " and dates.iso_weekday < 6" if self.wrong == "weekdays" else ""
         weekday = "    dates.weekday_name,\n" if self.weekday else ""
         columns = [
@@ -152,7 +156,11 @@ class Daily:
         lines += [f"inner join {{{{ ref('dim_date') }}}} as dates on sales.date_key = {key}{extra}", *where]
         lines.append(f"group by dates.date_day, sales.store_key{', dates.weekday_name' if self.weekday else ''}")
         text = "\n".join(lines) + "\n"
-        return text if self.readable else text.replace("sum(sales.quantity)", "sum(sales.quantity").replace("sum(distinct", "sum((distinct")
+        return (
+            text
+            if self.readable
+            else text.replace("sum(sales.quantity)", "sum(sales.quantity").replace("sum(distinct", "sum((distinct")
+        )
 
 
 def schema(marts: str, *, average: bool = False, weekday: bool = False, claim: bool = False) -> str:
@@ -162,7 +170,9 @@ def schema(marts: str, *, average: bool = False, weekday: bool = False, claim: b
         raise ValueError("_marts.yml no longer describes revenue_eur as it did")
     head, tail = marts.split(column)
     line, rest = tail.split("\n", 1)
-    more = '      - {name: average_order_eur, data_type: "decimal(14,2)", description: "Euros an order."}\n' if average else ""
+    more = (
+        '      - {name: average_order_eur, data_type: "decimal(14,2)", description: "Euros an order."}\n' if average else ""
+    )
     days = '      - {name: weekday_name, data_type: varchar, description: "Name of the day."}\n' if weekday else ""
     return f"{head}{days}{column}{' Each amount once.' if claim else ''}{line}\n{more}{rest}"
 

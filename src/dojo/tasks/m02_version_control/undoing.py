@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from dojo.judge.work import LearnerError, Work
 from dojo.judge import sql
+from dojo.judge.work import LearnerError, Work
 from dojo.tasks.m02_version_control import finding, story
 from dojo.tasks.m02_version_control.story import DAILY, MARTS
 from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
@@ -41,7 +41,9 @@ def undoing(seed: int) -> Undoing:
     known = story.known(told)
     tip = known.ids[told.commits[-1].label]
     right_model = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True).sql()
-    return Undoing(known, known.stream, tip, {**finding.books(seed), "truth": company(seed).tables["marts.daily_revenue"]}, right_model)
+    return Undoing(
+        known, known.stream, tip, {**finding.books(seed), "truth": company(seed).tables["marts.daily_revenue"]}, right_model
+    )
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,18 @@ def later_work_survives(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
     rows = _rows(data, left.texts[DAILY])
     columns = set(rows[0]) if rows else set()
-    for name, whose in (("average_order_eur", "Sami's euros an order, for the board"), ("weekday_name", "Petra's weekday, for the heat map")):
+    for name, whose in (
+        ("average_order_eur", "Sami's euros an order, for the board"),
+        ("weekday_name", "Petra's weekday, for the heat map"),
+    ):
         if name not in columns or f"name: {name}" not in (left.texts[MARTS] or ""):
             where = DAILY if name not in columns else MARTS
             raise NotYet(f"`{name}` is gone from `{where}`: {whose}.", expected="later work on the same lines survives", got=", ".join(sorted(columns)), cause="later-work-lost", look="In the conflict, HEAD's side holds the later work and the fault. Neither side is right as it stands.")  # fmt: skip
-    wrong_rows = [r for r in rows if r["average_order_eur"] is None or abs(r["average_order_eur"] - r["revenue_eur"] / r["orders"]) > 1e-2]
+    wrong_rows = [
+        r
+        for r in rows
+        if r["average_order_eur"] is None or abs(r["average_order_eur"] - r["revenue_eur"] / r["orders"]) > 1e-2
+    ]
     if wrong_rows:
         r = wrong_rows[0]
         raise NotYet(f"`average_order_eur` is still wrong in {len(wrong_rows)} rows: Sami had copied the expression that you repaired beside it.", tried=f"{r['business_date']}: {r['revenue_eur']} euros, {r['orders']} orders", expected=f"{r['revenue_eur'] / r['orders']:.2f}", got=r["average_order_eur"], cause="copied-fault")  # fmt: skip

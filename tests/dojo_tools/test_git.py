@@ -1,0 +1,99 @@
+"""Repositories as the judge makes, runs and reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dojo.tasks.m02_version_control import branches, owners, story
+from dojo.tools import git
+
+
+@pytest.fixture(scope="module")
+def told():
+    return story.workspace()
+
+
+@pytest.fixture()
+def repo(tmp_path, told):
+    git.make(tmp_path / "repo", told.stream())
+    return tmp_path / "repo"
+
+
+def test_the_story_has_the_same_ids_on_every_machine(told):
+    assert story.known(told).ids["bad"] == "1e989b4" + story.known(told).ids["bad"][7:]
+
+
+def test_a_checkout_holds_what_the_story_says(repo, told):
+    held = {p: (repo / p).read_text(encoding="utf-8") for p in git.git(repo, "ls-files").splitlines()}
+    assert held == told.tree
+
+
+@pytest.mark.parametrize("place", story.PLACES)
+@pytest.mark.parametrize("kind", story.KINDS)
+def test_every_kind_of_fault_is_in_the_model_from_its_commit_to_the_end(kind, place):
+    told = story.tell(kind, place)
+    sound = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True)
+    assert told.tree[story.DAILY] != sound.sql()
+    assert told.at("bad")[story.DAILY] != told.at(next(c.parents[0] for c in told.commits if c.label == "bad"))[story.DAILY]
+
+
+def test_a_bundle_is_read_by_its_objects(repo, told):
+    git.git(repo, "branch", "stray")
+    state = git.state(repo)
+    assert (state["branch"], state["doing"], state["dirty"]) == ("main", "", [])
+    with git.opened(state["bundle"]) as held:
+        assert held.reaches("main", story.TAG)
+        assert not held.reaches(story.TAG, "main")
+        assert held.text("main", story.DAILY) == told.tree[story.DAILY]
+        assert held.text("main", "no/such/file") is None
+        with pytest.raises(git.NoSuchObject):
+            held.commit("no-such-branch")
+
+
+def test_what_is_no_bundle_is_named():
+    with pytest.raises(git.NoSuchObject), git.opened(b"not a bundle"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("script", "doing", "branch"),
+    [
+        ("git bisect start main books-opened", "bisect", ""),
+        ("git revert --no-edit $1", "revert", "main"),
+        ("git switch --quiet -c other", "", "other"),
+        ("sleep 60", "", "main"),
+    ],
+)
+def test_what_a_script_leaves_is_told(repo, told, script, doing, branch):
+    status, said = git.script(repo, script, [story.known(told).ids["bad"]], seconds=3)
+    state = git.state(repo)
+    assert (state["doing"], state["branch"]) == (doing, branch)
+    assert ("stopped" in said) == (status == 124) == script.startswith("sleep")
+
+
+@pytest.mark.parametrize("fault", branches.FAULTS, ids=lambda f: f.kind)
+def test_each_planted_fault_is_on_the_branch_and_not_on_main(told, fault):
+    assert branches.line_of(told.heads[branches.BRANCH].tree[fault.file], fault.text) > 0
+    assert fault.text not in told.tree.get(fault.file, "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        ("*", "a/b.py", True),
+        ("*.md", "docs/a/b.md", True),
+        ("/dbt/", "dbt/models/a.sql", True),
+        ("/dbt/", "tools/dbt/a.py", False),
+        ("dbt/", "tools/dbt/a.py", True),
+        ("/docs/*", "docs/a.md", True),
+        ("/docs/*", "docs/a/b.md", False),
+        ("/docs", "docs/a/b.md", True),
+        ("docs/**", "docs/a/b.md", True),
+        ("**/logs", "a/b/logs/c.txt", True),
+        ("/marts/finance_*", "marts/finance_a.sql", True),
+        ("/marts/finance_*", "marts/x/finance_a.sql", False),
+        ("a.sql", "deep/a.sql", True),
+    ],
+)
+def test_patterns_are_read_as_github_reads_them(pattern, path, covered):
+    assert owners.matches(pattern, path) is covered
