@@ -3,7 +3,7 @@
 A request has an `op`:
     make     stream → {path}: a checkout of main, made by `git fast-import`, in a folder of its own
     folders  trees [{path: text}] → {paths}: folders that hold these files, without Git
-    run      stream, script, arguments → {path, exit, said, …state}: the script run by bash in a checkout of main
+    run      stream, script, arguments → {exit, said, …state}: the script run by bash in a checkout of main
     state    path → state: {branch, doing, dirty, bundle, ids}: the repository as it is now
     hooks    see dojo.tools.hooks
 `bundle` holds every object that a branch or tag reaches. Whoever judges opens it in a process of its own (`opened`): Git
@@ -131,10 +131,11 @@ def script(repo: Path, text: str, arguments: list[str], seconds: float = SECONDS
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
-    folder = _room() / "repo"
-    make(folder, request["stream"])
-    exit_status, said = script(folder, request["script"], request["arguments"])
-    return {"path": str(folder), "exit": exit_status, "said": said, **state(folder)}
+    with tempfile.TemporaryDirectory(prefix="dojo-git-", ignore_cleanup_errors=True) as room:
+        folder = Path(room) / "repo"
+        make(folder, request["stream"])
+        exit_status, said = script(folder, request["script"], request["arguments"])
+        return {"exit": exit_status, "said": said, **state(folder)}
 
 
 def state(repo: Path) -> dict[str, Any]:

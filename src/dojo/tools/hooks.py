@@ -28,7 +28,7 @@ from dojo.tools import git, runner_programs
 from dojo.tools.warm import Warm
 
 CONFIG = ".pre-commit-config.yaml"
-SECONDS = 15
+SECONDS = 40
 _HERE: dict[str, Any] = {}
 
 

@@ -224,6 +224,7 @@ TASK_1 = Task(
         wrong("does not look whether the line is there", _who('    if not target.is_file() or text not in target.read_text():\n        return None\n', '').replace("return dict", "return None if not said.strip() else dict"), "not-there"),
         wrong("short ids", _who("%H", "%h"), "short"),
     ),
+    spared={"line 3: True → False": "no command of the answer fails"},
     right=(right("blame that looks through moves", _BLAME), right("walks back until the line is gone", _WALK)),
 )  # fmt: skip
 
@@ -520,4 +521,5 @@ TASK_2 = Task(
     right=(right("reads the model out of Git and asks each commit", _BY_HAND), right("bisects in a worktree beside the checkout", _WORKTREE)),
     seconds=10.0,
     mutants=30,
+    spared={"line 3: True → False": "no command of the answer fails"},
 )  # fmt: skip

@@ -122,7 +122,10 @@ def stops_accidents(work: Work, data: Tries) -> str:
 
 
 def lets_good_work_pass(work: Work, data: Tries) -> str:
-    for one, result in zip(data.all, _tried(work, data)["commits"], strict=True):
+    made = _tried(work, data)["commits"]
+    if not any(one.stopped and not result["made"] for one, result in zip(data.all, made, strict=True)):
+        raise NotYet("Your hooks stop nothing, so good work passes by itself.", tried=f"{len(made)} commits", expected="some of them stopped", got="none", cause="no-hooks")  # fmt: skip
+    for one, result in zip(data.all, made, strict=True):
         if not one.stopped and not result["made"]:
             raise NotYet(
                 f"The commit “{one.name}” was stopped. {one.effect}",
@@ -244,13 +247,14 @@ TASK_5 = Task(
         wrong("a limit ten times too high", _script("1_000_000", "10_000_000"), "lets-large-file"),
         wrong("no notebooks at all", _config("      - id: files", "      - {id: nb, name: nb, entry: no notebooks, language: fail, files: ipynb$}\n      - id: files"), "stops-clean-notebook"),
         wrong("a word list for secrets", _config("entry: detect-secrets-hook\n        language: system", "entry: AKIA|PASSWORD|password\n        language: pygrep"), "stops-fixture"),
+        wrong("a file without hooks", {CONFIG: "repos: []\n"}, "no-hooks"),
         wrong("a hook without an entry", _config("        entry: detect-secrets-hook\n", ""), "config"),
     ),
     right=(
         right("five small hooks, no program of one's own", {CONFIG: _SHELL}),
         right("one program for everything", {CONFIG: "repos:\n  - repo: local\n    hooks:\n      - {id: all, name: all, entry: python ci/check_files.py, language: system, require_serial: true}\n", SCRIPT: _ONE_PROGRAM}),
     ),
-    seconds=60.0,
+    seconds=120.0,
     mutants=16,
     spared={
         "hooks[1].files: dropped": "sqlfluff leaves files alone that do not end in .sql",

@@ -20,6 +20,8 @@ KINDS = (
     "secret", "personal-data", "hard-coded-name", "fan-out", "wrong-day", "weakened-test", "swallowed-error",
     "wall-clock", "missing-test", "style",
 )  # fmt: skip
+FEWEST = 4
+"""Faults that must be found before precision counts."""
 NEAR = 2
 """Lines by which a finding may be beside its fault."""
 
@@ -101,6 +103,8 @@ def finds_the_seven(work: Work, data: Diffs) -> str:
 def cries_no_wolf(work: Work, data: Diffs) -> str:
     found = _findings(work)
     false = _left_over(found)
+    if len(found) - len(false) < FEWEST:
+        raise NotYet("Silence is no review: what is right of it can be judged when most of the faults are found.", expected=f"at least {FEWEST} of {len(FAULTS)}", got=f"{len(found) - len(false)} of {len(FAULTS)}", cause="too-little")  # fmt: skip
     for one in false:
         for path, text, why in HARMLESS:
             if one["file"] == path and one["line"] == line_of(branch_files()[path], text):
@@ -326,6 +330,7 @@ TASK_6 = Task(
         wrong("takes the rate's day for a fault", _also("dbt/models/marts/partner_export.sql", "= rates.rate_date", "wrong-day"), "look-alike"),
         wrong("complains about style everywhere", {FINDINGS: _SEVEN + "".join(f"- {{file: {SEND}, line: {n}, kind: style, blocks: false, why: I would write it otherwise}}\n" for n in (1, 7))}, "false-alarms"),
         wrong("lets the email pass", {FINDINGS: _SEVEN.replace("kind: personal-data\n  blocks: true", "kind: personal-data\n  blocks: false")}, "lets-it-through"),
+        wrong("finds only the password", {FINDINGS: "- {file: config/partner.yml, line: 3, kind: secret, blocks: true, why: a password stays in Git}\n"}, "too-little"),
         wrong("gives no reasons", {FINDINGS: "\n".join('  why: ""' if "why:" in line else line for line in _SEVEN.splitlines())}, "no-reason"),
         wrong("reads removed lines too", _line('elif line.startswith("+"):', 'elif line.startswith(("+", "-")):'), "wrong-line"),
         wrong("counts lines of the diff", _line("        elif line.startswith(\" \"):\n            number, caught = number + 1, None\n", ""), "wrong-line"),

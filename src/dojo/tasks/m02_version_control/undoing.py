@@ -55,6 +55,7 @@ class Outcome:
     branch: str
     doing: str
     dirty: tuple[str, ...]
+    moved: bool
     reaches_tip: bool
     reaches_bad: bool
     texts: dict[str, str | None]
@@ -82,7 +83,7 @@ def _read(ran: dict[str, Any], data: Undoing) -> Outcome:
             changed = _changed(repo, data)
             return Outcome(
                 ran["exit"], ran["said"], ran["branch"], ran["doing"], tuple(ran["dirty"]),
-                repo.reaches("main", data.tip), repo.reaches("main", data.bad),
+                repo.commit("main") != data.tip, repo.reaches("main", data.tip), repo.reaches("main", data.bad),
                 texts, changed,
             )  # fmt: skip
     except (NoSuchObject, RuntimeError) as error:
@@ -100,8 +101,17 @@ def _changed(repo: Repository, data: Undoing) -> tuple[str, ...]:
         return ()
 
 
+def _something_done(left: Outcome) -> None:
+    if not left.moved:
+        raise NotYet(
+            "main stands where it stood: nothing was undone yet.",
+            tried="bash undo.sh", expected="a new commit on main", got=left.said[-300:] or "the same commit", cause="nothing-done",
+        )  # fmt: skip
+
+
 def published_history_stands(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
+    _something_done(left)
     if not left.reaches_tip:
         said = "The commits your colleagues had pulled are not in main's history any more."
         raise NotYet(
@@ -125,6 +135,7 @@ def nothing_half_done(work: Work, data: Undoing) -> str:
     uncommitted = [p for p in left.dirty if p in (DAILY, MARTS)]
     if uncommitted:
         raise NotYet("The files are changed in the folder, but not committed.", tried=tried, expected="a clean checkout", got=", ".join(uncommitted), cause="not-committed")  # fmt: skip
+    _something_done(left)
     return "Committed, on main, nothing in progress."
 
 
@@ -138,15 +149,25 @@ def _rows(data: Undoing, text: str | None) -> list[dict[str, Any]]:
         raise NotYet(f"`{DAILY}` on main does not run any more.", tried="the model on a sample", expected="rows", got=error.text[:300], cause="does-not-run") from None  # fmt: skip
 
 
-def revenue_is_right(work: Work, data: Undoing) -> str:
-    left = _outcome(work, data)
-    rows = _rows(data, left.texts[DAILY])
+def _differing(data: Undoing, rows: list[dict[str, Any]], name: str, place: int) -> list[dict[str, Any]]:
+    """Rows of the model whose value is not the ledger's (orders, units, revenue: places 0 to 2)."""
+    truth = _truth(data)
+    return [r for r in rows if r.get(name) != truth.get((r.get("business_date"), r.get("store_key")), (None,) * 3)[place]]
+
+
+def _truth(data: Undoing) -> dict[tuple, tuple]:
     con = duckdb.connect()
     con.from_arrow(data.tables["truth"]).create("truth")
-    truth = {(d, s): (o, u, r) for d, s, o, u, r in con.execute("select business_date, store_key, orders, units, revenue_eur from truth").fetchall()}  # fmt: skip
+    rows = con.execute("select business_date, store_key, orders, units, revenue_eur from truth").fetchall()
     con.close()
+    return {(day, store): (orders, units, revenue) for day, store, orders, units, revenue in rows}
+
+
+def revenue_is_right(work: Work, data: Undoing) -> str:
+    left = _outcome(work, data)
+    rows, truth = _rows(data, left.texts[DAILY]), _truth(data)
     for name, place, cause in (("revenue_eur", 2, "still-broken"), ("units", 1, "half-undone"), ("orders", 0, "orders")):
-        off = [r for r in rows if r.get(name) != truth.get((r["business_date"], r["store_key"]), (None,) * 3)[place]]
+        off = _differing(data, rows, name, place)
         if off or len(rows) != len(truth):
             first = off[0] if off else {}
             key = (first.get("business_date"), first.get("store_key"))
@@ -162,7 +183,13 @@ def revenue_is_right(work: Work, data: Undoing) -> str:
 
 def later_work_survives(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
+    _something_done(left)
     rows = _rows(data, left.texts[DAILY])
+    if _differing(data, rows, "revenue_eur", 2):
+        raise NotYet(
+            "Revenue is still wrong, so there is no repair yet that later work could have survived.",
+            expected="first the third check", got="see there", cause="still-broken",
+        )  # fmt: skip
     columns = set(rows[0]) if rows else set()
     for name, whose in (
         ("average_order_eur", "Sami's euros an order, for the board"),
@@ -261,6 +288,7 @@ TASK_3 = Task(
         wrong("takes the reverted side wherever they disagree", {SCRIPT: 'git revert --no-edit -X theirs "$1"\n'}, "later-work-lost"),
         wrong("takes main's side wherever they disagree", {SCRIPT: 'git revert --no-edit -X ours "$1" || git commit --quiet --allow-empty -m Reverted\n'}, "still-broken"),
         wrong("stops at the conflict", {SCRIPT: 'git revert --no-edit "$1"\n'}, "not-committed"),
+        wrong("looks, and does nothing", {SCRIPT: "git show --stat $1\n"}, "nothing-done"),
         wrong("does not commit", {SCRIPT: _UNDO[: _UNDO.index("git commit")] + "git revert --quit\n"}, "not-committed"),
         wrong("repairs revenue and forgets units", _undo("s/sum\\(distinct /sum(/g", "s/sum\\(distinct sales.line/sum(sales.line/g"), "half-undone"),
         wrong("forgets the description", _undo("perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml\n", ""), "half-undone"),
