@@ -105,19 +105,19 @@ _GUARD = 'when paid or shipped, else 0.", data_tests: [not_null, not_negative]}'
 
 @dataclass(frozen=True)
 class Fault:
-    """One planted fault: where it stands (file and a text in its line), its kind, what it does, and whether it must block."""
+    """One planted fault: where it stands (file and a text in its line), its kind, what it does, and where else one may see it."""
 
     file: str
     text: str
     kind: str
     effect: str
-    blocks: bool = True
+    also: str = ""
 
 
 FAULTS = (
     Fault(EXPORT, "orders.ordered_at::date as order_day", "wrong-day", "Orders after midnight in Berlin are on the day before: ordered_at is UTC."),
     Fault(EXPORT, "customers.email", "personal-data", "The agreement says name and city. Addresses leave the house."),
-    Fault(EXPORT, "inner join customers on", "fan-out", "dim_customer has a row for each version of a customer: whoever moved gets the parcel twice."),
+    Fault(EXPORT, "inner join customers on", "fan-out", "dim_customer has a row for each version of a customer: whoever moved gets the parcel twice.", "ref('dim_customer')"),
     Fault(EXPORT, "prod.ops.partner_blocklist", "hard-coded-name", "A table by its full name: dev reads prod, and dbt does not know of it."),
     Fault(PARTNER, "sftp_password:", "secret", "A password in Git stays there, also after it is deleted."),
     Fault(SEND, "except Exception:", "swallowed-error", "The upload fails, and the run is green."),

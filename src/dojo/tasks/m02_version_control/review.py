@@ -11,7 +11,7 @@ from typing import Any
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m02_version_control import story
-from dojo.tasks.m02_version_control.branches import BRANCH, FAULTS, HARMLESS, SEND, line_of
+from dojo.tasks.m02_version_control.branches import BRANCH, FAULTS, HARMLESS, SEND, Fault, line_of
 from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from dojo.tools import git
 
@@ -65,18 +65,24 @@ def _findings(work: Work) -> list[dict[str, Any]]:
     return content
 
 
-def _hits(finding: dict[str, Any], path: str, text: str) -> bool:
-    return finding["file"] == path and abs(finding["line"] - line_of(branch_files()[path], text)) <= NEAR
+def _off(finding: dict[str, Any], fault: Fault) -> int:
+    """Lines between a finding and the nearest place where the fault can be seen; many in another file."""
+    text = branch_files()[fault.file]
+    places = [line_of(text, part) for part in (fault.text, fault.also) if part]
+    return min(abs(finding["line"] - at) for at in places) if finding["file"] == fault.file else len(text)
+
+
+def _hits(finding: dict[str, Any], fault: Fault) -> bool:
+    return _off(finding, fault) <= NEAR
 
 
 def _left_over(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Findings that are none of the faults; a fault takes the nearest finding of its kind, and only that."""
     left = list(found)
     for fault in FAULTS:
-        at = line_of(branch_files()[fault.file], fault.text)
-        near = [f for f in left if f["kind"] == fault.kind and _hits(f, fault.file, fault.text)]
+        near = [f for f in left if f["kind"] == fault.kind and _hits(f, fault)]
         if near:
-            left.remove(min(near, key=lambda f: abs(f["line"] - at)))
+            left.remove(min(near, key=lambda f, fault=fault: _off(f, fault)))
     return left
 
 
@@ -84,12 +90,12 @@ def finds_the_seven(work: Work, data: Diffs) -> str:
     found = _findings(work)
     missed = []
     for fault in FAULTS:
-        there = [f for f in found if _hits(f, fault.file, fault.text)]
+        there = [f for f in found if _hits(f, fault)]
         if not any(f["kind"] == fault.kind for f in there):
             missed.append((fault, there))
     if missed:
         fault, there = next(((f, t) for f, t in missed if t), missed[0])
-        near = [f for f in there if f["kind"] not in {o.kind for o in FAULTS if _hits(f, o.file, o.text)}]
+        near = [f for f in there if f["kind"] not in {o.kind for o in FAULTS if _hits(f, o)}]
         hint = f"You found something at line {near[0]['line']} and called it {near[0]['kind']}." if near else ""
         plain = {"fan-out": "Ask of each join how many rows of the other side can match one of this side.", "wrong-day": "Which clock does this column follow, and which one does the agreement?"}  # fmt: skip
         raise NotYet(
@@ -111,7 +117,7 @@ def cries_no_wolf(work: Work, data: Diffs) -> str:
                 raise NotYet(f"`{path}`, line {one['line']}: {why}", tried=f"your finding: {one['kind']}", expected="no finding", got=one["why"], cause="look-alike")  # fmt: skip
     if len(false) > 1:
         raise NotYet(f"{len(false)} of your {len(found)} findings are none. Jonas stops reading at the third.", expected="at most one that is debatable", got=", ".join(f"{f['file']}:{f['line']} {f['kind']}" for f in false[:4]), cause="false-alarms")  # fmt: skip
-    lenient = [o for o in FAULTS if any(f["kind"] == o.kind and _hits(f, o.file, o.text) and not f["blocks"] for f in found)]
+    lenient = [o for o in FAULTS if any(f["kind"] == o.kind and _hits(f, o) and not f["blocks"] for f in found)]
     if lenient:
         raise NotYet(f"You would let this be merged: {lenient[0].effect}", tried=f"{lenient[0].file}: {lenient[0].kind}", expected="blocks: true", got="blocks: false", cause="lets-it-through")  # fmt: skip
     return f"{len(found)} findings, {len(found) - len(false)} of them faults."
@@ -340,7 +346,7 @@ TASK_6 = Task(
     ),
     right=(
         right("a function by blocks and look-ahead", {"cell": _OTHER_WAY}),
-        right("lines beside, another order, one debatable finding", {FINDINGS: "\n".join(f"- {{file: {f.file}, line: {line_of(branch_files()[f.file], f.text) + (1 if n % 2 else -1)}, kind: {f.kind}, blocks: true, why: this must not be merged as it is}}" for n, f in enumerate(reversed(FAULTS))) + "\n- {file: dbt/models/marts/_exports.yml, line: 5, kind: missing-test, blocks: false, why: order_id could also be unique}\n"}),
+        right("lines beside, another order, one debatable finding", {FINDINGS: "\n".join(f"- {{file: {f.file}, line: {line_of(branch_files()[f.file], f.also or f.text) + (1 if n % 2 else -1)}, kind: {f.kind}, blocks: true, why: this must not be merged as it is}}" for n, f in enumerate(reversed(FAULTS))) + "\n- {file: dbt/models/marts/_exports.yml, line: 5, kind: missing-test, blocks: false, why: order_id could also be unique}\n"}),
     ),
     spared={
         **{f"{n} → {n + 1}": "a line beside is near enough" for n in (line_of(branch_files()[f.file], f.text) for f in FAULTS)},
