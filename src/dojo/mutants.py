@@ -128,7 +128,10 @@ def _inside_jinja(text: str, at: int) -> bool:
 
 def _of_yaml(text: str) -> list[Mutant]:
     made = []
-    for where, changed in _without_one(yaml.safe_load(text), ""):
+    content = yaml.safe_load(text)
+    if isinstance(content, dict) and True in content:  # YAML 1.1 reads a workflow's `on` as a truth
+        content = {"on" if key is True else key: value for key, value in content.items()}
+    for where, changed in _without_one(content, ""):
         if not where.endswith((".description", ".version", ".name")):
             made.append(Mutant(f"{where}: dropped", yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)))
     for match in re.finditer(r"(?<![\w.'-])\d+(\.\d+)?(?![\w.'-])", text):

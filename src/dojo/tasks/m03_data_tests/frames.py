@@ -295,7 +295,7 @@ class Lines:
 
 
 def lines(seed: int) -> tuple[Lines, ...]:
-    """500 lines of a company the learner has not seen, fine in three ways and broken in nine."""
+    """500 lines of a company the learner has not seen, fine in four ways and broken in ten."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 1})
@@ -310,6 +310,7 @@ def lines(seed: int) -> tuple[Lines, ...]:
             ("clean", "", whole),
             ("five-samples", "", _with_price(5, 0)),
             ("large-order", "", "select * exclude (n) replace (case when n = 7 then 50 else quantity end as quantity) from lines"),
+            ("hundred-lines", "", f"{whole} where n <= 100"),
             ("negative-quantity", "21 lines have a negative quantity.", "select * exclude (n) replace (case when n <= 21 then -quantity else quantity end as quantity) from lines"),
             ("zero-quantity", "One line has quantity 0.", "select * exclude (n) replace (case when n = 9 then 0 else quantity end as quantity) from lines"),
             ("outlier-quantity", "One line has quantity 51: a pallet, or a typing error.", "select * exclude (n) replace (case when n = 3 then 51 else quantity end as quantity) from lines"),
@@ -370,6 +371,7 @@ def _silent(work: Work, data: tuple[Lines, ...], tool: str) -> str:
         "clean": "a clean day",
         "five-samples": "a day with 5 free samples in 500 lines, as agreed",
         "large-order": "a day with one line of 50 pieces, as agreed",
+        "hundred-lines": "a day with exactly 100 lines, as agreed",
     }
     for state in data:
         if not state.wrong and failed[state.name]:
@@ -377,7 +379,7 @@ def _silent(work: Work, data: tuple[Lines, ...], tool: str) -> str:
                 f"A false alarm on {words[state.name]}.", tried=f"500 lines, {state.name}", expected="everything passes",
                 got=failed[state.name][0][:300], cause="false-alarm" if state.name == "clean" else state.name,
             )  # fmt: skip
-    return "Silent on clean days, on five free samples and on a large order."
+    return "Silent on clean days, on five free samples, on a large order and on a small day."
 
 
 def _catches(work: Work, data: tuple[Lines, ...], tool: str) -> str:

@@ -135,7 +135,7 @@ jobs:
     runs-on: ubuntu-24.04
     timeout-minutes: 15
     defaults: {run: {working-directory: dbt}}
-    env: {SHOPFLOW_WAREHOUSE: /tmp/two-jobs-${{ github.run_id }}-${{ github.sha }}.duckdb}
+    env: {SHOPFLOW_WAREHOUSE: "/tmp/two-jobs-${{ github.run_id }}-${{ github.sha }}.duckdb"}
     steps:
       - uses: actions/checkout@v5
       - uses: astral-sh/setup-uv@v6
@@ -165,6 +165,7 @@ WRITE = Task(
     checks=_checks(CI, ORDER),
     hints=HINTS,
     seconds=150.0,
+    mutants=4,
     wrong=(
         wrong("starts after the merge", {CI: WHOLE.replace("on: pull_request", "on: {push: {branches: [main]}}")}, "trigger"),
         wrong("only when dbt files change", {CI: WHOLE.replace("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")}, "path-filter"),
@@ -213,6 +214,7 @@ REPAIR = Task(
         "Replace the two dbt steps by one `dbt build --project-dir dbt --profiles-dir ci`, take the other masks out, give the upload `if: always()`.",
     ),
     seconds=150.0,
+    mutants=4,
     wrong=(
         wrong("secrets still skipped", _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")), "never-runs"),
         wrong("style still tolerated", _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")), "continue-on-error"),
