@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dojo.judge.work import NotCheckable
 from shopflow.history import git
 
 LEARNER = ("You", "you@shopflow.example")
@@ -40,7 +41,12 @@ def warm() -> None:
 
 
 def session(request: dict[str, Any]) -> Any:
-    """Carries out one request; see the module's first lines."""
+    """Carries out one request; see the module's first lines. NotCheckable, with the cure, where Git or bash is missing."""
+    for program, wanted in (("git", True), ("bash", request["op"] == "run")):
+        if wanted and shutil.which(program) is None:
+            raise NotCheckable(
+                f"There is no {program} on the PATH here. Install it (Debian: apt-get install {program}) and check again."
+            )
     return _OPERATIONS[request["op"]](request)
 
 

@@ -205,7 +205,7 @@ def who_brought(repo, path, text):
 TASK_1 = Task(
     id="02.1",
     title="Ask the history who, when and why",
-    minutes=10,
+    minutes=8,
     points=2,
     deliver=(function("who_brought"),),
     data=lines,
@@ -494,7 +494,7 @@ _WORKTREE = _hunt('''    said = git(repo, "bisect", "start", bad, good)
 TASK_2 = Task(
     id="02.2",
     title="Find the commit that broke revenue",
-    minutes=20,
+    minutes=18,
     points=3,
     deliver=(function("is_good"), function("first_bad")),
     data=broken,

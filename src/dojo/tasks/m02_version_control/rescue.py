@@ -251,7 +251,7 @@ models:
 TASK_4 = Task(
     id="02.4",
     title="Rescue a view that nobody has the code of",
-    minutes=15,
+    minutes=12,
     points=3,
     deliver=(file(MODEL), file(SCHEMA)),
     data=elsewhere,

@@ -314,7 +314,7 @@ def review(diff):
 TASK_6 = Task(
     id="02.6",
     title="Review Jonas's pull request",
-    minutes=18,
+    minutes=15,
     points=3,
     deliver=(file(FINDINGS), function("review")),
     data=diffs,

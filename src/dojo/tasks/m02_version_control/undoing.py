@@ -266,7 +266,7 @@ git commit --quiet -am Repair
 TASK_3 = Task(
     id="02.3",
     title="Undo it, and lose nothing",
-    minutes=15,
+    minutes=14,
     points=3,
     deliver=(file(SCRIPT),),
     data=undoing,
