@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dojo.judge.work import NotCheckable
 from dojo.tasks.m02_version_control import branches, owners, story
 from dojo.tools import git
 
@@ -97,3 +98,24 @@ def test_each_planted_fault_is_on_the_branch_and_not_on_main(told, fault):
 )
 def test_patterns_are_read_as_github_reads_them(pattern, path, covered):
     assert owners.matches(pattern, path) is covered
+
+
+@pytest.mark.parametrize("missing", ["git", "bash"])
+def test_a_missing_program_is_the_machines_fault(monkeypatch, told, missing):
+    monkeypatch.setattr(git.shutil, "which", lambda name: None if name == missing else name)
+    with pytest.raises(NotCheckable, match=missing):
+        git.session({"op": "run", "stream": told.stream(), "script": "true", "arguments": []})
+
+
+def test_hooks_are_installed_and_stop_a_commit(told):
+    config = "repos:\n- repo: local\n  hooks:\n  - {id: stop, name: stop, language: fail, entry: not here, files: ^secret}\n"
+    made = git.session(
+        {
+            "op": "hooks",
+            "stream": told.stream(),
+            "files": {".pre-commit-config.yaml": config},
+            "commits": [{"name": "bad", "changes": {"secret.txt": "x"}}, {"name": "good", "changes": {"open.txt": "x"}}],
+        }
+    )
+    assert made["problem"] == ""
+    assert [(one["name"], one["made"]) for one in made["commits"]] == [("bad", False), ("good", True)]
