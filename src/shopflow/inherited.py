@@ -547,7 +547,7 @@ def readme(desk: Desk) -> None:
         "Every number that finance reads at eight comes from here.",
         "",
     )
-    page.fine("Temporary view in the load (`create temp view`) are fine: they are gone with the connection.", "outside-git", "A temporary view lives for one connection, and its text is in the load.")  # fmt: skip
+    page.fine("Temporary views in the load (`create temp view`) are fine: they are gone with the connection.", "outside-git", "A temporary view lives for one connection, and its text is in the load.")  # fmt: skip
 
 
 Write = Callable[[Desk], None]
