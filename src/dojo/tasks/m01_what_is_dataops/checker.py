@@ -58,12 +58,13 @@ def _cause(row: str) -> str:
 def _edges(seed: int) -> dict[str, list[tuple[str, str, str]]]:
     """Files on the edges: rows with what they are and, where they are harmless, why."""
     digit = seed % 10
+    leaked = f"oldbutgold{digit}99"
     bare = [("x = 1", "", "")] * (seed % 4)
     secrets = [
         *bare,
         (f'old_token = "abcdefghijk{digit}"', "secret", ""),
         (f'pin_token = "abcdefghij{digit}"', "short", "Eleven signs: the rule begins at twelve."),
-        (f'# warehouse_password = "oldbutgold{digit}99"', "secret", ""),
+        (f'# warehouse_password = "{leaked}"', "secret", ""),
         ('sort_key = "business_date_desc"', "no-digit", "The name of a column; no digit in it."),
         (
             f"refresh_token = \"{{{{ env_var('TOKEN_NUMBER_{digit}') }}}}\"",

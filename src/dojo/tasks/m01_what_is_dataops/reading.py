@@ -107,6 +107,7 @@ def nothing_harmless(work: Work, made: inherited.Folder) -> str:
 
 def places_and_kinds(work: Work, made: inherited.Folder) -> str:
     entries = _entries(work, made)
+    hits = [_hit(one, made) for one in entries]
     for one in entries:
         at = _at(one, made)
         if at and not _hit(one, made):
@@ -114,12 +115,11 @@ def places_and_kinds(work: Work, made: inherited.Folder) -> str:
                 f"At {one.path}:{one.line} there is a pitfall, of another kind. {at[0].why} Which of the five is that?",
                 got=one.pitfall, cause="other-kind",
             )  # fmt: skip
-        if not at and any(p.path == one.path and p.pitfall == one.pitfall for p in made.planted):
+        if not at and any(p.path == one.path and p.pitfall == one.pitfall and p not in hits for p in made.planted):
             raise NotYet(
                 f"{one.path} is the right file, and line {one.line} is not where it stands. Evidence is a line that somebody can open.",
                 expected=f"within {NEAR} lines", got=one.line, cause="line",
             )  # fmt: skip
-    hits = [_hit(one, made) for one in entries]
     spare = len(entries) - len({hit for hit in hits if hit})
     if spare > IMAGINED:
         some = [str(one) for one, hit in zip(entries, hits, strict=True) if not hit]
@@ -224,7 +224,7 @@ TASK_1 = Task(
     ),
     right=(
         right("sorted by kind, as JSON, two lines off", _answer(_grouped())),
-        right("with two findings more", _answer(written(_ALL, (("ingestion/load.py", 60, "unwatched", "unnoticed"), ("requirements.txt", 1, "prod-by-hand", "unreviewed"))))),
+        right("with two findings more", _answer(written(_ALL, (("dags/shopflow_daily.py", 18, "unwatched", "unnoticed"), ("requirements.txt", 1, "prod-by-hand", "unreviewed"))))),
     ),
     spared={" → ": "a finding may be three lines off: the next line is still the place"},
 )  # fmt: skip

@@ -295,7 +295,7 @@ def in_order(work: Work, data: Register) -> str:
         one, other = by_name[want], by_name[have]
         if _risk(one) == _risk(other):
             said, cause = (
-                f"“{want}” and “{have}” carry the same risk; {one['effort_days']} days of effort come before {other['effort_days']}.",
+                f"“{want}” and “{have}” carry the same risk; the smaller effort comes first ({one['effort_days']} against {other['effort_days']} days).",
                 "tie",
             )
         else:
