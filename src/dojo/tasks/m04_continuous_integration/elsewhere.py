@@ -151,7 +151,7 @@ TASK = Task(
         "A job `data` with `python ci/load_sample.py` and `dbt build --project-dir dbt --profiles-dir ci` in its script, `artifacts: {when: always, paths: […]}`; a job `lint` with SQLFluff before it.",
     ),
     seconds=150.0,
-    mutants=6,
+    mutants=4,
     wrong=(
         wrong("no rules", _but('workflow:\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n', ""), "no-run"),
         wrong("rules of a push", _but('"merge_request_event"', '"push"'), "no-run"),

@@ -209,7 +209,7 @@ TASK = Task(
         "`dbt build --select state:modified+ --defer --state ../baseline --project-dir dbt --profiles-dir ci --target slim`, after the sample was loaded.",
     ),
     seconds=150.0,
-    mutants=8,
+    mutants=5,
     wrong=(
         wrong("the whole project", _workflow("dbt build --project-dir dbt --profiles-dir ci"), "full-build"),
         wrong("changed models only, not their readers", _workflow(BUILD.replace("modified+", "modified")), "no-dependants"),

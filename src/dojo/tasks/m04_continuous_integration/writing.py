@@ -165,7 +165,7 @@ WRITE = Task(
     checks=_checks(CI, ORDER),
     hints=HINTS,
     seconds=150.0,
-    mutants=4,
+    mutants=3,
     wrong=(
         wrong("starts after the merge", {CI: WHOLE.replace("on: pull_request", "on: {push: {branches: [main]}}")}, "trigger"),
         wrong("only when dbt files change", {CI: WHOLE.replace("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")}, "path-filter"),
@@ -214,7 +214,7 @@ REPAIR = Task(
         "Replace the two dbt steps by one `dbt build --project-dir dbt --profiles-dir ci`, take the other masks out, give the upload `if: always()`.",
     ),
     seconds=150.0,
-    mutants=4,
+    mutants=3,
     wrong=(
         wrong("secrets still skipped", _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")), "never-runs"),
         wrong("style still tolerated", _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")), "continue-on-error"),
