@@ -36,7 +36,9 @@ def _jobs(work: Work) -> dict[str, dict[str, Any]]:
     found = parse_yaml(work.file(PIPELINE), PIPELINE)
     if not isinstance(found, dict):
         raise NotYet("The file holds no pipeline.", cause="no-jobs")
-    named = {n: j for n, j in found.items() if isinstance(j, dict) and ("script" in j or "extends" in j) and not n.startswith(".")}
+    named = {
+        n: j for n, j in found.items() if isinstance(j, dict) and ("script" in j or "extends" in j) and not n.startswith(".")
+    }
     if not named:
         raise NotYet("No job: a job is a name with a `script`.", cause="no-jobs")
     return named
@@ -53,7 +55,11 @@ def good_is_green(work: Work, seed: int) -> str:
         )  # fmt: skip
     if not first.as_it_should:
         words = next((s["said"] for s in first.result["steps"] if s["result"] == "failure"), "")
-        cause = "empty-warehouse" if re.search(r"does not exist|SHOPFLOW_WAREHOUSE|IO Error|Catalog Error", words) else "good-is-red"
+        cause = (
+            "empty-warehouse"
+            if re.search(r"does not exist|SHOPFLOW_WAREHOUSE|IO Error|Catalog Error", words)
+            else "good-is-red"
+        )
         why = "The warehouse that dbt reads was not loaded in the same job. A GitLab job starts from an empty folder, like any other; a file from an earlier job arrives only as an artifact." if cause == "empty-warehouse" else ""  # fmt: skip
         raise NotYet(f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {why}", tried=first.pull.title, expected="green", got=words[-500:], cause=cause)  # fmt: skip
     return f"Green: {first.pull.title}."
@@ -68,7 +74,10 @@ def bad_is_red(work: Work, seed: int) -> str:
             continue
         said, cause = "No job tries that.", "missing"
         if any(j.get("allow_failure") for j in jobs.values()):
-            said, cause = "`allow_failure: true` lets the pipeline pass with a failed job: an orange sign that nobody clicks.", "allow-failure"
+            said, cause = (
+                "`allow_failure: true` lets the pipeline pass with a failed job: an orange sign that nobody clicks.",
+                "allow-failure",
+            )
         elif re.search(r"\|\| *(true|:)|set \+e|; *true", work.file(PIPELINE)):
             said, cause = "A script line throws its exit status away.", "or-true"
         elif row.pull.kind == "unit test" and "dbt" in work.file(PIPELINE):
