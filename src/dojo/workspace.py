@@ -56,13 +56,24 @@ def checkpoints() -> Path:
     return Path(os.environ.get("DOJO_CHECKPOINTS") or home() / ".checkpoints")
 
 
-def checkpoint_of(key: str) -> Path:
-    """The folder holding the module's starting state, built first where it is missing (seconds, once)."""
+def _source_of(builder: Callable[[Path], None]) -> str:
+    """Changes whenever the builder's own code does: its function, or all of its package where it has one."""
     import inspect
 
+    file = Path(inspect.getsourcefile(builder) or "")
+    if file.name != "__init__.py":
+        return hashlib.sha256(inspect.getsource(builder).encode()).hexdigest()[:8]
+    digest = hashlib.sha256()
+    for path in sorted(p for p in file.parent.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        digest.update(path.relative_to(file.parent).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def checkpoint_of(key: str) -> Path:
+    """The folder holding the module's starting state, built first where it is missing (seconds, once)."""
     builder = builder_of(key)
-    own = "company" if builder is build_company else hashlib.sha256(inspect.getsource(builder).encode()).hexdigest()[:8]
-    name = f"{'company' if builder is build_company else key}-{_fingerprint()}-{own}"
+    name = "company" if builder is build_company else f"{key}-{_source_of(builder)}"
+    name = f"{name}-{_fingerprint()}"
     folder = checkpoints() / name
     if not (folder / "ready").exists():
         with _lock(checkpoints() / f"{name}.lock"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "DBT_VERSION_CHECK": "false",
     "DBT_USE_COLORS": "false",
+    "DBT_LOG_LEVEL": "none",  # callers get dbt's words as values; standard output belongs to the learner's own prints
     "DBT_LOG_LEVEL_FILE": "none",
     "DBT_STATIC_PARSER": "false",  # its threads do not survive a fork, and a forked process would wait for them for ever
 }
@@ -114,13 +114,12 @@ def _run(project: Path, command: list[str], context: str) -> DbtRun:
     manifest = known[1] if known and known[0] == state else None
     flags = command[command.index("--project-dir") :]
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            outcome = None
-            if manifest is None and command[0] not in _WITHOUT_MANIFEST:
-                outcome = dbtRunner(callbacks=[listen]).invoke(["parse", *flags])
-                manifest = outcome.result
-            if command[0] != "parse" and (outcome is None or outcome.success):
-                outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+        outcome = None
+        if manifest is None and command[0] not in _WITHOUT_MANIFEST:
+            outcome = dbtRunner(callbacks=[listen]).invoke(["parse", *flags])
+            manifest = outcome.result
+        if command[0] != "parse" and (outcome is None or outcome.success):
+            outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     finally:
         DuckDBConnectionManager.close_all_connections()
     if outcome is not None and outcome.exception is not None:  # dbt would go on saying so after the file was mended

@@ -76,6 +76,7 @@ def _tools() -> list[str]:
 def _environment() -> dict[str, str]:
     keep = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
     keep |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE), "DO_NOT_TRACK": "1"}
+    keep["GIT_CONFIG_NOSYSTEM"] = "1"
     keep["HOME"] = tempfile.gettempdir()  # there must be one, for libraries that ask on import
     keep["DOJO_TOOLS"] = str(places.tools())
     return keep

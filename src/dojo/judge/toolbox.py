@@ -11,7 +11,8 @@ from dojo.tools.environments import NotAdded
 
 _TOOLS = {
     "dbt": "dojo.tools.dbt",
-    "act": "dojo.tools.act", "gitlab": "dojo.tools.gitlab",
+    "act": "dojo.tools.act",
+    "gitlab": "dojo.tools.gitlab",
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
     "git": "dojo.tools.git",
