@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dojo import cli, doctor
 
-COMMANDS = ["bench", "check", "doctor", "grade", "hint", "lab", "progress", "selftest", "sync", "tools"]
+COMMANDS = ["audit", "bench", "check", "doctor", "grade", "hint", "lab", "progress", "selftest", "sync", "tools"]
 
 
 def test_all_commands_are_offered() -> None:
