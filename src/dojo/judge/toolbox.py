@@ -16,6 +16,9 @@ _TOOLS = {
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
     "git": "dojo.tools.git",
+    "ingestion": "dojo.tools.ingestion",
+    "delivery": "dojo.tools.delivery",
+    "delivery": "dojo.tools.delivery",
 }
 
 

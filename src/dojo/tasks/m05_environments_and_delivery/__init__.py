@@ -1,0 +1,10 @@
+"""Module 05: the same code in three environments, delivered so that readers never meet half of it, and undone to the row."""
+
+from __future__ import annotations
+
+from dojo.tasks.m05_environments_and_delivery import promoting
+
+STEM = "05-environments-and-delivery"
+TITLE = "Environments and delivery: prod is the last to know"
+USES_DBT = True
+TASKS = (promoting.TASK_2,)

@@ -1,0 +1,300 @@
+"""Task 05.2: one release through dev, staging and prod; prod holds what it held until its own data have passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from dojo.judge.work import Work
+from dojo.tasks.m05_environments_and_delivery import warehouses
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
+from dojo.tools.delivery_dbt import slice_of_shopflow
+
+SCRIPT = "repo/pipeline/promote.py"
+PROD = "warehouse/prod.duckdb"
+SOLD = "select sum(units)::bigint as units, sum(revenue_eur) as revenue_eur from marts.daily_revenue"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One try: who refuses the release ("" when it is good), what the three files hold, what prod must show afterwards."""
+
+    refuses: str
+    files: dict[str, dict[str, Any]]
+    sold: tuple
+
+    @property
+    def name(self) -> str:
+        """The try in words."""
+        return f"a release that {self.refuses} refuses" if self.refuses else "a good release"
+
+
+@lru_cache(maxsize=8)
+def deliveries(seed: int) -> tuple[Delivery, ...]:
+    """A good release, and one or two that do not get through: another data set, refused elsewhere."""
+    refusing = ("", "staging") if seed % 4 == 3 else ("", "prod", "dev")
+    return tuple(_delivery(seed, who) for who in refusing)
+
+
+def _delivery(seed: int, refuses: str) -> Delivery:
+    yesterday, today = warehouses.loaded(seed), warehouses.loaded(seed, 1)
+    sandbox = warehouses.loaded(seed + 100, orders=600)
+    raw = {"dev": sandbox.raw, "staging": warehouses.loaded(seed + 1).raw, "prod": today.raw}
+    if refuses:
+        raw = {**raw, refuses: _with_returns(raw[refuses])}
+    files = {f"warehouse/{env}.duckdb": tables for env, tables in raw.items()}
+    files[PROD] = {**files[PROD], **yesterday.marts()}
+    truth = today.marts(units=True)["marts.daily_revenue"]
+    return Delivery(refuses, files, warehouses.total(truth, "select (sum(units)::bigint, sum(revenue_eur)) from rows"))
+
+
+def _with_returns(raw: dict[str, Any]) -> dict[str, Any]:
+    """The newest change of an order brings a line with a negative quantity: a return, booked as a sale."""
+    newest = warehouses.total(
+        raw["raw.orders"], "select arg_max(order_id, updated_at) from rows where status in ('paid', 'shipped')"
+    )
+    newest = (
+        warehouses.total(raw["raw.orders"], "select arg_max(order_id, updated_at) from rows") if newest is None else newest
+    )
+    lines = warehouses.changed(raw["raw.order_items"], f"update rows set quantity = -quantity where order_id = {newest}")
+    return {**raw, "raw.order_items": lines}
+
+
+def _done(work: Work, data: tuple[Delivery, ...]) -> list[dict[str, Any]]:
+    text = work.file(SCRIPT)
+    return once(("05.2", text, id(data)), lambda: [work.tool("delivery", _request(text, d)) for d in data])
+
+
+def _request(text: str, delivery: Delivery) -> dict[str, Any]:
+    return {
+        "op": "session", "text": text, "entry": "promote", "arguments": ["dbt", "folder"],
+        "files": slice_of_shopflow(), "warehouses": delivery.files, "guarded": PROD,
+        "queries": {"sold": [PROD, SOLD], "view": [PROD, "select count(*) as n from staging.stg_orders"]},
+    }  # fmt: skip
+
+
+def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
+    done, delivery = _done(work, data)[0], data[0]
+    tried = "promote(dbt, folder) with a good release"
+    no_error(done, tried)
+    asked = commands(done)
+    if not asked:
+        raise NotYet("Your function never called dbt.", tried=tried, expected="builds in dev, staging and for prod", got="no dbt command", cause="no-dbt")  # fmt: skip
+    failed = [c for c in done["calls"] if not c["success"]]
+    if failed:
+        c = failed[0]
+        raise NotYet(
+            "The release is good, and a command of yours failed on it.", tried=f"dbt {' '.join(c['arguments'])} --target {c['target']} on {c['warehouse']}",
+            expected="success", got=c["said"], cause="good-refused", look="What prod builds from, its raw tables, must be in the file it is built in.",
+        )  # fmt: skip
+    if done["before"] == done["after"]:
+        raise NotYet("The release passed everywhere, and prod still shows the old tables.", tried="; ".join(asked), expected="marts.daily_revenue with the column units", got="prod.duckdb as it was", cause="not-published")  # fmt: skip
+    _prod_shows(done, delivery)
+    if done["returned"] is not True:
+        raise NotYet("The release is in prod, and your function does not say so.", tried=tried, expected="True", got=done["returned"], cause="returned")  # fmt: skip
+    return f"Prod serves the release: {delivery.sold[0]:,} units, €{delivery.sold[1]:,}."
+
+
+def _prod_shows(done: dict[str, Any], delivery: Delivery) -> None:
+    """NotYet where prod does not hold its own data under the new release, or cannot be read."""
+    shown, view = done["rows"]["sold"], done["rows"]["view"]
+    got = shown if isinstance(shown, str) else tuple(shown.to_pylist()[0].values())
+    if isinstance(view, str) and got == delivery.sold:
+        raise NotYet(
+            "The tables in prod are right, and its views cannot be read any more.", tried="select count(*) from staging.stg_orders in prod.duckdb",
+            expected="rows", got=view, cause="views-broken",
+            look="DuckDB writes the database's name, which is the file's, into a view. Build aside under the same file name, in another folder.",
+        )  # fmt: skip
+    if got != delivery.sold:
+        staging = isinstance(got, tuple) and got[0] is not None
+        raise NotYet(
+            "Prod shows another company's sales: a file of another environment was put in its place." if staging else "Prod does not show the release.",
+            tried=SOLD, expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}", got=f"{got[0]:,} units, €{got[1]:,}" if staging else got,
+            cause="other-data" if staging else "not-published", look="What is promoted is the code. Each environment runs it on its own data." if staging else "",
+        )  # fmt: skip
+
+
+def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
+    for done, delivery in zip(_done(work, data), data, strict=True):
+        for call in done["calls"]:
+            touched = differing(done["before"], call["state"])
+            if touched and call["warehouse"] == PROD:
+                raise NotYet(
+                    f"prod.duckdb was changed by a build that had not been audited yet ({delivery.name}).",
+                    tried=f"dbt {' '.join(call['arguments'])} --target {call['target']} on {call['warehouse']}", expected="prod as it was, until the audit has passed",
+                    got="changed: " + ", ".join(touched), cause="prod-touched",
+                    look="dbt build replaces a table first and tests it afterwards. Build in a copy, and let the copy take prod's place.",
+                )  # fmt: skip
+        if delivery.refuses:
+            no_error(done, f"promote(dbt, folder) with {delivery.name}")
+            touched = differing(done["before"], done["after"])
+            if touched:
+                raise NotYet(
+                    f"The release was refused in {delivery.refuses}, or should have been, and prod has it: a negative quantity is on finance's dashboard.",
+                    tried="; ".join(commands(done)), expected="prod as it was", got="changed: " + ", ".join(touched), cause="bad-published",
+                    look="`dbt run` builds and tests nothing. `dbt build` does both, and says so in `.success`.",
+                )  # fmt: skip
+            if done["returned"] is not False:
+                raise NotYet(f"The release was refused in {delivery.refuses}, and your function does not say so.", tried="; ".join(commands(done)), expected="False", got=done["returned"], cause="returned")  # fmt: skip
+    return "Refused releases leave prod as it was, to the row."
+
+
+def each_before_the_next(work: Work, data: tuple[Delivery, ...]) -> str:
+    for done, delivery in zip(_done(work, data), data, strict=True):
+        order = [c["target"] for c in done["calls"]]
+        wanted = ["dev", "staging", "prod"]
+        wanted = wanted[: wanted.index(delivery.refuses) + 1] if delivery.refuses else wanted
+        tried = f"{delivery.name}: " + ("; ".join(commands(done)) or "no dbt command")
+        if [t for n, t in enumerate(order) if n == 0 or order[n - 1] != t] != wanted:
+            went_on = delivery.refuses and set(order) - set(wanted)
+            raise NotYet(
+                f"{delivery.refuses} refused the release, and it was carried on to {', '.join(sorted(went_on))}." if went_on else "The environments were not asked one after the other.",
+                tried=tried, expected=" → ".join(wanted), got=" → ".join(order) or "nothing", cause="went-on" if went_on else "order",
+                look="`dbt(...)` returns an object; `.success` says whether everything in it went well." if went_on else "",
+            )  # fmt: skip
+        for call in done["calls"]:
+            if (
+                call["warehouse"] in ("warehouse/dev.duckdb", "warehouse/staging.duckdb")
+                and call["target"] not in call["warehouse"]
+            ):
+                raise NotYet("A target was run on another environment's file.", tried=tried, expected=f"warehouse/{call['target']}.duckdb", got=call["warehouse"], cause="wrong-file")  # fmt: skip
+    return "dev, then staging, then prod; the first that refuses ends it."
+
+
+_REFERENCE = """\
+import os
+import shutil
+
+
+def promote(dbt, folder):
+    for env in ("dev", "staging"):
+        if not dbt("build", target=env).success:
+            return False
+    green = folder / "green" / "prod.duckdb"
+    green.parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / "prod.duckdb", green)
+    if not dbt("build", target="prod", warehouse=green).success:
+        return False
+    os.replace(green, folder / "prod.duckdb")
+    return True
+"""
+
+
+def _but(old: str, new: str) -> dict[str, str]:
+    if old not in _REFERENCE:
+        raise ValueError(f"{old!r} is not in the reference")
+    return {SCRIPT: _REFERENCE.replace(old, new)}
+
+
+_STRAIGHT = """\
+def promote(dbt, folder):
+    for env in ("dev", "staging", "prod"):
+        if not dbt("build", target=env).success:
+            return False
+    return True
+"""
+_RESTORES = """\
+import shutil
+
+
+def promote(dbt, folder):
+    for env in ("dev", "staging"):
+        if not dbt("build", target=env).success:
+            return False
+    shutil.copyfile(folder / "prod.duckdb", folder / "before.duckdb")
+    if not dbt("build", target="prod").success:
+        shutil.copyfile(folder / "before.duckdb", folder / "prod.duckdb")
+        return False
+    return True
+"""
+_STAGING_FILE = """\
+import shutil
+
+
+def promote(dbt, folder):
+    for env in ("dev", "staging"):
+        if not dbt("build", target=env).success:
+            return False
+    shutil.copyfile(folder / "staging.duckdb", folder / "prod.duckdb")
+    return True
+"""
+_RUN_THEN_TEST = """\
+import duckdb
+
+
+def promote(dbt, folder):
+    def accepts(target, **where):
+        return dbt("run", target=target, **where).success and dbt("test", target=target, **where).success
+
+    if not (accepts("dev") and accepts("staging")):
+        return False
+    next_one = folder / "next" / "prod.duckdb"
+    next_one.parent.mkdir(parents=True)
+    con = duckdb.connect(str(next_one))
+    con.execute(f"attach '{folder / 'prod.duckdb'}' as live (read_only)")
+    con.execute("copy from database live to prod")
+    con.close()
+    if accepts("prod", warehouse=next_one):
+        next_one.replace(folder / "prod.duckdb")
+        return True
+    return False
+"""
+_FAILED = """\
+from pathlib import Path
+from shutil import copy2, move
+from tempfile import TemporaryDirectory
+
+
+def promote(dbt, folder):
+    with TemporaryDirectory(dir=folder) as aside:
+        candidate = Path(copy2(folder / "prod.duckdb", aside))
+        for target, file in (("dev", None), ("staging", None), ("prod", candidate)):
+            done = dbt("build", "--fail-fast", target=target, warehouse=file)
+            if done.error or done.failed():
+                return False
+        move(candidate, folder / "prod.duckdb")
+    return True
+"""
+
+TASK_2 = Task(
+    id="05.2",
+    title="Promote a release, and let prod be the last to know",
+    minutes=15,
+    points=3,
+    deliver=(file(SCRIPT),),
+    data=deliveries,
+    seconds=60.0,
+    mutants=8,
+    checks=(
+        Check("a good release arrives in prod", good_release_arrives, expected=lambda data: data[0].sold),
+        Check("a refused release leaves prod as it was", refused_release_leaves_prod),
+        Check("one environment after the other", each_before_the_next, expected=lambda data: [d.refuses for d in data]),
+    ),
+    hints=(
+        "dev and staging may be spoiled: build there and look at `.success`. What does prod hold while its own build is not tested yet?",
+        "Copy prod.duckdb into another folder under the same name, build there with `target=\"prod\", warehouse=copy`, and put the copy in prod's place only when that was a success.",
+        "`green = folder / \"green\" / \"prod.duckdb\"`; `shutil.copyfile(folder / \"prod.duckdb\", green)`; `dbt(\"build\", target=\"prod\", warehouse=green)`; `os.replace(green, folder / \"prod.duckdb\")`.",
+    ),
+    wrong=(
+        wrong("builds straight in prod", {SCRIPT: _STRAIGHT}, "prod-touched"),
+        wrong("builds in prod and restores it when the audit fails", {SCRIPT: _RESTORES}, "prod-touched"),
+        wrong("copies staging's file to prod", {SCRIPT: _STAGING_FILE}, "other-data"),
+        wrong("builds and never tests", _but('"build"', '"run"'), "bad-published"),
+        wrong("does not look at what staging said", _but('        if not dbt("build", target=env).success:\n            return False\n', '        dbt("build", target=env)\n'), "went-on"),
+        wrong("leaves staging out", _but('("dev", "staging")', '("dev",)'), "order"),
+        wrong("forgets the target", _but(", target=env", ""), "order"),
+        wrong("swaps whatever the audit said", _but('    if not dbt("build", target="prod", warehouse=green).success:\n        return False\n', '    dbt("build", target="prod", warehouse=green)\n'), "bad-published"),
+        wrong("builds aside under another name", _but('"green" / "prod.duckdb"', '"green" / "prod_green.duckdb"'), "views-broken"),
+        wrong("builds in an empty file", _but('    shutil.copyfile(folder / "prod.duckdb", green)\n', ""), "good-refused"),
+        wrong("passes and never swaps", _but('    os.replace(green, folder / "prod.duckdb")\n', ""), "not-published"),
+        wrong("says nothing", _but("    return True\n", ""), "returned"),
+        wrong("asks nobody", {SCRIPT: "def promote(dbt, folder):\n    return True\n"}, "no-dbt"),
+    ),
+    spared={"line 11: True → False": "the folder is not there yet either way"},
+    right=(
+        right("run and test apart, the copy made by DuckDB", {SCRIPT: _RUN_THEN_TEST}),
+        right("a temporary folder, one loop for all three", {SCRIPT: _FAILED}),
+    ),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""What a delivery did, asked once for each answer and data set, and the sentences several tasks need about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dojo.tasks.model import NotYet
+
+_LATEST: dict[tuple, Any] = {}
+
+
+def once(key: tuple, made: Callable[[], Any]) -> Any:
+    """The value made for this key, made again only when others came in between."""
+    if key not in _LATEST:
+        value = made()
+        while len(_LATEST) > 5:
+            _LATEST.pop(next(iter(_LATEST)))
+        _LATEST[key] = value
+    return _LATEST[key]
+
+
+def no_error(done: dict[str, Any], tried: str) -> None:
+    """NotYet where the learner's function raised."""
+    if done["raised"]:
+        where = f" in line {done['line']}" if done["line"] else ""
+        raise NotYet(f"Your function stopped{where}.", tried=tried, expected="no error", got=done["raised"], cause="raised")
+
+
+def commands(done: dict[str, Any]) -> list[str]:
+    """The dbt commands of a delivery as a person would write them."""
+    return [f"dbt {' '.join(c['arguments'])} --target {c['target']} ({c['warehouse']})" for c in done["calls"]]
+
+
+def relations(state: str) -> dict[str, str]:
+    """{relation: what it held} of a file's contents."""
+    return {line.split()[0]: line for line in state.splitlines() if "." in line.split()[0]}
+
+
+def differing(before: str, after: str) -> list[str]:
+    """Relations that are not the same any more, by name."""
+    old, new = relations(before), relations(after)
+    if not old or not new:
+        return [] if before == after else [after.splitlines()[0] if after else "the file is empty"]
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

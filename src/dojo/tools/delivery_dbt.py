@@ -1,0 +1,244 @@
+"""ShopFlow's dbt project cut down to revenue, and dbt on any warehouse file of it: each project is parsed once a target."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+from dojo.tools.dbt import shopflow_project
+from shopflow import transform
+from shopflow.transform import NodeResult
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+def warm() -> None:
+    """Imports dbt and parses the slice for each environment, seconds that no check has to pay."""
+    transform.warm_up()
+    for env in ENVIRONMENTS:
+        manifest_of(slice_of_shopflow(), env, env)
+
+
+# ---------------------------------------------------------------- the project that is delivered
+
+PROFILES = """\
+shopflow:
+  target: dev
+  outputs:
+    dev: &duckdb
+      type: duckdb
+      path: "{{ env_var('SHOPFLOW_WAREHOUSE') }}"
+      schema: main
+      threads: 1
+    staging: *duckdb
+    prod: *duckdb
+"""
+FACT_SALES = """\
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='order_id') }}
+
+with orders as (
+    select * from {{ ref('stg_orders') }}
+    {% if is_incremental() %}
+    where updated_at > (select coalesce(max(updated_at), timestamp '1970-01-01') from {{ this }})
+    {% endif %}
+)
+
+select
+    orders.order_id,
+    items.line_number,
+    orders.store_id,
+    orders.business_date,
+    orders.status as order_status,
+    items.quantity,
+    case
+        when orders.status in ('paid', 'shipped') then items.quantity * items.unit_price * rates.eur_per_unit else 0
+    end::decimal(14, 2) as line_revenue,
+    orders.updated_at
+from orders
+inner join {{ ref('stg_order_items') }} as items on orders.order_id = items.order_id
+inner join {{ source('raw', 'exchange_rates') }} as rates
+    on orders.currency = rates.currency and orders.ordered_at::date = rates.rate_date
+"""
+DAILY_REVENUE = """\
+select
+    business_date,
+    store_id,
+    count(distinct order_id) as orders,
+    sum(quantity)::bigint as units,
+    sum(line_revenue)::decimal(14, 2) as revenue_eur
+from {{ ref('fact_sales') }}
+where order_status in ('paid', 'shipped')
+group by business_date, store_id
+"""
+_MARTS = """\
+models:
+  - name: fact_sales
+    columns:
+      - {name: quantity, data_tests: [not_negative]}
+  - name: daily_revenue
+    columns:
+      - {name: revenue_eur, data_tests: [not_negative]}
+"""
+_SOURCES = "sources:\n  - name: raw\n    tables: [{name: orders}, {name: order_items}, {name: exchange_rates}]\n"
+
+
+@cache
+def slice_of_shopflow() -> dict[str, str]:
+    """ShopFlow's dbt project cut down to revenue, {path: text}: what a delivery is tried with, a few tenths of a second a build."""
+    whole = shopflow_project()
+    kept = (
+        "macros/business_date.sql", "macros/generate_schema_name.sql", "macros/test_not_negative.sql",
+        "models/staging/stg_orders.sql", "models/staging/stg_order_items.sql",
+    )  # fmt: skip
+    return {
+        "dbt_project.yml": whole["dbt_project.yml"].split("snapshots:")[0],
+        "profiles.yml": PROFILES,
+        **{path: whole[path] for path in kept},
+        "models/staging/_sources.yml": _SOURCES,
+        "models/marts/fact_sales.sql": FACT_SALES,
+        "models/marts/daily_revenue.sql": DAILY_REVENUE,
+        "models/marts/_marts.yml": _MARTS,
+    }
+
+
+# ---------------------------------------------------------------- dbt on any warehouse, parsed once
+
+
+@dataclass
+class Done:
+    """What `dbt(...)` returns to a delivery: success, the nodes that failed, dbt's words."""
+
+    success: bool
+    results: tuple[NodeResult, ...]
+    error: str = ""
+
+    def failed(self) -> list[NodeResult]:
+        """Nodes that did not do what they should."""
+        return [r for r in self.results if r.status in ("fail", "error", "runtime error")]
+
+    def __bool__(self) -> bool:
+        return self.success
+
+
+@cache
+def _root() -> tuple[Path, int]:
+    folder = Path(tempfile.mkdtemp(prefix="dojo-delivery-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder, os.getpid()
+
+
+def _place() -> Path:
+    """A folder of this process; a forked child, which may read its parent's, writes in one of its own."""
+    folder, owner = _root()
+    if owner != os.getpid():
+        _root.cache_clear()
+        folder, _ = _root()
+        tracker = resource_tracker._resource_tracker  # the parent's is out of reach: dbt's locks need one of our own
+        tracker._fd = tracker._pid = None
+    return folder
+
+
+_PARSED: dict[tuple, Any] = {}
+_FIRST: dict[tuple[str, str], Path] = {}
+
+
+def _project(files: dict[str, str]) -> tuple[Path, str]:
+    """A folder that holds exactly these files, and their digest."""
+    digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
+    folder = _place() / "projects" / digest
+    if not folder.exists():
+        for path, text in files.items():
+            target = (folder / path).resolve()
+            if not target.is_relative_to(folder.resolve()):
+                raise ValueError(f"{path} leads out of the project")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    return folder, digest
+
+
+def manifest_of(
+    files: dict[str, str], target: str, stem: str, variables: dict | None = None, environment: dict[str, str] | None = None
+) -> tuple[Path, Any, str]:
+    """(project folder, dbt's manifest or None, dbt's words) for a warehouse file of that stem.
+
+    Parsed under a path that never changes: for another one dbt would read everything anew.
+    """
+    variables, environment = variables or {}, environment or {}
+    folder, digest = _project(files)
+    key = (digest, target, stem, json.dumps(variables, sort_keys=True))
+    if key not in _PARSED:
+        first = _FIRST.get((target, stem))
+        parsed = folder / "target" / "partial_parse.msgpack"
+        parsed.parent.mkdir(exist_ok=True)
+        if first is not None and first.exists():
+            shutil.copyfile(first, parsed)
+        outcome = _invoke(["parse", *_flags(folder, target, variables)], f"warehouse/{stem}.duckdb", environment)
+        if outcome.exception is not None or outcome.result is None:
+            parsed.unlink(missing_ok=True)
+            return folder, None, str(outcome.exception).strip()
+        if first is None and not variables:
+            _FIRST[target, stem] = _kept(parsed, f"{target}-{stem}")
+        while len(_PARSED) > 40:
+            _PARSED.pop(next(iter(_PARSED)))
+        _PARSED[key] = outcome.result
+    return folder, _PARSED[key], ""
+
+
+def _kept(parsed: Path, name: str) -> Path:
+    copy = _place() / f"{name}.msgpack"
+    shutil.copyfile(parsed, copy)
+    copy.chmod(0o644)
+    return copy
+
+
+def _flags(folder: Path, target: str, variables: dict) -> list[str]:
+    flags = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target", target, "--quiet", "--no-write-json"]
+    return flags + (["--vars", json.dumps(variables)] if variables else [])
+
+
+def _invoke(command: list[str], warehouse: str, environment: dict[str, str], manifest: Any = None) -> Any:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    with _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
+        try:
+            return dbtRunner(manifest=manifest).invoke(command)
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+
+
+@contextlib.contextmanager
+def _variables(more: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_dbt(
+    files: dict[str, str], arguments: list[str], target: str, warehouse: Path, variables: dict | None = None,
+    environment: dict[str, str] | None = None,
+) -> Done:  # fmt: skip
+    """One dbt command of a project on a warehouse file. What dbt finds is never raised."""
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    folder, manifest, words = manifest_of(files, target, warehouse.stem, variables, environment)
+    if manifest is None:
+        return Done(False, (), words[:1500])
+    outcome = _invoke([*arguments, *_flags(folder, target, variables or {})], str(warehouse), environment or {}, manifest)
+    error = "" if outcome.exception is None else str(outcome.exception).strip()[:1500]
+    return Done(bool(outcome.success), transform._results(outcome.result), error)

@@ -1,0 +1,40 @@
+"""The reader who does not wait: the program of a process that opens a published file for a moment, again and again."""
+
+from __future__ import annotations
+
+READER = """
+import json, select, sys
+import duckdb
+
+def look(path, query):
+    try:
+        con = duckdb.connect(path, read_only=True)
+        try:
+            return ["rows", [[str(v) for v in row] for row in con.execute(query).fetchall()]]
+        finally:
+            con.close()
+    except Exception as error:
+        return ["error", str(error).splitlines()[0][:200]]
+
+def main():
+    path = query = None
+    seen = []
+    while True:
+        waiting = path is None or select.select([sys.stdin], [], [], 0)[0]
+        order = json.loads(sys.stdin.readline() or '["end"]') if waiting else ["free"]
+        if order[0] == "end":
+            return
+        if order[0] == "watch":
+            path, query = order[1:]
+            seen = []
+        if order[0] in ("watch", "look", "free"):
+            state = look(path, query)
+            if not seen or seen[-1][1] != state:
+                seen.append([order[1] if order[0] == "look" else "", state])
+        if order[0] == "stop":
+            path = None
+        if order[0] != "free":
+            print(json.dumps(seen if order[0] == "stop" else len(seen)), flush=True)
+
+main()
+"""
