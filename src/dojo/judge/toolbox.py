@@ -18,7 +18,6 @@ _TOOLS = {
     "git": "dojo.tools.git",
     "ingestion": "dojo.tools.ingestion",
     "delivery": "dojo.tools.delivery",
-    "delivery": "dojo.tools.delivery",
 }
 
 
