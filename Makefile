@@ -2,7 +2,7 @@ PYTHON ?= python3
 PORT ?=
 LAB ?=
 
-.PHONY: help lab test setup sync bench clean
+.PHONY: help lab test book setup sync bench clean
 .DEFAULT_GOAL := help
 
 help: ## what each target does
@@ -18,7 +18,11 @@ test: ## the whole suite, from nothing
 	@$(PYTHON) -I src/dojo/install.py --browser
 	@.venv/bin/dojo lab --setup-only
 	@.venv/bin/dojo tools add soda
+	@.venv/bin/dojo tools add book
 	@.venv/bin/python -m pytest
+
+book: setup ## the site, from the committed notebooks, into book/_build/html
+	@.venv/bin/python -m dojo.site
 
 sync: setup ## every derived file: exercises, notebooks, reference pages
 	@.venv/bin/dojo tools add soda

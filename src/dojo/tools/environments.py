@@ -62,6 +62,7 @@ TOOLS = {
             {"SODA_CORE_TELEMETRY_ENABLED": "false"},
         ),
         Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 690),
+        Tool("book", "Sphinx and the rest of what makes the book", "only `make book` uses it", 230),
     )
 }
 

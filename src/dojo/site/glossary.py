@@ -1,0 +1,117 @@
+"""The glossary as a page of linked terms, and the links from lessons to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dojo.places import COURSE
+from dojo.site.course import Module
+from dojo.site.lessons import outside_code
+
+SOURCE = COURSE / "book" / "glossary.md"
+LINE = re.compile(r"\*\*(?P<term>[^*]+)\*\* — (?P<said>.+) \((?P<module>i?\d\d)\)")
+ORDINARY = frozenset(
+    {
+        "action", "agreement", "branch", "branch rules", "cache", "check", "commit", "conflict", "consistency",
+        "consumer", "culture", "environment", "hook", "matrix", "metadata", "on-call", "raw", "reproduce", "revert",
+        "risk", "severity", "staging", "suite", "tag", "upstream", "validity", "window",
+    }
+)  # fmt: skip
+"""Terms that are also everyday words: linked where a lesson sets them in italics, not wherever the word stands."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One entry: the term, what it means, and the module that introduces it."""
+
+    term: str
+    said: str
+    module: str
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """How a text may write it: "agreement (SLA)" is also "agreement"; a plural adds an s."""
+        plain = re.sub(r" \(.*?\)", "", self.term)
+        shorts = tuple(re.findall(r"\((\w+)\)", self.term))
+        return tuple(dict.fromkeys((plain, f"{plain}s", f"service-level {plain}", *shorts)))
+
+    @property
+    def label(self) -> str:
+        """The anchor of the entry."""
+        return "term-" + re.sub(r"[^a-z0-9]+", "-", self.term.lower()).strip("-")
+
+
+class BadEntry(ValueError):
+    """A line of the glossary that is not "**term** — meaning. (03)"."""
+
+
+def read() -> list[Term]:
+    """All terms of book/glossary.md in the order of the alphabet. BadEntry names a line that has another form."""
+    found = []
+    for number, line in enumerate(SOURCE.read_text("utf-8").splitlines(), 1):
+        if not line.startswith("**"):
+            continue
+        entry = LINE.fullmatch(line.strip())
+        if entry is None:
+            raise BadEntry(f"book/glossary.md:{number} is not of the form `**term** — meaning. (03)`: {line[:60]}")
+        found.append(Term(entry["term"], entry["said"], entry["module"]))
+    return sorted(found, key=lambda t: t.term.lower())
+
+
+def linker(terms: list[Term]) -> Callable[[str], str]:
+    """A function that links each term at its first place on a page; make a new one for each page.
+
+    A term in italics, as lessons write it where they define it, is linked first of all; everyday words only there.
+    """
+    open_terms = {form.lower(): term for term in terms for form in term.forms}
+    done: set[str] = set()
+    loose = sorted((f for f, t in open_terms.items() if t.term not in ORDINARY and len(f) > 2), key=len, reverse=True)
+    plain = re.compile(r"(?<![\w*/.-])(" + "|".join(map(re.escape, loose)) + r")(?![\w*/-]|\.\w)", re.I)
+    italic = re.compile(r"(?<!\*)\*(?P<form>[^*\n]{3,40})\*(?!\*)")
+
+    def link(found: re.Match, marks: str) -> str:
+        term = open_terms.get(found[1].lower())
+        if term is None or term.term in done:
+            return found[0]
+        done.add(term.term)
+        return f"[{marks}{found[1]}{marks}](#{term.label})"
+
+    def change(text: str) -> str:
+        text = outside_code(text, lambda part: italic.sub(lambda found: link(found, "*"), part))
+        return outside_code(text, lambda part: plain.sub(lambda found: link(found, ""), part))
+
+    return change
+
+
+def page(modules: list[Module]) -> str:
+    """The page: every term with an anchor, its meaning, the lesson that introduces it, and the others that use it."""
+    terms, by_key = read(), {m.key: m for m in modules}
+    letters = list(dict.fromkeys(t.term[0].upper() for t in terms))
+    parts = [
+        "# Glossary",
+        f"{len(terms)} terms as the course uses them. Each names the lesson that introduces it; in the lessons, a term links here where it first stands.",
+        '<nav class="dojo-letters" aria-label="Letters">'
+        + " ".join(f'<a href="#letter-{x.lower()}">{x}</a>' for x in letters)
+        + "</nav>",
+    ]
+    for letter in letters:
+        parts.append(f"(letter-{letter.lower()})=\n## {letter}")
+        for term in (t for t in terms if t.term[0].upper() == letter):
+            parts.append(_entry(term, by_key))
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(term: Term, by_key: dict[str, Module]) -> str:
+    home = by_key.get(term.module)
+    first = f"[{home.number}](lessons/{home.stem}.ipynb)" if home else f"module {term.module}"
+    again = [m for m in by_key.values() if m.key != term.module and _uses(term, m)]
+    also = ", ".join(f"[{m.key}](lessons/{m.stem}.ipynb)" for m in again)
+    return f"({term.label})=\n**{term.term}**\n: {term.said}\n\n  {first}{f'; also in {also}' if also else ''}"
+
+
+def _uses(term: Term, module: Module) -> bool:
+    forms = "|".join(re.escape(form) for form in term.forms)
+    marked = rf"\*({forms})\*" if term.term in ORDINARY else rf"(?<![\w-])({forms})(?![\w-])"
+    return re.search(marked, module.prose, re.I) is not None
