@@ -18,6 +18,7 @@ _TOOLS = {
     "git": "dojo.tools.git",
     "ingestion": "dojo.tools.ingestion",
     "delivery": "dojo.tools.delivery",
+    "releasing": "dojo.tools.releasing",
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dojo.tasks.m05_environments_and_delivery import promoting
+from dojo.tasks.m05_environments_and_delivery import promoting, publishing
 
 STEM = "05-environments-and-delivery"
 TITLE = "Environments and delivery: prod is the last to know"
 USES_DBT = True
-TASKS = (promoting.TASK_2,)
+TASKS = (promoting.TASK_2, publishing.TASK_4)

@@ -10,7 +10,7 @@ from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
 from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
-from dojo.tools.delivery_dbt import slice_of_shopflow
+from dojo.tools.releasing_dbt import slice_of_shopflow
 
 SCRIPT = "repo/pipeline/promote.py"
 PROD = "warehouse/prod.duckdb"
@@ -64,7 +64,7 @@ def _with_returns(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _done(work: Work, data: tuple[Delivery, ...]) -> list[dict[str, Any]]:
     text = work.file(SCRIPT)
-    return once(("05.2", text, id(data)), lambda: [work.tool("delivery", _request(text, d)) for d in data])
+    return once(("05.2", text, id(data)), lambda: [work.tool("releasing", _request(text, d)) for d in data])
 
 
 def _request(text: str, delivery: Delivery) -> dict[str, Any]:

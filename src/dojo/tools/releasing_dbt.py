@@ -133,7 +133,7 @@ class Done:
 
 @cache
 def _root() -> tuple[Path, int]:
-    folder = Path(tempfile.mkdtemp(prefix="dojo-delivery-"))
+    folder = Path(tempfile.mkdtemp(prefix="dojo-releasing-"))
     folder.chmod(0o755)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder, os.getpid()

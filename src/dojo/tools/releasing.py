@@ -1,0 +1,428 @@
+"""Deliveries tried for real: a learner's Python file runs over warehouses on disk, with dbt, Git, and readers who look in between.
+
+A request has an `op`; `text` is the learner's file and `entry` the function in it:
+    targets   `text` is a profiles.yml: what each target connects to, and what a run there leaves in which file
+    session   a folder of warehouses, a repository, a `dbt` to call; the function gets what `arguments` names
+    watched   another process reads a published file all the time, and after each line of the learner's
+    inside    the function gets a connection; another session of the same database reads after each line
+What the function returned or raised, what it asked of dbt, what readers saw and what is left comes back as plain values.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import linecache
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dojo.judge.work import LearnerError, NotAttempted, learner_error
+from dojo.tools import git as git_tool
+from dojo.tools import releasing_dbt
+from dojo.tools.releasing_dbt import Done, manifest_of, run_dbt
+from dojo.tools.releasing_reader import READER
+
+ANSWER = "<answer file>"
+STEPS = ("/shutil.py", "/pathlib.py", "\\shutil.py", "\\pathlib.py")
+"""Library files whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
+
+
+def warm() -> None:
+    """Imports dbt and parses what is delivered."""
+    releasing_dbt.warm()
+
+
+def session(request: dict[str, Any]) -> Any:
+    """Carries out one request; see the module's first lines."""
+    return _OPERATIONS[request["op"]](request)
+
+
+# ---------------------------------------------------------------- the learner's file
+
+
+def _function(text: str, entry: str) -> Callable[..., Any]:
+    """The function of that name in the learner's file. LearnerError where the file does not run, NotAttempted where it lacks it."""
+    linecache.cache[ANSWER] = (len(text), None, text.splitlines(keepends=True), ANSWER)
+    names: dict[str, Any] = {"__name__": "delivery", "__file__": ANSWER}
+    try:
+        exec(compile(text, ANSWER, "exec", dont_inherit=True), names)
+    except SyntaxError as error:
+        raise LearnerError("SyntaxError", f"line {error.lineno}: {error.msg}", error.lineno or 0) from None
+    except Exception as error:
+        raise learner_error(error) from None
+    if not callable(names.get(entry)):
+        raise NotAttempted(f"The file defines no function `{entry}` yet.")
+    return names[entry]
+
+
+@dataclass
+class Outcome:
+    """How one call of the learner's function ended."""
+
+    returned: Any = None
+    raised: str = ""
+    line: int = 0
+
+
+def _call(function: Callable[..., Any], arguments: list[Any], look: Callable[[str], None] | None = None) -> Outcome:
+    """Calls the function; `look` is called after each of its lines with the line that comes next. What it raises is kept."""
+    before = sys.gettrace()
+    try:
+        if look is not None:
+            sys.settrace(_tracer(look))
+        returned = function(*arguments)
+    except NotImplementedError:
+        raise NotAttempted("The function still raises NotImplementedError.") from None
+    except Exception as error:
+        sys.settrace(before)
+        found = learner_error(error)
+        return Outcome(None, f"{found.kind}: {found.text}", found.line)
+    finally:
+        sys.settrace(before)
+    return Outcome(returned if isinstance(returned, bool | str | int | float | None) else repr(returned)[:200])
+
+
+def _tracer(look: Callable[[str], None]) -> Callable:
+    def local(frame: Any, event: str, _: Any) -> Any:
+        if event in ("line", "return"):
+            outer = frame
+            while outer is not None and outer.f_code.co_filename != ANSWER:
+                outer = outer.f_back
+            if outer is not None:
+                look(linecache.getline(ANSWER, outer.f_lineno).strip())
+        return local
+
+    def begin(frame: Any, _: str, __: Any) -> Any:
+        name = frame.f_code.co_filename
+        return local if name == ANSWER or name.endswith(STEPS) else None
+
+    return begin
+
+
+# ---------------------------------------------------------------- warehouses
+
+
+def _fill(path: Path, tables: dict[str, Any], statements: list[str] | None = None) -> None:
+    """A warehouse file with these tables; `statements` run afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con = duckdb.connect(str(path))
+    try:
+        _put(con, tables, statements)
+    finally:
+        con.close()
+
+
+def _put(con: duckdb.DuckDBPyConnection, tables: dict[str, Any], statements: list[str] | None = None) -> None:
+    con.execute("begin")
+    for name, table in tables.items():
+        con.execute(f"create schema if not exists {name.split('.')[0]}")
+        con.register("incoming_rows", table)
+        con.execute(f"create or replace table {name} as from incoming_rows")
+        con.unregister("incoming_rows")
+    for statement in statements or []:
+        con.execute(statement)
+    con.execute("commit")
+
+
+_RELATIONS = """
+select schema_name, table_name, 'table' from duckdb_tables() where database_name = current_database()
+union all
+select schema_name, view_name, md5(sql) from duckdb_views() where database_name = current_database() and not internal
+order by all
+"""
+
+
+def contents(path: Path) -> str:
+    """What a warehouse file holds, in one line a relation: two files that hold the same rows give the same text."""
+    if not path.is_file():
+        return "no file"
+    try:
+        con = duckdb.connect(str(path))
+    except duckdb.Error as error:
+        return f"cannot be opened: {str(error).splitlines()[0][:160]}"
+    try:
+        lines = []
+        for schema, name, kind in con.execute(_RELATIONS).fetchall():
+            try:
+                count, digest = con.execute(f'select count(*), bit_xor(hash(t)) from "{schema}"."{name}" as t').fetchone()
+                lines.append(f"{schema}.{name} {kind} {count} {digest}")
+            except duckdb.Error as error:
+                lines.append(f"{schema}.{name} {kind} broken: {str(error).splitlines()[0][:160]}")
+        return "\n".join(lines)
+    finally:
+        con.close()
+
+
+def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
+    """{key: rows as a table, or DuckDB's words}, each query on the file it names."""
+    answers: dict[str, Any] = {}
+    for key, (name, query) in queries.items():
+        path = room / name
+        if not path.is_file():
+            answers[key] = f"{name} is not there"
+            continue
+        try:
+            con = duckdb.connect(str(path))
+            try:
+                answers[key] = con.execute(query).to_arrow_table()
+            finally:
+                con.close()
+        except duckdb.Error as error:
+            answers[key] = str(error).splitlines()[0][:300]
+    return answers
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dojo-releasing-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
+# ---------------------------------------------------------------- session: warehouses, a repository, and dbt
+
+
+@dataclass
+class Call:
+    """One dbt command a delivery gave: where, what came of it, and what the guarded file held afterwards."""
+
+    arguments: list[str]
+    target: str
+    warehouse: str
+    variables: dict
+    success: bool
+    nodes: list[list[str]]
+    said: str
+    state: str = ""
+
+
+@dataclass
+class Dbt:
+    """The `dbt` a delivery calls: dbt("build", "--select", "…", target="staging", warehouse=…, variables={…}).
+
+    It runs the project that stands in the repository at that moment. Without `warehouse` it is the target's own file.
+    """
+
+    room: Path
+    guarded: Path
+    environment: dict[str, str]
+    calls: list[Call] = field(default_factory=list)
+
+    def __call__(self, *arguments: str, target: str = "dev", warehouse: Any = None, variables: dict | None = None) -> Done:
+        path = Path(warehouse) if warehouse is not None else self.room / "warehouse" / f"{target}.duckdb"
+        words = [str(a) for a in arguments]
+        done = self._done(words, str(target), path, variables or {})
+        name = path.resolve().relative_to(self.room).as_posix() if path.resolve().is_relative_to(self.room) else path.name
+        nodes = [[r.resource_type, r.name, r.status] for r in done.results]
+        said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
+        state = contents(self.guarded)
+        self.calls.append(Call(words, str(target), name, variables or {}, done.success, nodes, said[:600], state))
+        return done
+
+    def _done(self, words: list[str], target: str, path: Path, variables: dict) -> Done:
+        """What dbt does; where it did exactly this on exactly these rows before, the file it left then."""
+        files = project_of(self.room)
+        place = None if self.environment else json.dumps([words, target, path.stem, variables, files, contents(path)])
+        if place in _DONE:
+            kept, done = _DONE[place]
+            if kept:
+                path.write_bytes(kept)
+            return done
+        done = run_dbt(files, words, target, path, variables, self.environment)
+        if place is not None:
+            while len(_DONE) > 30:
+                _DONE.pop(next(iter(_DONE)))
+            _DONE[place] = (path.read_bytes() if path.is_file() else b"", done)
+        return done
+
+
+_DONE: dict[str | None, tuple[bytes, Done]] = {}
+
+
+def project_of(room: Path) -> dict[str, str]:
+    """The dbt project as it stands in the repository now."""
+    folder = room / "repo" / "dbt"
+    found = (
+        p for p in sorted(folder.rglob("*")) if p.is_file() and not {"target", "logs"} & set(p.relative_to(folder).parts)
+    )
+    return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in found}
+
+
+def _session(request: dict[str, Any]) -> dict[str, Any]:
+    function = _function(request["text"], request["entry"])
+    with _room() as room:
+        _furnish(room, request)
+        guarded = room / request.get("guarded", "warehouse/prod.duckdb")
+        environment = {k: v.replace("ROOM", str(room)) for k, v in (request.get("environment") or {}).items()}
+        dbt = Dbt(room, guarded, environment)
+        known = {"dbt": dbt, "folder": room / "warehouse", "repo": room / "repo", "room": room, "state": room / "state"}
+        before = contents(guarded)
+        arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
+        outcome = _call(function, arguments)
+        answer = {
+            **asdict(outcome), "before": before, "after": contents(guarded), "calls": [asdict(c) for c in dbt.calls],
+            "rows": _asked(room, request.get("queries") or {}),
+            "files": sorted(p.relative_to(room).as_posix() for p in room.rglob("*.duckdb*")),
+        }  # fmt: skip
+        if request.get("stream"):
+            answer |= git_tool.state(room / "repo")
+        return answer
+
+
+def _furnish(room: Path, request: dict[str, Any]) -> None:
+    """Repository, warehouses, and the manifest of what prod runs."""
+    if request.get("stream"):
+        git_tool.make(room / "repo", request["stream"])
+    for path, text in (request.get("files") or {}).items():
+        target = room / "repo" / "dbt" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    for name, tables in request["warehouses"].items():
+        _fill(room / name, tables, (request.get("statements") or {}).get(name))
+    if request.get("released"):
+        environment = {k: v.replace("ROOM", str(room)) for k, v in (request.get("environment") or {}).items()}
+        _, manifest, words = manifest_of(request["released"], "prod", "prod", None, environment)
+        if manifest is None:
+            raise RuntimeError(words)
+        (room / "state").mkdir()
+        manifest.writable_manifest().write(str(room / "state" / "manifest.json"))
+
+
+# ---------------------------------------------------------------- watched: a reader in another process
+
+
+class Reader:
+    """Another process that opens a file for a moment, asks one query and closes it, all the time and whenever told."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", READER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.owner = os.getpid()
+        atexit.register(self.end)
+
+    def order(self, *words: str) -> Any:
+        """Gives one order and waits for the answer."""
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """Ends the process."""
+        if self.owner == os.getpid() and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdin.close()
+            self._process.stdout.close()
+
+
+_READERS: list[Reader] = []
+
+
+def _reader() -> Reader:
+    """One reader a process: it takes longer to start than to look a hundred times."""
+    if not _READERS or _READERS[0].owner != os.getpid():
+        _READERS[:] = [Reader()]
+    return _READERS[0]
+
+
+def _watched(request: dict[str, Any]) -> dict[str, Any]:
+    """Mornings one after the other in one folder, each with the built warehouse it finds."""
+    function = _function(request["text"], request["entry"])
+    with _room() as room:
+        for name, tables in request["warehouses"].items():
+            _fill(room / name, tables)
+        return {"mornings": [_watched_morning(room, function, morning, request) for morning in request["mornings"]]}
+
+
+def _watched_morning(room: Path, function: Callable, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    built, reader = room / request["arguments"][0], _reader()
+    for old in (built, built.with_name(f"{built.name}.wal")):
+        old.unlink(missing_ok=True)
+    _fill(built, morning["tables"])
+    if morning.get("in_log"):
+        _leave_in_log(built, morning["in_log"])
+    reader.order("watch", str(room / request["served"]), request["query"])
+    try:
+        outcome = _call(function, [room / name for name in request["arguments"]], lambda line: reader.order("look", line))
+    finally:
+        reader.order("look", "")
+        seen = reader.order("stop")
+    files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
+    return {**asdict(outcome), "seen": seen, "files": files, "rows": _asked(room, request.get("queries") or {})}
+
+
+def _leave_in_log(path: Path, tables: dict[str, Any]) -> None:
+    """Replaces tables so that the new rows stand in the write-ahead log beside the file, as after a writer that was killed."""
+    aside = path.with_name(f"writer-{path.name}")
+    shutil.copyfile(path, aside)
+    con = duckdb.connect(str(aside))
+    con.execute("set checkpoint_threshold = '1GB'")
+    _put(con, tables)
+    shutil.copyfile(aside, path)
+    shutil.copyfile(f"{aside}.wal", f"{path}.wal")
+    con.close()
+    aside.unlink()
+
+
+# ---------------------------------------------------------------- inside: another session of the same database
+
+
+def _inside(request: dict[str, Any]) -> dict[str, Any]:
+    function = _function(request["text"], request["entry"])
+    with _room() as room:
+        con = duckdb.connect(str(room / "warehouse.duckdb"))
+        other = con.cursor()
+        try:
+            _put(con, request["tables"])
+            return {"mornings": [_morning(con, other, function, morning, request) for morning in request["mornings"]]}
+        finally:
+            other.close()
+            con.close()
+
+
+def _morning(con: Any, other: Any, function: Callable, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """One call, on a session that a careless function may leave in the middle of a transaction."""
+    _put(other, morning["tables"])
+    seen: list[list] = []
+
+    def look(line: str) -> None:
+        try:
+            state = ["rows", [[str(v) for v in row] for row in other.execute(request["query"]).fetchall()]]
+        except duckdb.Error as error:
+            state = ["error", str(error).splitlines()[0][:200]]
+        if not seen or seen[-1][1] != state:
+            seen.append([line, state])
+
+    look("")
+    session = con.cursor()
+    try:
+        outcome = _call(function, [session, *morning["arguments"]], look)
+    finally:
+        session.close()  # what was not committed is gone
+    look("")
+    rows = {key: _rows(other, query) for key, query in request["queries"].items()}
+    return {**asdict(outcome), "seen": seen, "rows": rows}
+
+
+def _rows(con: Any, query: str) -> Any:
+    try:
+        return con.execute(query).to_arrow_table()
+    except duckdb.Error as error:
+        return str(error).splitlines()[0][:300]
+
+
+_OPERATIONS = {"session": _session, "watched": _watched, "inside": _inside}
