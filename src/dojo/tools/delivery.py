@@ -3,7 +3,7 @@
 A request has `released` (the repository that production was released from, by path), `rows` (what the API answered then),
 `token`, and `stories`: each a list of steps on one copy of that production. A step has `workflow` (path), `files` (the
 repository at that commit), `event` ("push" or "workflow_dispatch"), `rows` (what the API answers now) and `name`.
-To a workflow, production is `vars.PROD_WAREHOUSE` (a DuckDB file), the API is `vars.SHOP_API_URL` and
+To a workflow, production is the file `prod.duckdb` in the folder `vars.WAREHOUSE_FOLDER`, the API is `vars.SHOP_API_URL` and
 `secrets.SHOP_API_TOKEN`. Each step comes back with its colour, its steps, what the API was asked, and the marts afterwards.
 """
 
@@ -122,7 +122,7 @@ def _step(room: Path, folder: Path, production: Path, token: str, step: dict[str
     repo = folder / "repo"
     shutil.copytree(base, repo, symlinks=True)
     with api(step["rows"], token) as (address, calls):
-        act._write(repo, {".secrets": f"SHOP_API_TOKEN={token}\n", ".vars": f"PROD_WAREHOUSE={production}\nSHOP_API_URL={address}\n"})  # fmt: skip
+        act._write(repo, {".secrets": f"SHOP_API_TOKEN={token}\n", ".vars": f"WAREHOUSE_FOLDER={production.parent}\nSHOP_API_URL={address}\n"})  # fmt: skip
         head = act._git(repo, "rev-parse", "HEAD")
         repository = {"full_name": "shopflow/shop-elt", "default_branch": "main", "name": "shop-elt", "owner": {"login": "shopflow"}}  # fmt: skip
         event = {"ref": "refs/heads/main", "before": head, "after": head, "head_commit": {"id": head, "message": step["name"]}, "repository": repository, "inputs": {}}  # fmt: skip

@@ -1,0 +1,5 @@
+select
+    order_id,
+    store_id,
+    status
+from {{ source('raw', 'orders') }}

@@ -1,0 +1,1 @@
+"""What brings the shop's data into the warehouse."""
