@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dojo.authoring import TALKATIVE
+
 HERE = Path(__file__).parent
 _homes: dict[str, tempfile.TemporaryDirectory] = {}
 
@@ -18,8 +20,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     os.environ.setdefault("DOJO_CHECKPOINTS", str(HERE / "work" / ".checkpoints"))
     os.environ.setdefault("DOJO_TOOLS", str(HERE / "work" / ".tools"))
     if item.path.suffix == ".ipynb":
+        for name in TALKATIVE:
+            os.environ.pop(name, None)
         home = _homes.setdefault(str(item.path), tempfile.TemporaryDirectory(prefix="dojo-nbval-"))
-        os.environ["DOJO_HOME"] = home.name
+        os.environ |= {"DOJO_HOME": home.name, "DOJO_PROGRESS": "off"}
 
 
 @pytest.hookimpl(trylast=True)

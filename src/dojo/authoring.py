@@ -24,6 +24,8 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_SECONDS = 120
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+TALKATIVE = ("CI", "BUILD_NUMBER", "COLUMNS", "GITHUB_ACTIONS")
+"""Variables that make pytest and others print more or wider: a notebook runs without them, here as on a build server."""
 
 
 class AuthoringError(ValueError):
@@ -143,7 +145,10 @@ def execute(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookN
     run = nbformat.from_dict(notebook)
     with tempfile.TemporaryDirectory(prefix="dojo-sync-") as home:
         before = dict(os.environ)
+        for name in TALKATIVE:
+            os.environ.pop(name, None)
         os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints()), "DOJO_TOOLS": str(tools())}
+        os.environ["DOJO_PROGRESS"] = "off"
         try:
             _run(run, source)
         finally:

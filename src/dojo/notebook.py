@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -10,6 +11,7 @@ from html import escape
 from typing import Any
 
 from dojo import tasks
+from dojo.judge import waiting
 from dojo.judge.engine import judge
 from dojo.judge.work import KernelWork
 from dojo.places import home
@@ -64,15 +66,15 @@ def start(module: str, fresh: bool = False) -> Shop:
     _shops[key] = open_workspace(key, fresh=fresh)
     _current[:] = [key]
     _register_magic()
-    if getattr(tasks.module(key), "USES_DBT", False):
-        threading.Thread(target=_warm_dbt, daemon=True).start()
+    for tool in getattr(tasks.module(key), "USES", ()):
+        threading.Thread(target=_make_ready, args=(tool,), daemon=True).start()
     return _shops[key]
 
 
-def _warm_dbt() -> None:
+def _make_ready(tool: str) -> None:
     from dojo.judge import toolbox
 
-    toolbox.warm("dbt")
+    toolbox.make_ready(tool)
 
 
 @_in_words
@@ -82,7 +84,8 @@ def check(task: str) -> TaskReport:
     folder = _shops[wanted.module].path if wanted.module in _shops else None
     if folder is None and wanted.files:
         folder = open_workspace(wanted.module).path
-    report = judge(wanted, KernelWork(_names(), folder))
+    with waiting.shown_in_notebook() if _shell() is not None else contextlib.nullcontext():
+        report = judge(wanted, KernelWork(_names(), folder))
     try:
         _progress().record(report)
     except NotSaved as error:

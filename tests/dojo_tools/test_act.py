@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import threading
+from importlib import metadata
+
 import pytest
 
+from dojo.judge import waiting
 from dojo.tasks.m04_continuous_integration import gate
 from dojo.tasks.m04_continuous_integration.pull_requests import ORDER, SECOND, _variants, main_branch, pull_requests
-from dojo.tools import act
+from dojo.tools import act, runner_programs, warm
 
 HEAD = "on: pull_request\npermissions: {contents: read}\njobs:\n  one:\n    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps:\n"
 STEPS = {
@@ -73,6 +80,60 @@ def test_a_workflow_that_nobody_starts_has_no_colour():
         {"workflow": HEAD.replace("pull_request", "push", 1) + STEPS["plain"], "files": FILES, "pull_requests": PULLS[:1]}
     )
     assert result["colour"] == "no run"
+
+
+def test_whoever_waits_is_told_of_each_pull_request(monkeypatch):
+    told = []
+    monkeypatch.setattr(waiting, "_listeners", [lambda *said: told.append(said)])
+    text = HEAD + STEPS["plain"].replace("test ! -e bad", "true") + "      - run: pwd\n"
+    act.session({"workflow": text, "files": FILES, "pull_requests": PULLS, "before": 2, "of": 9})
+    assert [t[:2] for t in told] == [(3, 9), (4, 9)]
+    assert sorted(t[2] for t in told) == ["green: bad", "green: good"]
+
+
+# ---------------------------------------------------------------- the warm process
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """The programs of a step, and a way to run one against a socket that the test holds."""
+    runner_programs.write(tmp_path / "bin")
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(str(tmp_path / "warm.sock"))
+    server.listen(1)
+
+    def call(answer):
+        def serve():
+            line, _ = server.accept()
+            line.sendall(answer)
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(1 << 16):
+                pass
+            line.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = subprocess.run(
+            [tmp_path / "bin" / "detect-secrets-hook", "--version"],
+            env={"DOJO_WARM": str(tmp_path / "warm.sock"), "PATH": os.environ["PATH"]},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        thread.join()
+        return done
+
+    yield call
+    server.close()
+
+
+def test_where_no_process_can_be_forked_the_program_runs_by_itself(programs):
+    done = programs(b"")
+    assert (done.returncode, done.stdout.strip()) == (0, metadata.version("detect-secrets"))
+
+
+@pytest.mark.parametrize(("answer", "code"), [(warm.BEGUN + bytes([3]), 3), (warm.BEGUN, 1)])
+def test_a_command_that_began_is_not_run_again(programs, answer, code):
+    done = programs(answer)
+    assert (done.returncode, done.stdout) == (code, "")
 
 
 # ---------------------------------------------------------------- the prepared pull requests

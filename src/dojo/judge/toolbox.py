@@ -37,3 +37,10 @@ def warm(name: str) -> None:
     """Loads a tool ahead of its first use; holds nothing of any task. A tool that is not here stays away."""
     with contextlib.suppress(NotAdded):
         importlib.import_module(_TOOLS[name]).warm()
+
+
+def make_ready(name: str) -> None:
+    """Begins what a tool's first use in this very process would wait for. Whatever is missing is said when it is used."""
+    with contextlib.suppress(NotAdded, NotCheckable):
+        tool = importlib.import_module(_TOOLS[name])
+        getattr(tool, "make_ready", tool.warm)()

@@ -1,4 +1,4 @@
-"""What is asked and how it is judged: one module a lesson, each with STEM, TITLE, TASKS and, where it needs one, prepare()."""
+"""What is asked and how it is judged: one module a lesson, each with STEM, TITLE, TASKS and, where needed, prepare() and USES (tools)."""
 
 from __future__ import annotations
 

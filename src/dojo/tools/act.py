@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools import runner_programs
 from dojo.tools import warm as warm_process
@@ -41,6 +43,7 @@ BASELINE = "shopflow-baseline-main"
 """Key of the cache that main's last run left: its manifest and its warehouse."""
 
 _HERE: dict[str, Any] = {}
+_MAKING = threading.Lock()
 
 
 def warm() -> None:
@@ -49,11 +52,17 @@ def warm() -> None:
     _HERE["loaded"] = os.getpid()
 
 
+def make_ready() -> None:
+    """Starts the process that holds the tools of a CI step; the first pull request waits for what is left of it."""
+    _room()
+
+
 def session(request: dict[str, Any]) -> list[dict[str, Any]]:
     """Runs the workflow on each pull request and returns what happened, in order.
 
     request: `workflow` (its text), `files` (the repository on main, by path), `pull_requests` (each `name`, `branch`,
-    `changes` by path, None for a deleted file), `baseline` (whether main's last run left a cache), `event`.
+    `changes` by path, None for a deleted file), `baseline` (whether main's last run left a cache), `event`; `before` and
+    `of` where these are only some of the pull requests that somebody waits for.
     Each result: name, colour ("green", "red", or "no run" when no job ran), steps, decided (the step that made it red),
     artefacts, commands (dbt's), seconds, said (act's own words where it could not run). NotCheckable without act or Git.
     """
@@ -66,12 +75,14 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
             return [_not_run(pr, problem) for pr in request["pull_requests"]]
         base = _base(room, request)
 
-        def one(item: tuple[int, dict[str, Any]]) -> None:
-            kept[item[0]] = _run(room, base, request, item[1])
-            _keep(request, item[1], kept[item[0]])
-
+        before = request.get("before", 0) + len(request["pull_requests"]) - len(missing)
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(one, missing))
+            runs = {pool.submit(_run, room, base, request, pr): (n, pr) for n, pr in missing}
+            for done, run in enumerate(as_completed(runs), before + 1):
+                number, pr = runs[run]
+                kept[number] = run.result()
+                _keep(request, pr, kept[number])
+                waiting.tell(done, request.get("of", before + len(missing)), f"{kept[number]['colour']}: {pr['name']}")
     return [kept[n] for n in range(len(request["pull_requests"]))]
 
 
@@ -103,8 +114,11 @@ def unusable(text: str) -> str:
 
 def _room() -> Path:
     """The process's folder with the programs of the runner and the warm process; made on first use."""
-    if _HERE.get("pid") == os.getpid():
-        return _HERE["room"]
+    with _MAKING:
+        return _HERE["room"] if _HERE.get("pid") == os.getpid() else _made_room()
+
+
+def _made_room() -> Path:
     if shutil.which("git") is None:
         raise NotCheckable("Workflows run on a Git repository, and Git is not on the PATH (Debian: apt-get install git).")
     if not _act().exists():
@@ -146,6 +160,7 @@ def _environment(room: Path, more: dict[str, str]) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
         "DBT_LOG_LEVEL_FILE": "info",
+        "DBT_STATIC_PARSER": "false",  # its threads would not survive the fork
         "PIP_NO_INDEX": "1",
         "NO_COLOR": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

@@ -8,6 +8,7 @@ project, as a CI cache would do; dbt itself decides what of it still holds.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -21,26 +22,78 @@ import threading
 from pathlib import Path
 
 READY = "dojo.tools.warm is ready"
+BEGUN = b"b"
 MODULES = ("dbt.cli.main", "dbt.adapters.duckdb", "sqlfluff.cli.commands", "pytest", "detect_secrets.pre_commit_hook")
 
 
 def load() -> None:
-    """Loads the tools; runs nothing, so that no thread stands in the way of a fork."""
+    """Loads the tools and runs each once; what they leave behind has no thread that a fork would wait for."""
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(Exception):
         _rehearse()
+    gc.collect()
+    gc.freeze()
+
+
+PROJECT = {
+    "dbt_project.yml": "name: rehearsal\nprofile: rehearsal\nmodel-paths: [models]\nsnapshot-paths: [models]\n",
+    "profiles.yml": "rehearsal: {target: it, outputs: {it: {type: duckdb, path: 'it.duckdb', threads: 2}}}\n",
+    "models/one.sql": "select 1 as a\n",
+    "models/two.sql": "{{ config(materialized='table') }}\nselect a from {{ ref('one') }}\n",
+    "models/three.sql": "{{ config(materialized='incremental', unique_key='a') }}\nselect a from {{ ref('two') }}\n",
+    "models/all.yml": """
+models:
+  - name: two
+    description: "A."
+    config: {contract: {enforced: true}}
+    columns: [{name: a, data_type: integer, data_tests: [unique, not_null, {accepted_values: {arguments: {values: [1]}}}]}]
+unit_tests:
+  - {name: u, model: two, given: [{input: ref('one'), rows: [{a: 2}]}], expect: {rows: [{a: 2}]}}
+snapshots:
+  - {name: s, relation: ref('two'), config: {unique_key: a, strategy: check, check_cols: all}}
+exposures:
+  - {name: e, type: dashboard, owner: {name: n}, depends_on: [ref('two')]}
+""",
+}
+"""A project with one of each kind of node."""
 
 
 def _rehearse() -> None:
-    """What the tools load on first use: SQLFluff's dialect and rules, the shape of dbt's manifest."""
+    """What the tools load and compile on first use: SQLFluff's dialect and rules, dbt's parser, adapter and tasks."""
     import sqlfluff
-    from dbt.contracts.graph.manifest import Manifest
 
     sqlfluff.lint("select a.b, count(*) as n from {{ 'a' }} group by a.b\n", dialect="duckdb")
-    Manifest.from_msgpack(Manifest().to_msgpack())
-    importlib.import_module("dbt.task.build")
+    quiet = {"DBT_STATIC_PARSER": "false", "DBT_LOG_LEVEL": "none", "DBT_LOG_LEVEL_FILE": "none", "DO_NOT_TRACK": "1"}
+    before, here = dict(os.environ), Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+        try:
+            os.environ.update(quiet)
+            os.chdir(folder)
+            for name, text in PROJECT.items():
+                Path(name).parent.mkdir(exist_ok=True)
+                Path(name).write_text(text, encoding="utf-8")
+            for command in ("build", "parse"):  # the second reads what the first parsed
+                _exit_status(lambda done=command: _dbt_cli(["--no-static-parser", done, "--profiles-dir", "."]))
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+    _close_connections()
+
+
+def _close_connections() -> None:
+    """DuckDB's threads end with its last connection; a fork may then follow."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _dbt_cli(arguments: list[str]) -> None:
+    from dbt.cli.main import cli
+
+    cli(args=arguments, prog_name="dbt")
 
 
 # ---------------------------------------------------------------- one command
@@ -49,6 +102,7 @@ def _rehearse() -> None:
 def _dbt(arguments: list[str], pool: Path) -> int:
     from dbt.cli.main import cli
 
+    _one_workspace()
     folder = _option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
     target = Path(_option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
     known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")
@@ -68,6 +122,19 @@ def _dbt(arguments: list[str], pool: Path) -> int:
     ran = results.exists() and results.stat().st_mtime_ns != before
     _note("dbt", arguments, code, _nodes(results) if ran else None)
     return code
+
+
+def _one_workspace() -> None:
+    """dbt compares connections without the runner's folder: on GitHub it is the same at every run, here it never is."""
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
+
+    told, folder = DuckDBCredentials.connection_info, os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
+
+    def connection_info(self, *, with_aliases: bool = False):
+        for key, value in told(self, with_aliases=with_aliases):
+            yield key, value.replace(folder, "") if isinstance(value, str) else value
+
+    DuckDBCredentials.connection_info = connection_info
 
 
 def _nodes(results: Path) -> list[list]:
@@ -150,9 +217,10 @@ def serve(path: str, pool: Path) -> None:
         if server not in ready:
             continue
         connection, _ = server.accept()
-        if os.fork() == 0:
-            server.close()
-            _one(connection, pool)
+        with contextlib.suppress(OSError):  # no room for another process: the caller runs the program itself
+            if os.fork() == 0:
+                server.close()
+                _one(connection, pool)
         connection.close()
 
 
@@ -160,6 +228,7 @@ def _one(connection: socket.socket, pool: Path) -> None:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        connection.sendall(BEGUN)
         data, fds, _, _ = socket.recv_fds(connection, 1 << 20, 3)
         while not data.endswith(b"\n"):
             data += connection.recv(1 << 20)
@@ -173,6 +242,8 @@ def _one(connection: socket.socket, pool: Path) -> None:
         tempfile.tempdir = None
         sys.argv = [asked["program"], *asked["arguments"]]
         sys.path[:] = [p for p in sys.path if p not in ("", str(Path.cwd()))]
+        if asked["program"] != "pytest":
+            gc.disable()  # none of the others lives long enough to be worth the sweeping
         code = COMMANDS[asked["program"]](asked["arguments"], pool)
     except BaseException as error:
         with contextlib.suppress(BaseException):

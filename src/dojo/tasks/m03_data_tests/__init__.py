@@ -12,7 +12,7 @@ from shopflow.clock import LAST_DAY, TODAY
 
 STEM = "03-data-tests"
 TITLE = "Data tests: what green should have meant"
-USES_DBT = True
+USES = ("dbt",)
 TASKS = (
     rules.TASK_1,
     rules.TASK_2,

@@ -58,7 +58,7 @@ def _try(work: Work, text: str, pulls: tuple[PullRequest, ...]) -> list[Tried]:
     done: list[Tried] = []
     while len(done) < len(pulls):
         batch = pulls[len(done) :] if done and not graded else pulls[len(done) : len(done) + 2]
-        results = work.tool("act", request(text, batch))
+        results = work.tool("act", {**request(text, batch), "before": len(done), "of": len(pulls)})
         done += [Tried(p, r) for p, r in zip(batch, results, strict=True)]
         if not done[0].as_it_should or (graded and not all(t.as_it_should for t in done)):
             break
