@@ -34,11 +34,10 @@ python_maximum_signature_line_length = 88
 html_theme = "sphinx_book_theme"
 html_title = "DataOps Dojo"
 html_baseurl = SITE["url"]
-html_logo = "assets/mark.svg"
 html_favicon = "assets/mark.svg"
 html_static_path = ["assets", str(SOURCE / "_made")]
 html_css_files = ["tokens.css", "dojo.css"]
-html_js_files = [("dojo.js", {"defer": "defer"}), ("taste.js", {"defer": "defer"})]
+html_js_files = [("dojo.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -58,8 +57,10 @@ html_theme_options = {
     "use_repository_button": bool(SITE["repository"]),
     "repository_url": f"https://github.com/{SITE['repository']}" if SITE["repository"] else "",
     "home_page_in_toc": True,
+    "logo": {"image_light": "assets/mark.svg", "image_dark": "assets/mark.svg", "text": "DataOps Dojo", "alt_text": ""},
     "article_header_end": ["dojo-print.html", "article-header-buttons.html"],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}
 templates_path = ["templates"]

@@ -104,9 +104,10 @@ def draw(code: str, alt: str) -> str:
     git = {f"git{n}": colour for n, colour in enumerate(GIT)} | {f"gitBranchLabel{n}": "#fdfdf1" for n in range(8)}
     config = {
         "theme": "base",
-        "themeVariables": {**PAINT, **git, "fontSize": "15px"},
+        "themeVariables": {**PAINT, **git, "fontSize": "18px"},
         "fontFamily": "DejaVu Sans, Verdana, sans-serif",
         "deterministicIds": True,
+        "flowchart": {"nodeSpacing": 22, "rankSpacing": 20, "padding": 7, "subGraphTitleMargin": {"top": 4, "bottom": 10}},
         "gitGraph": {"rotateCommitLabel": False},
     }
     try:
@@ -117,7 +118,9 @@ def draw(code: str, alt: str) -> str:
     svg = re.sub(r"#fdfd[0-9a-f]{2}", lambda found: f"var(--dojo-{VARIABLES.get(found[0], 'soft')})", svg)
     svg = re.sub(r' role="[^"]*"| aria-roledescription="[^"]*"', "", svg, count=2)
     wide = re.search(r"max-width: ([\d.]+)px", svg)
-    size = f' style="min-width:{min(float(wide[1]), 620):.0f}px"' if wide else ""
+    # Letters of 18 px come out between 9 and 15: what is wider than the page then scrolls.
+    size = f' style="min-width:{float(wide[1]) * 0.5:.0f}px"' if wide else ""
+    svg = svg.replace(wide[0], f"max-width: {float(wide[1]) * 0.83:.0f}px") if wide else svg
     told = html.escape(alt, quote=True)
     svg = re.sub(r"<svg ", f'<svg role="img" aria-label="{told}" ', svg, count=1)
     return f'<div class="dojo-diagram"><div{size}>{svg}</div></div>'

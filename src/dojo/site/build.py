@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -33,18 +34,40 @@ class Built:
         return f"{self.pages} pages, {self.size / 1e6:.1f} MB, {self.seconds:.0f} s: {self.html / 'index.html'}"
 
 
-def build(out: Path = OUT) -> Built:
-    """Writes the book to out/html. Raises BookBroken where Sphinx warns, CannotAdd where its environment cannot be made."""
+def build(out: Path = OUT, *, again: bool = True) -> Built:
+    """Writes the book to out/html. Raises BookBroken where Sphinx warns, CannotAdd where its environment cannot be made.
+
+    again: also when everything it is made from is as it was the last time.
+    """
     begun = time.monotonic()
     environments.add("book")
-    html = out / "html"
-    shutil.rmtree(html, ignore_errors=True)
+    html, stamp = out / "html", out / "made-from"
     site = source.Site.of_this_course()
+    wanted = _made_from(site)
+    if not again and stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return _built(html, begun)
+    stamp.unlink(missing_ok=True)
+    shutil.rmtree(html, ignore_errors=True)
     source.write(site, out / "source")
     _sphinx(out)
     after.write(html, site.url)
+    stamp.write_text(wanted, encoding="utf-8")
+    return _built(html, begun)
+
+
+def _built(html: Path, begun: float) -> Built:
     files = [path for path in html.rglob("*") if path.is_file()]
     return Built(html, len(after.pages(html)), sum(path.stat().st_size for path in files), time.monotonic() - begun)
+
+
+def _made_from(site: source.Site) -> str:
+    """Everything a book follows from, as a hash: the course's files, its code, and where it is published."""
+    digest = hashlib.sha256(f"{site.url} {site.repository}".encode())
+    folders = [COURSE / name for name in ("notebooks", "exercises", "solutions", "book", "src")]
+    for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        if OUT not in path.parents and path.suffix != ".pyc":
+            digest.update(path.relative_to(COURSE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _sphinx(out: Path) -> None:

@@ -105,10 +105,14 @@ def page(modules: list[Module]) -> str:
 
 def _entry(term: Term, by_key: dict[str, Module]) -> str:
     home = by_key.get(term.module)
-    first = f"[{home.number}](lessons/{home.stem}.ipynb)" if home else f"module {term.module}"
-    again = [m for m in by_key.values() if m.key != term.module and _uses(term, m)]
-    also = ", ".join(f"[{m.key}](lessons/{m.stem}.ipynb)" for m in again)
-    return f"({term.label})=\n**{term.term}**\n: {term.said}\n\n  {first}{f'; also in {also}' if also else ''}"
+    first = _link(home, home.number) if home else f"module {term.module}"
+    again = ", ".join(_link(m, m.key) for m in by_key.values() if m.key != term.module and _uses(term, m))
+    where = f'<span class="dojo-where">{first}{f"; also {again}" if again else ""}</span>'
+    return f"({term.label})=\n**{term.term}**\n: {term.said} {where}"
+
+
+def _link(module: Module, text: str) -> str:
+    return f'<a href="lessons/{module.stem}.html">{text}</a>'
 
 
 def _uses(term: Term, module: Module) -> bool:
