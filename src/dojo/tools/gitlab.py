@@ -14,7 +14,19 @@ import yaml
 
 from dojo.tools import act
 
-KEYWORDS = {"stages", "variables", "default", "workflow", "image", "before_script", "after_script", "cache", "include", "spec", "pages"}
+KEYWORDS = {
+    "stages",
+    "variables",
+    "default",
+    "workflow",
+    "image",
+    "before_script",
+    "after_script",
+    "cache",
+    "include",
+    "spec",
+    "pages",
+}
 REFUSED = ("include", "services", "parallel", "trigger")
 CHECKOUT = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8"
 UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02"
@@ -54,7 +66,9 @@ def as_workflow(text: str) -> str:
         pipeline = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise CannotTranslate(f"The file is not YAML: the parser gave up at line {mark.line + 1 if mark else '?'}.") from None
+        raise CannotTranslate(
+            f"The file is not YAML: the parser gave up at line {mark.line + 1 if mark else '?'}."
+        ) from None
     if not isinstance(pipeline, dict):
         raise CannotTranslate("The file holds no pipeline.")
     named = {n: _extended(pipeline, j) for n, j in pipeline.items() if n not in KEYWORDS and isinstance(j, dict)}
@@ -134,7 +148,9 @@ def _job(name: str, job: dict, pipeline: dict, jobs: dict, stages: list) -> dict
     earlier = [n for n, j in jobs.items() if stage in stages and j.get("stage", "test") in stages[: stages.index(stage)]]
     needs = [n if isinstance(n, str) else n.get("job", "") for n in job["needs"]] if "needs" in job else earlier
     steps: list[dict[str, Any]] = [{"uses": CHECKOUT}]
-    steps += [{"name": name, "shell": "bash", "run": "set -eo pipefail\n" + "\n".join([*before, *_lines(job.get("script"))])}]
+    steps += [
+        {"name": name, "shell": "bash", "run": "set -eo pipefail\n" + "\n".join([*before, *_lines(job.get("script"))])}
+    ]
     after = _lines(job.get("after_script", default.get("after_script")))
     if after:
         steps.append({"name": f"{name}, afterwards", "if": "always()", "continue-on-error": True, "run": "\n".join(after)})
