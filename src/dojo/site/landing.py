@@ -22,6 +22,7 @@ def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str
     return {
         "lesson_entries": "\n".join(f"lessons/{m.stem}" for m in modules if not m.is_scenario),
         "scenario_entries": "\n".join(f"lessons/{m.stem}" for m in modules if m.is_scenario),
+        "first": f"lessons/{modules[0].stem}",
         "cards": "".join(_card(m) for m in modules),
         "whole": hours(sum(m.minutes for m in modules)),
         "paths": _paths(modules),
