@@ -33,8 +33,8 @@ from dojo.tools.releasing_dbt import Done, manifest_of, run_dbt
 from dojo.tools.releasing_reader import READER
 
 ANSWER = "<answer file>"
-STEPS = ("/shutil.py", "/pathlib.py", "\\shutil.py", "\\pathlib.py")
-"""Library files whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
+STEPS = ("copyfile", "copyfileobj", "_fastcopy_sendfile", "_fastcopy_fcopyfile", "move", "write_bytes", "write_text")
+"""Library functions whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
 
 
 def warm() -> None:
@@ -103,8 +103,7 @@ def _tracer(look: Callable[[str], None]) -> Callable:
         return local
 
     def begin(frame: Any, _: str, __: Any) -> Any:
-        name = frame.f_code.co_filename
-        return local if name == ANSWER or name.endswith(STEPS) else None
+        return local if frame.f_code.co_filename == ANSWER or frame.f_code.co_name in STEPS else None
 
     return begin
 

@@ -18,7 +18,7 @@ def look(path, query):
 
 def main():
     path = query = None
-    seen = []
+    seen, line = [], ""
     while True:
         waiting = path is None or select.select([sys.stdin], [], [], 0)[0]
         order = json.loads(sys.stdin.readline() or '["end"]') if waiting else ["free"]
@@ -26,11 +26,13 @@ def main():
             return
         if order[0] == "watch":
             path, query = order[1:]
-            seen = []
+            seen, line = [], ""
+        if order[0] == "look":
+            line = order[1]
         if order[0] in ("watch", "look", "free"):
             state = look(path, query)
             if not seen or seen[-1][1] != state:
-                seen.append([order[1] if order[0] == "look" else "", state])
+                seen.append([line, state])
         if order[0] == "stop":
             path = None
         if order[0] != "free":

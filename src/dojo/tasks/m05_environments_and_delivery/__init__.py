@@ -6,5 +6,5 @@ from dojo.tasks.m05_environments_and_delivery import promoting, publishing
 
 STEM = "05-environments-and-delivery"
 TITLE = "Environments and delivery: prod is the last to know"
-USES_DBT = True
+USES = ("dbt",)
 TASKS = (promoting.TASK_2, publishing.TASK_4)
