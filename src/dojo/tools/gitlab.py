@@ -1,18 +1,22 @@
-"""A stand-in for GitLab's runner: translates a .gitlab-ci.yml into a workflow, job by job, and lets dojo.tools.act execute that.
+"""GitLab pipelines: run by gitlab-ci-local where it was added, else by a stand-in that lets dojo.tools.act execute a translation.
 
-Known: stages, needs, variables, default, before_script, script, after_script, rules with `if` on the pipeline's source and
+The translation knows stages, needs, variables, default, before_script, script, after_script, rules with `if` on the pipeline's source and
 branch, when, allow_failure, artifacts, timeout, interruptible, extends of hidden jobs. `image` is not used: the host is the
-runner. Not known: include, services, parallel, trigger; they are refused and named.
+runner. It does not know include, services, parallel, trigger; they are refused and named.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Collection
 from typing import Any
 
 import yaml
 
-from dojo.tools import act
+from dojo.tools import act, environments
+
+LOCAL = "gitlab-ci-local"
 
 KEYWORDS = {
     "stages",
@@ -51,13 +55,76 @@ def warm() -> None:
 
 
 def session(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Runs the pipeline (`pipeline`: its text) on pull requests; the rest of the request and the results are those of dojo.tools.act."""
+    """Runs the pipeline (`pipeline`: its text) on pull requests; the rest of the request and the results are those of dojo.tools.act.
+
+    Where gitlab-ci-local was added, that runs the jobs which a merge request starts; elsewhere the translation runs.
+    Each result says which in `runner`.
+    """
     try:
         workflow = as_workflow(request["pipeline"])
+        started = as_started(request["pipeline"])
     except CannotTranslate as problem:
         return [act._not_run(pr, str(problem)) for pr in request["pull_requests"]]
     rest = {k: v for k, v in request.items() if k != "pipeline"}
-    return act.session({**rest, "workflow": workflow})
+    if started and local_runner():
+        return [{**r, "runner": LOCAL} for r in act.try_each(rest, {".gitlab-ci.yml": started}, _run_locally)]
+    return [{**r, "runner": "the stand-in for GitLab's runner"} for r in act.session({**rest, "workflow": workflow})]
+
+
+def as_started(text: str) -> str:
+    """The pipeline without the jobs that a merge request does not start, which GitLab leaves out; "" when none is left."""
+    pipeline = yaml.safe_load(text)
+    names = [n for n, j in pipeline.items() if n not in KEYWORDS and isinstance(j, dict) and not n.startswith(".")]
+    idle = {n for n in names if not _starts(_extended(pipeline, pipeline[n]), pipeline)}
+    if len(idle) == len(names):
+        return ""
+    return yaml.safe_dump({k: v for k, v in pipeline.items() if k not in idle}, sort_keys=False, width=10_000)
+
+
+def local_runner() -> bool:
+    """Whether gitlab-ci-local can run here: it was added, and the rsync it copies with is on the PATH."""
+    return environments.is_added(LOCAL) and all(shutil.which(p) for p in ("node", "rsync", "bash"))
+
+
+def _run_locally(checkout: act.Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+    """One merge request through gitlab-ci-local: every job in a folder of its own, artifacts handed on."""
+    given = {k: v for k, v in GIVEN.items() if k.startswith(("CI_PIPELINE", "CI_MERGE"))}
+    command = [str(environments.program(LOCAL, LOCAL)), "--force-shell-executor", "--shell-isolation", "--home", ".runner"]
+    command += ["--no-color", *(part for name, value in given.items() for part in ("--variable", f"{name}={value}"))]
+    act._git(checkout.repo, "remote", "add", "origin", "https://gitlab.example/shopflow/platform.git")
+    code, lines = act.execute(checkout, command)
+    kept = checkout.repo / ".gitlab-ci-local" / "artifacts"
+    if kept.is_dir():
+        shutil.copytree(kept, checkout.artefacts, dirs_exist_ok=True)
+    jobs = yaml.safe_load((checkout.repo / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    return _told(pr, code, lines, jobs)
+
+
+def _told(pr: dict[str, Any], code: int, lines: list[str], jobs: Collection[str]) -> dict[str, Any]:
+    """gitlab-ci-local's lines as the steps of a result, one a job."""
+    ends = {}
+    for line in lines:
+        if (found := re.fullmatch(r" (PASS|FAIL|WARN)  (\S.*?)(?:  .*)?\s*", line)) and found[2] in jobs:
+            ends[found[2]] = found[1]
+    steps = []
+    for name, end in ends.items():
+        said = [
+            rest.lstrip(" >")
+            for line in lines
+            if (rest := line.removeprefix(name)) != line and rest.lstrip()[:1] in (">", "$")
+        ]
+        result = "success" if end == "PASS" else "failure"
+        steps.append({"job": name, "cell": name, "name": name, "result": result, "said": "\n".join(said)[-6000:], "seconds": 0.0})  # fmt: skip
+    failed = [name for name, end in ends.items() if end == "FAIL"]
+    colour = "no run" if not steps else "red" if code else "green"
+    return {
+        "name": pr["name"],
+        "colour": colour,
+        "decided": f"{failed[0]} / {failed[0]}" if failed and code else "",
+        "steps": steps,
+        "jobs": {},
+        "said": "\n".join(lines)[-1500:] if not steps else "",
+    }
 
 
 def as_workflow(text: str) -> str:

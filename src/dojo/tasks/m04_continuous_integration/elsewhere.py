@@ -44,6 +44,11 @@ def _jobs(work: Work) -> dict[str, dict[str, Any]]:
     return named
 
 
+def _runner(row: Tried) -> str:
+    """What executed the jobs: no more than that is claimed."""
+    return row.result.get("runner", "the stand-in for GitLab's runner")
+
+
 def good_is_green(work: Work, seed: int) -> str:
     _jobs(work)
     first = _tried(work, seed)[0]
@@ -51,7 +56,7 @@ def good_is_green(work: Work, seed: int) -> str:
         raise NotYet(
             f"No job ran on the merge request. {first.result['said']} Without `rules` a job belongs to branch pipelines only: "
             '`rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]`.',
-            tried=first.pull.title, expected="green", got="no run", cause="no-run",
+            tried=f"{first.pull.title}, by {_runner(first)}", expected="green", got="no run", cause="no-run",
         )  # fmt: skip
     if not first.as_it_should:
         words = next((s["said"] for s in first.result["steps"] if s["result"] == "failure"), "")
@@ -61,7 +66,7 @@ def good_is_green(work: Work, seed: int) -> str:
             else "good-is-red"
         )
         why = "The warehouse that dbt reads was not loaded in the same job. A GitLab job starts from an empty folder, like any other; a file from an earlier job arrives only as an artifact." if cause == "empty-warehouse" else ""  # fmt: skip
-        raise NotYet(f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {why}", tried=first.pull.title, expected="green", got=words[-500:], cause=cause)  # fmt: skip
+        raise NotYet(f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {why}", tried=f"{first.pull.title}, by {_runner(first)}", expected="green", got=words[-500:], cause=cause)  # fmt: skip
     return f"Green: {first.pull.title}."
 
 
@@ -82,7 +87,7 @@ def bad_is_red(work: Work, seed: int) -> str:
             said, cause = "A script line throws its exit status away.", "or-true"
         elif row.pull.kind == "unit test" and "dbt" in work.file(PIPELINE):
             said, cause = "dbt ran, and no unit test with it.", "no-unit-tests"
-        raise NotYet(f"“{row.pull.title}” ({row.pull.kind}) came out {row.result['colour']}. {said}", tried=row.pull.title, expected="red", got=table(rows), cause=cause)  # fmt: skip
+        raise NotYet(f"“{row.pull.title}” ({row.pull.kind}) came out {row.result['colour']}. {said}", tried=f"{row.pull.title}, by {_runner(row)}", expected="red", got=table(rows), cause=cause)  # fmt: skip
     return table(rows)
 
 
