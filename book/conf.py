@@ -29,7 +29,6 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 copybutton_selector = "div.cell_input div.highlight pre, div.highlight-default pre"
 togglebutton_hint = "Show"
 add_module_names = False
-python_maximum_signature_line_length = 88
 
 html_theme = "sphinx_book_theme"
 html_title = "DataOps Dojo"

@@ -10,6 +10,16 @@ NO_READERS = ("404.html", "search.html", "genindex.html", "py-modindex.html")
 """Pages that no sitemap names."""
 
 
+NAMED = {
+    '<summary><span class="toctree-toggle"': '<summary aria-label="Show the pages below"><span class="toctree-toggle"',
+    'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"': (
+        'search-button-field search-button__button pst-js-only" title="Search"'
+    ),
+    'id="pst-primary-sidebar" class="': 'id="pst-primary-sidebar" role="region" aria-label="The book" class="',
+}
+"""What the theme leaves without a name for those who cannot see it."""
+
+
 def pages(html: Path) -> list[str]:
     """All pages of the built book, as paths from its root."""
     return sorted(p.relative_to(html).as_posix() for p in html.rglob("*.html") if "_static" not in p.parts)
@@ -22,7 +32,16 @@ def write(html: Path, url: str) -> None:
     text = f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{entries}</urlset>\n'
     (html / "sitemap.xml").write_text(text, encoding="utf-8")
     (html / "robots.txt").write_text(f"User-agent: *\nDisallow: /solutions/\nSitemap: {url}sitemap.xml\n", encoding="utf-8")
+    for name in pages(html):
+        _name(html / name)
     _rebase(html / "404.html", urlsplit(url).path or "/")
+
+
+def _name(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for bare, named in NAMED.items():
+        text = text.replace(bare, named)
+    page.write_text(text, encoding="utf-8")
 
 
 def _rebase(page: Path, root: str) -> None:

@@ -1,0 +1,249 @@
+"""The book in Chromium: every page wide and narrow, light and dark; axe; search; the morning to try; a widget; print. All outside traffic is refused."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from dojo.places import COURSE
+from dojo.site import after
+from dojo.site.build import OUT, Built, build
+from dojo.tools import environments
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SEEN = {"index.html", "glossary.html", "exercises/11-slo.html", "lessons/11-slo.html", "lessons/00-start-here.html"}
+"""Pages of which pictures are kept for people to look at."""
+OF_THE_THEME: dict[str, str] = {}
+"""What axe may find in the theme's own markup: rule → a piece of the selector. Nothing today: dojo.site.after names what has no name."""
+
+
+@pytest.fixture(scope="session")
+def book() -> Built:
+    """The built book of this checkout, built once for all tests."""
+    if not environments.is_added("book"):
+        pytest.skip("the book's tools are not here (dojo tools add book; make test adds them)")
+    OUT.mkdir(parents=True, exist_ok=True)
+    with FileLock(OUT / ".lock"):
+        return build(again=False)
+
+
+@pytest.fixture(scope="session")
+def address(book):
+    """The book behind a web server of its own."""
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *said) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=str(book.html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with playwright.sync_playwright() as p:
+        opened = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core from npm, at the version and hash of the lock beside this file."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here: axe-core cannot be fetched (Debian: apt-get install npm)")
+    here, folder = Path(__file__).parent, COURSE / "work" / ".axe"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        same = all((folder / n).exists() and (folder / n).read_bytes() == (here / n).read_bytes() for n in LOCKED)
+        if not (same and script.exists()):
+            for name in LOCKED:
+                shutil.copy(here / name, folder / name)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+            if done.returncode:
+                pytest.skip(f"npm could not fetch axe-core: {done.stderr.strip().splitlines()[-1:]}")
+    return script.read_text("utf-8")
+
+
+LOCKED = ("package.json", "package-lock.json")
+
+
+class Visit:
+    """One browser context that refuses everything outside the book and writes down what goes wrong."""
+
+    def __init__(self, browser, address: str, size: dict, theme: str):
+        self.address, self.wrong, self.now = address, [], ""
+        self.context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
+        self.context.route("**/*", self._route)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.note(f"console: {said.text}"))
+        self.page.on("pageerror", lambda error: self.note(f"error: {error}"))
+        self.page.on("response", lambda got: got.status >= 400 and self.note(f"{got.status}: {got.url}"))
+
+    def note(self, said: str) -> None:
+        self.wrong.append((self.now, said))
+
+    def _route(self, route) -> None:
+        if route.request.url.startswith((self.address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.note(f"asks outside: {route.request.url}")
+            route.abort()
+
+    def open(self, name: str):
+        self.now = name
+        self.page.goto(self.address + name, wait_until="load")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens visits and closes them again."""
+    open_ones = []
+
+    def begin(size=WIDE, theme="light") -> Visit:
+        open_ones.append(Visit(browser, address, size, theme))
+        return open_ones[-1]
+
+    yield begin
+    for one in open_ones:
+        one.context.close()
+
+
+def picture(page, name: str, **options) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(PICTURES / f"{name}.png"), **options)
+
+
+OVERFLOWS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap(
+  v => v.nodes.map(n => [v.id, n.target.flat().join(' '), (n.any[0] ?? n.all[0] ?? n.none[0] ?? {}).message ?? v.help]))"""
+
+
+@pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+def test_every_page_fits_and_asks_for_nothing_outside(book, visit, size, theme) -> None:
+    walk = visit(size, theme)
+    for name in after.pages(book.html):
+        page = walk.open(name)
+        if (over := page.evaluate(OVERFLOWS)) > 0:
+            walk.note(f"{over} px wider than the page")
+        if name in SEEN:
+            picture(page, f"book-{Path(name).stem}-{size['width']}-{theme}")
+    assert walk.wrong == []
+
+
+@pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+def test_axe_finds_nothing_but_the_themes_own(book, visit, axe, size, theme) -> None:
+    walk = visit(size, theme)
+    found = []
+    for name in after.pages(book.html):
+        page = walk.open(name)
+        for button in page.locator(".dojo-moves button").all():
+            button.click()
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        page.evaluate(axe)
+        found += [(name, *one) for one in page.evaluate(RUN_AXE) if OF_THE_THEME.get(one[0], "?") not in one[1]]
+    assert found == []
+
+
+def test_search_finds_a_word_and_no_solution(visit) -> None:
+    page = visit().open("search.html?q=watermark")
+    page.wait_for_selector("#search-results li a", timeout=15_000)
+    found = page.locator("#search-results li a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert any("glossary" in link for link in found) and not any("solutions/" in link for link in found)
+
+
+def test_the_bad_morning_is_played_by_mouse_and_by_keyboard(visit) -> None:
+    page = visit().open("index.html")
+    page.get_by_role("button", name="Run it all again").click()
+    page.get_by_text("1. ").first.wait_for(state="attached")
+    assert "€22,255.82" in page.locator(".dojo-outcomes").inner_text()
+    button = page.get_by_role("button", name="Take the number down and say so")
+    button.focus()
+    page.keyboard.press("Enter")
+    rows = page.locator(".dojo-outcomes tbody tr")
+    playwright.expect(rows).to_have_count(2)
+    assert "€54,903.20" in rows.nth(1).inner_text() and "7 min" in rows.nth(1).inner_text()
+    assert button.get_attribute("aria-pressed") == "true"
+    picture(page, "book-morning", full_page=True)
+
+
+def test_the_bad_morning_moves_and_ends_where_it_must(browser, address) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Correct it by hand").click()
+    page.wait_for_timeout(400)
+    assert page.locator(".dojo-hands").inner_text().startswith(("06:", "07:"))
+    page.locator(".dojo-outcomes tbody tr").wait_for(timeout=10_000)
+    assert page.locator(".dojo-hands").inner_text().startswith("08:15")
+    page.close()
+
+
+def test_a_widget_answers_the_keyboard_without_a_kernel(visit) -> None:
+    page = visit().open("lessons/11-slo.html")
+    slider = page.get_by_label("Stale reads: 5 %")
+    slider.wait_for(timeout=10_000)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert "Burn rate 8.0" in page.locator(".dojo-burn output").inner_text()
+
+
+def test_a_prediction_is_kept_and_compared(visit) -> None:
+    page = visit().open("lessons/11-slo.html")
+    form = page.locator(".dojo-predict").first
+    form.get_by_role("textbox").fill("4")
+    page.keyboard.press("Enter")
+    assert "Kept" in form.inner_text()
+    page.reload()
+    folded = page.locator(".dojo-compare").first
+    folded.locator("summary").click()
+    assert "you said 4; measured: 11." in folded.inner_text()
+
+
+def test_a_quiz_option_explains_itself(visit) -> None:
+    page = visit().open("lessons/11-slo.html")
+    option = page.get_by_text("c) The SLA, because finance was affected.")
+    option.click()
+    assert page.get_by_text("The agreement is the promise of 08:00").is_visible()
+
+
+def test_the_theme_switch_goes_dark(visit) -> None:
+    page = visit().open("index.html")
+    page.locator(".theme-switch-button").first.click()
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
+
+
+def test_on_paper_a_lesson_is_the_lesson_alone(visit) -> None:
+    walk = visit()
+    page = walk.open("lessons/11-slo.html")
+    page.emulate_media(media="print")
+    assert not page.locator(".bd-sidebar-primary").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.get_by_text("you made no prediction; measured: 11.").is_visible()
+    pdf = page.pdf(format="A4")
+    assert 4 <= pdf.count(b"/Type /Page\n") <= 25
+    page = walk.open("solutions/11-slo.html")
+    assert page.evaluate("[...document.querySelectorAll('details.hide')].every(one => !one.open)")
+    assert walk.wrong == []
