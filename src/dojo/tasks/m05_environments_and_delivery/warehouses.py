@@ -44,13 +44,7 @@ class Loaded:
 
     def marts(self, *, units: bool = False) -> dict[str, Any]:
         """marts.fact_sales and marts.daily_revenue; the second with the column `units` or without."""
-        con = duckdb.connect()
-        try:
-            con.register("facts", self.facts)
-            daily = con.execute(DAILY.format(facts="facts", more=UNITS if units else "")).to_arrow_table()
-            return {"marts.fact_sales": self.facts, "marts.daily_revenue": daily}
-        finally:
-            con.close()
+        return {"marts.fact_sales": self.facts, "marts.daily_revenue": daily(self.facts, units=units)}
 
 
 @lru_cache(maxsize=16)
@@ -62,10 +56,33 @@ def loaded(seed: int, after: int = 0, orders: int = 2_000) -> Loaded:
     try:
         sources.load_into(con, seed=seed, first_day=first, last_day=last, orders=orders)
         raw = {f"raw.{name}": _current(con, name) for name in LANDED}
+        return Loaded(last, raw, facts(raw))
+    finally:
+        con.close()
+
+
+def facts(raw: dict[str, Any], *changes: tuple[str, str]) -> Any:
+    """marts.fact_sales of these tables; `changes` (old, new) make another query of it, as a bad release does."""
+    query = _FACTS
+    for old, new in changes:
+        if old not in query:
+            raise ValueError(f"{old!r} is not in the query")
+        query = query.replace(old, new)
+    con = duckdb.connect(config={"threads": 1})
+    try:
         for name in LANDED:
             con.register(f"the_{name}", raw[f"raw.{name}"])
-        facts = con.execute(_FACTS.format(**{n: f"the_{n}" for n in LANDED}) + "order by all").to_arrow_table()
-        return Loaded(last, raw, facts)
+        return con.execute(query.format(**{n: f"the_{n}" for n in LANDED}) + "order by all").to_arrow_table()
+    finally:
+        con.close()
+
+
+def daily(facts: Any, *, units: bool = True) -> Any:
+    """marts.daily_revenue of these facts."""
+    con = duckdb.connect(config={"threads": 1})
+    try:
+        con.register("the_facts", facts)
+        return con.execute(DAILY.format(facts="the_facts", more=UNITS if units else "")).to_arrow_table()
     finally:
         con.close()
 
@@ -97,3 +114,12 @@ def total(table: Any, query: str) -> Any:
         return con.execute(query).fetchone()[0]
     finally:
         con.close()
+
+
+VIEWS = (
+    "create schema if not exists staging",
+    "create view staging.stg_orders as select order_id, customer_id, store_id, status, currency, ordered_at, "
+    "timezone('Europe/Berlin', timezone('UTC', ordered_at))::date as business_date, updated_at from prod.raw.orders",
+    "create view staging.stg_order_items as select order_id, line_number, product_id, quantity, unit_price from prod.raw.order_items",
+)
+"""The staging views as dbt leaves them in prod."""

@@ -1,0 +1,336 @@
+"""Task 05.6: a bad release is taken back, code and rows; what came in since is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import duckdb
+
+from dojo.judge.work import Work
+from dojo.tasks.m05_environments_and_delivery import warehouses
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
+from dojo.tools.git import NoSuchObject, opened
+from dojo.tools.releasing_dbt import slice_of_shopflow
+
+SCRIPT = "repo/pipeline/rollback.py"
+PROD, BACKUP = "warehouse/prod.duckdb", "warehouse/backup/prod.duckdb"
+FACTS, DAILY = "dbt/models/marts/fact_sales.sql", "dbt/models/marts/daily_revenue.sql"
+BAD = {
+    "returns": (
+        (
+            "case\n        when orders.status in ('paid', 'shipped') then",
+            "case\n        when orders.status <> 'placed' then",
+        ),
+        ("when orders.status in ('paid', 'shipped')", "when orders.status <> 'placed'"),
+        "Revenue as the shop reports it",
+    ),
+    "currency": (
+        ("items.quantity * items.unit_price * rates.eur_per_unit else", "items.quantity * items.unit_price else"),
+        ("items.quantity * items.unit_price * rates.eur_per_unit else", "items.quantity * items.unit_price else"),
+        "No conversion where there is nothing to convert",
+    ),
+}
+"""What the bad release changes: in the model, in the judge's own query, and what its commit says."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A repository whose last release is bad, its warehouses two mornings later, and the rows that must stand there."""
+
+    stream: str
+    files: dict[str, dict[str, Any]]
+    facts: Any
+    daily: Any
+    euros: Any
+
+
+@lru_cache(maxsize=8)
+def release(seed: int) -> Release:
+    """release-41 was good, release-42 is not, and a colleague's commit came after it; another fault for another seed."""
+    model, query, message = BAD["returns" if seed % 4 == 3 else "currency"]
+    then, now = warehouses.loaded(seed), warehouses.loaded(seed, 2)
+    spoiled = _spoiled(then, now, warehouses.facts(now.raw, query))
+    kept = {"ops.run_log": _log(3), "finance.closed_days": _log(2)}
+    prod = {**now.raw, **kept, "marts.fact_sales": spoiled, "marts.daily_revenue": warehouses.daily(spoiled)}
+    backup = {**then.raw, "ops.run_log": _log(1), "finance.closed_days": _log(1), **then.marts()}
+    stream = _stream(model, message)
+    euros = warehouses.total(warehouses.daily(now.facts), "select sum(revenue_eur) from rows")
+    return Release(stream, {PROD: prod, BACKUP: backup}, now.facts, warehouses.daily(now.facts), euros)
+
+
+def _spoiled(then: warehouses.Loaded, now: warehouses.Loaded, bad: Any) -> Any:
+    """The facts after two incremental runs of the bad model: old orders as they were, changed ones spoiled."""
+    con = duckdb.connect()
+    try:
+        con.register("good", then.facts)
+        con.register("bad", bad)
+        con.register("orders", then.raw["raw.orders"])
+        con.execute("create table changed as from bad where updated_at > (select max(updated_at) from orders)")
+        return con.execute(
+            "from changed union all (from good anti join changed using (order_id)) order by all"
+        ).to_arrow_table()
+    finally:
+        con.close()
+
+
+def _log(rows: int) -> Any:
+    import pyarrow as pa
+
+    return pa.table({"run_date": [f"2025-12-0{n + 1}" for n in range(rows)], "status": ["success"] * rows})
+
+
+def _stream(model: tuple[str, str], message: str) -> str:
+    """The repository: release-41, a branch merged as release-42, and one commit on top of it."""
+    good = {f"dbt/{path}": text for path, text in slice_of_shopflow().items()}
+    units = good[DAILY]
+    good[DAILY] = units.replace("    sum(quantity)::bigint as units,\n", "")
+    bad = good[FACTS].replace(*model)
+    if bad == good[FACTS] or good[DAILY] == units:
+        raise ValueError("the release changes nothing")
+    commits = [
+        (1, "main", "Petra", "Revenue by day and store", (), good),
+        (2, "revenue", "Jonas", message, (1,), {FACTS: bad}),
+        (3, "revenue", "Jonas", "Say so", (2,), {"docs/releases.md": f"42: {message}.\n"}),
+        (
+            4,
+            "main",
+            "Mara",
+            f"Merge branch 'revenue': {message}",
+            (1, 3),
+            {FACTS: bad, "docs/releases.md": f"42: {message}.\n"},
+        ),
+        (5, "main", "Petra", "Units for merchandising", (4,), {DAILY: units}),
+    ]
+    lines: list[str] = []
+    for mark, branch, who, said, parents, files in commits:
+        stamp = f"{who} <{who.lower()}@shopflow.example> {1764500000 + 3600 * mark} +0100"
+        lines += [f"commit refs/heads/{branch}", f"mark :{mark}", f"author {stamp}", f"committer {stamp}", _data(said)]
+        lines += [f"from :{parents[0]}"] if parents else []
+        lines += [f"merge :{p}" for p in parents[1:]]
+        for path, text in files.items():
+            lines += [f"M 100644 inline {path}", _data(text)]
+    for tag, mark in (("release-41", 1), ("release-42", 4)):
+        lines += [f"reset refs/tags/{tag}", f"from :{mark}", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _data(text: str) -> str:
+    return f"data {len(text.encode())}\n{text}"
+
+
+# ---------------------------------------------------------------- the checks
+
+
+def _done(work: Work, data: Release) -> dict[str, Any]:
+    text = work.file(SCRIPT)
+    request = {
+        "op": "session", "text": text, "entry": "rollback", "arguments": ["dbt", "repo", "folder", "release-42"],
+        "stream": data.stream, "warehouses": data.files, "guarded": PROD,
+        "statements": {PROD: list(warehouses.VIEWS)},
+        "queries": {"facts": [PROD, "from marts.fact_sales order by all"], "daily": [PROD, "from marts.daily_revenue order by all"]},
+    }  # fmt: skip
+    return once(("05.6", text, id(data)), lambda: work.tool("releasing", request))
+
+
+TRIED = 'rollback(dbt, repo, folder, "release-42")'
+
+
+def code_is_back(work: Work, data: Release) -> str:
+    done = _done(work, data)
+    no_error(done, TRIED)
+    if done["doing"] or [p for p in done["dirty"] if p in (FACTS, DAILY)] or done["branch"] != "main":
+        got = (
+            f"a {done['doing']} in progress"
+            if done["doing"]
+            else f"uncommitted: {', '.join(done['dirty'])}"
+            if done["dirty"]
+            else f"on {done['branch'] or 'no branch'}"
+        )
+        raise NotYet("The repository is not left on main with everything committed.", tried=TRIED, expected="main, clean", got=got, cause="not-committed", look="`git revert` makes the commit itself; of a merge it asks which side stays: `-m 1`.")  # fmt: skip
+    try:
+        with opened(done["bundle"]) as repo:
+            _code(repo)
+    except (NoSuchObject, RuntimeError) as error:
+        raise NotYet("main cannot be read afterwards.", tried=TRIED, expected="main", got=str(error)[:200], cause="not-committed") from None  # fmt: skip
+    return "The release is undone by a commit of its own, and what came after it stands."
+
+
+def _code(repo: Any) -> None:
+    good = slice_of_shopflow()
+    if repo.text("main", FACTS) == repo.text("release-42", FACTS):
+        raise NotYet("`fact_sales` on main is still the one of release-42: tomorrow's run brings the fault back.", tried=TRIED, expected="as in release-41", got="as in release-42", cause="code-not-back")  # fmt: skip
+    if not repo.reaches("main", "release-42"):
+        raise NotYet("release-42 is not in main's history any more.", tried=TRIED, expected="one commit more", got="a history rewritten", cause="rewritten", look="Four people have pulled it. On a published branch undoing is one more commit: `git revert`.")  # fmt: skip
+    if repo.text("main", DAILY) != good[DAILY.removeprefix("dbt/")]:
+        raise NotYet("Petra's commit after the release is gone with it: `daily_revenue` has no `units` any more, and merchandising reads them.", tried=TRIED, expected="later work stays", got="daily_revenue as in release-41", cause="later-work-lost", look="Undo the one commit. A checkout of the old tag takes everything since along.")  # fmt: skip
+    if repo.text("main", FACTS) != good[FACTS.removeprefix("dbt/")]:
+        raise NotYet("`fact_sales` on main is neither the old one nor the bad one.", tried=TRIED, expected="as in release-41", got="another text", cause="code-not-back")  # fmt: skip
+
+
+def rows_are_back(work: Work, data: Release) -> str:
+    done = _done(work, data)
+    no_error(done, TRIED)
+    tried = "; ".join(commands(done)) or "no dbt command"
+    for call in done["calls"]:
+        if not call["success"]:
+            raise NotYet("A dbt command of yours failed, and your function went on.", tried=tried, expected="success", got=call["said"], cause="dbt-failed")  # fmt: skip
+    for key, wanted, name in (("facts", data.facts, "marts.fact_sales"), ("daily", data.daily, "marts.daily_revenue")):
+        got = done["rows"][key]
+        if isinstance(got, str):
+            raise NotYet(
+                f"`{name}` cannot be read afterwards.",
+                tried=tried,
+                expected=f"{wanted.num_rows:,} rows",
+                got=got,
+                cause="unreadable",
+            )
+        missing, extra = _difference(got, wanted)
+        if not missing and not extra:
+            continue
+        if key == "daily":
+            raise NotYet("The facts are right again, and the dashboard still shows the bad release's revenue.", tried=tried, expected=f"€{data.euros:,}", got=f"{extra} rows differ", cause="dashboard", look="What was computed from bad rows is bad. A plus sign after a selector takes it along.")  # fmt: skip
+        raise _facts_differ(got, wanted, extra, done, tried)
+    return f"{data.facts.num_rows:,} lines and €{data.euros:,}, row by row what release-41 makes of everything that has come in."
+
+
+def _difference(got: Any, wanted: Any) -> tuple[int, int]:
+    """(rows that are missing, rows that should not be there); all of them where the columns are others."""
+    if set(got.column_names) != set(wanted.column_names):
+        return wanted.num_rows, got.num_rows
+    con = duckdb.connect()
+    try:
+        con.register("got", got.select(wanted.column_names))
+        con.register("wanted", wanted)
+        ask = "select count(*) from (from {} except all from {})"
+        return con.execute(ask.format("wanted", "got")).fetchone()[0], con.execute(ask.format("got", "wanted")).fetchone()[0]
+    finally:
+        con.close()
+
+
+def _facts_differ(got: Any, wanted: Any, extra: int, done: dict[str, Any], tried: str) -> NotYet:
+    if got.num_rows < wanted.num_rows:
+        return NotYet(
+            "Lines of the last two days are missing: the rows of the release's day were put back, and what came in since is gone.", tried=tried,
+            expected=f"{wanted.num_rows:,} rows", got=f"{got.num_rows:,} rows", cause="days-lost",
+        )  # fmt: skip
+    prod = [c for c in done["calls"] if c["warehouse"] == PROD]
+    return NotYet(
+        f"{extra:,} lines of `marts.fact_sales` still carry the bad release's revenue.", tried=tried, expected="every line as release-41 computes it",
+        got=f"{extra:,} of {got.num_rows:,} rows differ", cause="rows-stay" if prod else "data-not-back",
+        look="fact_sales is incremental: a run writes orders that changed since the last one, and leaves the rest as the bad model wrote it." if prod else "The code of tomorrow does not repair the rows of yesterday. Prod has to be computed again.",
+    )  # fmt: skip
+
+
+def nothing_else_is_lost(work: Work, data: Release) -> str:
+    done = _done(work, data)
+    no_error(done, TRIED)
+    gone = [name for name in differing(done["before"], done["after"]) if name.startswith(("raw.", "ops.", "finance."))]
+    if gone:
+        raise NotYet(
+            "More went back than the release: what came in and was written down since is gone too.", tried=TRIED, expected="raw, ops and finance as they were",
+            got="changed: " + ", ".join(gone), cause="lost", look="The backup is two mornings old. Only what the release computed has to go back.",
+        )  # fmt: skip
+    if done["before"] == done["after"]:
+        raise NotYet("Nothing is lost, since nothing was done in prod.", tried=TRIED, expected="marts as release-41 makes them", got="prod as it was", cause="data-not-back")  # fmt: skip
+    return "Two mornings of extracts, run log and closed books are as they were."
+
+
+_REFERENCE = """\
+from shopflow.history import git
+
+
+def rollback(dbt, repo, folder, bad):
+    git(repo, "revert", "--no-edit", "-m", "1", bad)
+    dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")
+"""
+
+
+def _but(old: str, new: str) -> dict[str, str]:
+    if old not in _REFERENCE:
+        raise ValueError(f"{old!r} is not in the reference")
+    return {SCRIPT: _REFERENCE.replace(old, new)}
+
+
+_FROM_BACKUP = """\
+import subprocess
+
+import duckdb
+
+
+def rollback(dbt, repo, folder, bad):
+    subprocess.run(["git", "revert", "--mainline", "1", "--no-edit", bad], cwd=repo, check=True, capture_output=True)
+    con = duckdb.connect(str(folder / "prod.duckdb"))
+    con.execute(f"attach '{folder / 'backup' / 'prod.duckdb'}' as before (read_only)")
+    con.execute("create or replace table marts.fact_sales as from before.marts.fact_sales")
+    con.close()
+    dbt("run", target="prod")
+"""
+_ONE_FILE = """\
+import duckdb
+from shopflow.history import git
+
+
+def rollback(dbt, repo, folder, bad):
+    for path in git(repo, "diff", "--name-only", f"{bad}^1", bad).split():
+        try:
+            git(repo, "checkout", f"{bad}^1", "--", path)
+        except RuntimeError:
+            git(repo, "rm", path)
+    git(repo, "commit", "--message", f"Take {bad} back")
+    con = duckdb.connect(str(folder / "prod.duckdb"))
+    con.execute("drop table marts.fact_sales")
+    con.close()
+    dbt("build", target="prod")
+"""
+_RESTORE = """\
+import shutil
+
+from shopflow.history import git
+
+
+def rollback(dbt, repo, folder, bad):
+    git(repo, "revert", "--no-edit", "-m", "1", bad)
+    shutil.copyfile(folder / "backup" / "prod.duckdb", folder / "prod.duckdb")
+"""
+
+TASK_6 = Task(
+    id="05.6",
+    title="Take a release back, to the row",
+    minutes=12,
+    points=3,
+    deliver=(file(SCRIPT),),
+    data=release,
+    seconds=60.0,
+    mutants=10,
+    checks=(
+        Check("the code is back, by one more commit", code_is_back),
+        Check("the rows are back, each of them", rows_are_back, expected=lambda d: d.euros),
+        Check("nothing else is lost", nothing_else_is_lost),
+    ),
+    hints=(
+        "Three things stand on main and in prod: what was before the release, the release, and what came after it. Only the middle one goes.",
+        "`git revert` of a merge wants to know which parent is the mainline. And an incremental model never looks again at rows it has written.",
+        "`git(repo, \"revert\", \"--no-edit\", \"-m\", \"1\", bad)`, then `dbt(\"build\", \"--full-refresh\", \"--select\", \"fact_sales+\", target=\"prod\")`: raw.* holds everything it needs.",
+    ),
+    wrong=(
+        wrong("only the code", _but('    dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")\n', ""), "data-not-back"),
+        wrong("an ordinary run", _but('"--full-refresh", "--select", "fact_sales+", ', ""), "rows-stay"),
+        wrong("moves main back", _but('"revert", "--no-edit", "-m", "1", bad', '"reset", "--hard", f"{bad}^1"'), "rewritten"),
+        wrong("checks the old tag out over everything", _but('    git(repo, "revert", "--no-edit", "-m", "1", bad)\n', '    git(repo, "checkout", f"{bad}^1", "--", ".")\n    git(repo, "commit", "--message", "Back to release-41")\n'), "later-work-lost"),
+        wrong("restores the backup", {SCRIPT: _RESTORE}, "lost"),
+        wrong("restores the backup and builds", {SCRIPT: _RESTORE + '    dbt("build", target="prod")\n'}, "days-lost"),
+        wrong("forgets that it is a merge", _but('"-m", "1", ', ""), "raised"),
+        wrong("reverts and does not commit", _but('"--no-edit"', '"--no-commit"'), "not-committed"),
+        wrong("computes again before the code is back", {SCRIPT: "from shopflow.history import git\n\n\ndef rollback(dbt, repo, folder, bad):\n    dbt(\"build\", \"--full-refresh\", target=\"prod\")\n    git(repo, \"revert\", \"--no-edit\", \"-m\", \"1\", bad)\n"}, "rows-stay"),
+        wrong("computes again in dev", _but(', target="prod"', ""), "data-not-back"),
+        wrong("only the facts", _but('"fact_sales+"', '"fact_sales"'), "dashboard"),
+        wrong("only the rows", _but('    git(repo, "revert", "--no-edit", "-m", "1", bad)\n', '    git(repo, "checkout", f"{bad}^1", "--", "dbt/models/marts/fact_sales.sql")\n'), "not-committed"),
+    ),
+    right=(
+        right("the facts from the backup, the rest by an incremental run", {SCRIPT: _FROM_BACKUP}),
+        right("file by file, then a table made anew", {SCRIPT: _ONE_FILE}),
+    ),
+)  # fmt: skip
