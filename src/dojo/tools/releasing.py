@@ -424,4 +424,32 @@ def _rows(con: Any, query: str) -> Any:
         return str(error).splitlines()[0][:300]
 
 
-_OPERATIONS = {"session": _session, "watched": _watched, "inside": _inside}
+# ---------------------------------------------------------------- targets: a profile, and what a run of each target touches
+
+
+def _targets(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Runs one after the other: {name, path, success, said, changed {file: relations that are not what they were}}."""
+    with _room() as room:
+        (room / "profile").mkdir()
+        (room / "profile" / "profiles.yml").write_text(request["text"], encoding="utf-8")
+        for name, tables in request["warehouses"].items():
+            _fill(room / name, tables)
+        held = {name: contents(room / name) for name in request["warehouses"]}
+        return [_target(room, run, held) for run in request["runs"]]
+
+
+def _target(room: Path, run: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
+    """One run; `held` is what the files hold, before it and after it."""
+    environment = {k: v.replace("ROOM", str(room)) for k, v in run["environment"].items()}
+    name, path, done = releasing_dbt.run_profile(room / "profile", run["target"], environment)
+    before = dict(held)
+    held.update({p.relative_to(room).as_posix(): contents(p) for p in room.rglob("*.duckdb")})
+    said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
+    changed = sorted(f for f in held if held[f] != before.get(f))
+    return {
+        "name": name, "path": path.replace(str(room), "…"), "success": done.success,
+        "said": said.replace(str(room), "…")[:500], "changed": changed,
+    }  # fmt: skip
+
+
+_OPERATIONS = {"targets": _targets, "session": _session, "watched": _watched, "inside": _inside}

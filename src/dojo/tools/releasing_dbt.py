@@ -242,3 +242,45 @@ def run_dbt(
     outcome = _invoke([*arguments, *_flags(folder, target, variables or {})], str(warehouse), environment or {}, manifest)
     error = "" if outcome.exception is None else str(outcome.exception).strip()[:1500]
     return Done(bool(outcome.success), transform._results(outcome.result), error)
+
+
+def resolved(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, str]:
+    """(target's name, path of its database, "") as dbt reads the profile, or ("", "", dbt's words) where it refuses."""
+    import yaml
+    from dbt.config.profile import Profile
+    from dbt.config.renderer import ProfileRenderer
+    from dbt_common.context import set_invocation_context
+
+    with _variables(environment):
+        set_invocation_context(dict(os.environ))
+        try:
+            raw = yaml.safe_load((profiles / "profiles.yml").read_text(encoding="utf-8"))
+            profile = Profile.from_raw_profiles(raw, "shopflow", ProfileRenderer({}), target_override=target)
+            return profile.target_name, str(getattr(profile.credentials, "path", "")), ""
+        except Exception as error:
+            return "", "", " ".join(str(error).split())[:400] or type(error).__name__
+
+
+def run_profile(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, Done]:
+    """Runs one model of the slice as a learner's profile connects it: (target's name, path of its database, what came of it)."""
+    name, path, words = resolved(profiles, target, environment)
+    if words:
+        return name, path, Done(False, (), words)
+    files = slice_of_shopflow()
+    folder, manifest, words = manifest_of(files, name if name in ENVIRONMENTS else "dev", Path(path).stem or "dev")
+    if manifest is None:
+        return name, path, Done(False, (), words)
+    command = [
+        "run",
+        "--select",
+        "stg_orders",
+        "--project-dir",
+        str(folder),
+        "--profiles-dir",
+        str(profiles),
+        "--quiet",
+        "--no-write-json",
+    ]
+    outcome = _invoke([*command, *(["--target", target] if target else [])], "", environment, manifest)
+    error = "" if outcome.exception is None else str(outcome.exception).strip()[:600]
+    return name, path, Done(bool(outcome.success), transform._results(outcome.result), error)
