@@ -32,6 +32,6 @@ sync: setup ## every derived file: exercises, notebooks, reference pages
 bench: setup ## the speed table, each yardstick measured beside ours
 	@.venv/bin/dojo bench
 
-clean: ## the environment and the caches; your work in work/ stays
-	rm -rf .venv .pytest_cache .ruff_cache
+clean: ## the environment, the book and the caches; your work in work/ stays
+	rm -rf .venv .pytest_cache .ruff_cache book/_build
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

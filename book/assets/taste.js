@@ -11,7 +11,7 @@
   const LOOK = 5, SEND = 10, HOLD = 1, BY_HAND = 10; // minutes of yours and of the shop's: assumed, and said so below
   const whole = published - ingest.begins, second = published - dbt.begins;
   const missing = found.honest.lines - found.spoilt.lines;
-  const guess = found.mondays.reduce((sum, one) => sum + one, 0) / found.mondays.length;
+  const guess = Math.round((100 * found.mondays.reduce((sum, one) => sum + one, 0)) / found.mondays.length) / 100;
   const KINDS = { ingest_orders: "source", dbt_run: "model", quality_check: "check", publish: "promise" };
 
   const clock = (minute) => `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(Math.floor(minute % 60)).padStart(2, "0")}`;

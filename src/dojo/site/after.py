@@ -32,6 +32,8 @@ def write(html: Path, url: str) -> None:
     text = f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{entries}</urlset>\n'
     (html / "sitemap.xml").write_text(text, encoding="utf-8")
     (html / "robots.txt").write_text(f"User-agent: *\nDisallow: /solutions/\nSitemap: {url}sitemap.xml\n", encoding="utf-8")
+    # GitHub would leave out what begins with an underscore.
+    (html / ".nojekyll").touch()
     for name in pages(html):
         _name(html / name)
     _rebase(html / "404.html", urlsplit(url).path or "/")

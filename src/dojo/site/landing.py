@@ -11,6 +11,7 @@ import yaml
 
 from dojo.places import COURSE
 from dojo.site.course import Module, hours
+from dojo.tasks.model import Task
 
 PATHS = COURSE / "book" / "paths.yaml"
 
@@ -20,9 +21,10 @@ def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str
     taste = json.loads(figures.read_text("utf-8"))
     honest, spoilt = taste["honest"], taste["spoilt"]
     return {
-        "lesson_entries": "\n".join(f"lessons/{m.stem}" for m in modules if not m.is_scenario),
-        "scenario_entries": "\n".join(f"lessons/{m.stem}" for m in modules if m.is_scenario),
+        "lesson_entries": "\n".join(f"{m.key} {m.name} <lessons/{m.stem}>" for m in modules if not m.is_scenario),
+        "scenario_entries": "\n".join(f"{m.key} {m.name} <lessons/{m.stem}>" for m in modules if m.is_scenario),
         "first": f"lessons/{modules[0].stem}",
+        "what": _count(modules),
         "cards": "".join(_card(m) for m in modules),
         "whole": hours(sum(m.minutes for m in modules)),
         "paths": _paths(modules),
@@ -38,6 +40,14 @@ def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str
         "taste_lines": str(honest["lines"]),
         "taste_tests": str(taste["tests"]),
     }
+
+
+def _count(modules: list[Module]) -> str:
+    """What there is, in words: "6 lessons and 1 interview scenario"."""
+    scenarios = sum(m.is_scenario for m in modules)
+    lessons = len(modules) - scenarios
+    said = f"{lessons} lesson{'s' if lessons != 1 else ''}"
+    return f"{said} and {scenarios} interview scenario{'s' if scenarios != 1 else ''}" if scenarios else said
 
 
 def _card(module: Module) -> str:
@@ -132,10 +142,18 @@ def exercises(modules: list[Module]) -> str:
         f"```{{toctree}}\n:hidden:\n\n{entries}\n```",
     ]
     for m in asked:
-        rows = [f"| [{t.id}](#task-{t.id.replace('.', '-')}) | {t.title} | {t.minutes} | {t.points} |" for t in m.tasks]
+        rows = [f"| {_place(m, t)} | {t.title} | {t.minutes} | {t.points} |" for t in m.tasks]
         parts.append(f"## [{m.number}: {m.name}]({m.stem}.ipynb)\n\n{hours(m.minutes_tasks)}, {m.points} points.")
         parts.append("\n".join(["| task | what | minutes | points |", "|---|---|--:|--:|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _place(module: Module, task: Task) -> str:
+    """A task's number, linked to its heading in the exercise."""
+    asked = any(
+        cell.source.startswith(f"## {task.id} ") or f"\n## {task.id} " in cell.source for cell in module.exercise.cells
+    )
+    return f"[{task.id}](#task-{task.id.replace('.', '-')})" if asked else task.id
 
 
 def solutions(modules: list[Module]) -> str:

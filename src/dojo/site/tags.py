@@ -14,7 +14,7 @@ from dojo.site.course import Module
 SOURCE = COURSE / "book" / "tags.yaml"
 OFTEN = 3
 """A topic is a lesson's when its pattern stands there at least this often."""
-REACH = {"run": "runs here", "checked": "is checked here", "mapped": "is explained beside the one that runs"}
+REACH = {"run": "runs here", "checked": "is checked here", "mapped": "is explained"}
 """What the course sets out to do with a tool."""
 
 
@@ -87,7 +87,7 @@ def table(tags: list[Tag]) -> str:
     today = sum(bool(t.runs) for t in wanted)
     parts = [
         "# Tools",
-        f"What the course sets out to reach, and where each tool stands today: {today} of {len(wanted)} run in lessons that are there. "
+        f"What the course sets out to reach, and where each tool stands today: {today} of {len(wanted)} are used in lessons that are there. "
         "*Runs*: the real tool executes your work. *Checked*: your real file goes through the tool's own validator or schema. "
         "*Explained*: a table maps it to the one that runs.",
     ]
@@ -101,4 +101,8 @@ def table(tags: list[Tag]) -> str:
 
 
 def _links(modules: tuple[Module, ...]) -> str:
-    return ", ".join(f"[{m.key}](lessons/{m.stem}.ipynb)" for m in modules) or "not yet"
+    return ", ".join(f"[{m.key}](lessons/{m.stem}.ipynb)" for m in modules)
+
+
+def _used(tag: Tag) -> str:
+    return _links(tag.runs) or ("–" if tag.reach == "mapped" else "not yet")
