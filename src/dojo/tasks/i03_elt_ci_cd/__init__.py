@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dojo.tasks.i03_elt_ci_cd import moving
+from dojo.tasks.i03_elt_ci_cd import gating, loading, moving, releases
 
 STEM = "i03-elt-ci-cd"
 TITLE = "CI/CD for dlt and dbt: what blocks, what is released, how it is undone"
-TASKS = (moving.TASK,)
+TASKS = (moving.TASK, loading.TASK, gating.TASK, releases.RELEASE, releases.REVERT)
 
 
 def prepare(root: Path) -> None:

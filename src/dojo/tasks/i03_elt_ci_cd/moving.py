@@ -112,15 +112,24 @@ def counts_the_rows(work: Work, data: tuple[Change, ...]) -> str:
         if change.rows == 0:
             said, cause = "The same rows in another order are the same table.", "order"
         elif change.title == "Takings to follow":
-            said, cause = "A value that became NULL is a change finance will notice: `<>` with a NULL is neither true nor false.", "null"
+            said, cause = (
+                "A value that became NULL is a change finance will notice: `<>` with a NULL is neither true nor false.",
+                "null",
+            )
         elif rows == 2 * change.rows:
-            said, cause = "You count each row twice, as it was and as it will be. A row is its key: a day and a store.", "twice"
+            said, cause = (
+                "You count each row twice, as it was and as it will be. A row is its key: a day and a store.",
+                "twice",
+            )
         elif change.title == "Drop the smallest store":
             said, cause = "Rows that will be gone are not counted. A join keeps what both sides have.", "gone"
         elif change.title == "Show the new store":
             said, cause = "Rows that will be new are not counted.", "new"
         elif change.title == "Count attempts, not payments":
-            said, cause = "Finance reads `payments` too: a row whose count changes is a changed row, even if no euro moves.", "payments"
+            said, cause = (
+                "Finance reads `payments` too: a row whose count changes is a changed row, even if no euro moves.",
+                "payments",
+            )
         else:
             said, cause = "Rows that change are not all counted.", "rows"
         raise NotYet(said, tried=f"“{change.title}”", expected=f"{change.rows} rows", got=f"{rows} rows", cause=cause)
@@ -134,11 +143,17 @@ def sums_the_euros(work: Work, data: tuple[Change, ...]) -> str:
         if euros is None:
             said, cause = "A sum over no rows is NULL; nothing moved is 0.", "null"
         elif change.title in ("Days by UTC", "Correct the split between stores") and abs(euros) < Decimal("0.02"):
-            said, cause = "The total is the same and the rows are wrong: what one loses another gains. Add up what moves, not what is left over.", "cancels"
+            said, cause = (
+                "The total is the same and the rows are wrong: what one loses another gains. Add up what moves, not what is left over.",
+                "cancels",
+            )
         elif euros < 0:
             said, cause = "Euros that move are counted without their sign.", "sign"
         elif change.title in ("Drop the smallest store", "Show the new store", "Takings to follow"):
-            said, cause = "A row that is on one side only, or whose takings are NULL there, has 0 euros there. All of its money moves.", "one-sided"
+            said, cause = (
+                "A row that is on one side only, or whose takings are NULL there, has 0 euros there. All of its money moves.",
+                "one-sided",
+            )
         else:
             said, cause = f"Off by €{abs(euros - change.euros):,.2f}.", "euros"
         raise NotYet(said, tried=f"“{change.title}”", expected=f"€{change.euros:,.2f}", got="nothing" if euros is None else f"€{euros:,.2f}", cause=cause)  # fmt: skip
