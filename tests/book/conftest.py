@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
-from dojo.site.build import OUT, Built, build
+from dojo.site.building import OUT, Built, build
 from dojo.tools import environments
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from dojo.places import COURSE
 from dojo.site import after
-from dojo.site.build import OUT, Built, build
+from dojo.site.building import OUT, Built, build
 from dojo.tools import environments
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dojo.site.build import BookBroken, Built, build
+from dojo.site.building import BookBroken, Built, build
 
 __all__ = ["BookBroken", "Built", "build"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dojo.site.build import BookBroken, build
+from dojo.site.building import BookBroken, build
 from dojo.tools.environments import CannotAdd
 
 

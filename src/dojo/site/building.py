@@ -49,7 +49,7 @@ def build(out: Path = OUT, *, again: bool = True) -> Built:
     stamp.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     source.write(site, out / "source")
-    _sphinx(out)
+    run_sphinx(out)
     after.write(html, site.url)
     stamp.write_text(wanted, encoding="utf-8")
     return _built(html, begun)
@@ -70,8 +70,8 @@ def _made_from(site: source.Site) -> str:
     return digest.hexdigest()
 
 
-def _sphinx(out: Path) -> None:
-    """Sphinx over the written pages; every warning is an error, and all of them are told."""
+def run_sphinx(out: Path) -> None:
+    """Sphinx over the pages in out/source, into out/html. Raises BookBroken with every warning: each is an error."""
     command = ["sphinx-build", "-b", "html", "-W", "--keep-going", "-q", "-E", "-j", str(min(2, os.cpu_count() or 1))]
     command += ["-c", str(BOOK), "-d", str(out / "doctrees"), str(out / "source"), str(out / "html")]
     done = environments.run("book", command, cwd=BOOK, seconds=600)
