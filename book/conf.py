@@ -17,6 +17,7 @@ extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinx_togglebut
 root_doc = "index"
 exclude_patterns = ["_made"]
 
+highlight_language = "none"
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_render_text_lexer = "none"

@@ -1,6 +1,12 @@
 // What makes the book's pages live without a kernel: widgets, predictions, and what printing needs.
 const root = new URL(document.documentElement.dataset.content_root || "./", location.href);
 
+// Some browsers refuse to keep anything; then nothing is kept, and everything else works.
+const kept = {
+  get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(key, value); } catch { /* not kept */ } },
+};
+
 // A widget's own module draws it; what it calls a model is a plain object here. Where modules cannot load, its picture stays.
 async function mount(place) {
   const state = JSON.parse(place.dataset.state);
@@ -26,7 +32,7 @@ document.querySelectorAll(".dojo-widget").forEach((place) => mount(place).catch(
 const keyOf = (question) => `dojo:predict:${question}`;
 function say() {
   document.querySelectorAll(".dojo-compare").forEach((one) => {
-    const guess = localStorage.getItem(keyOf(one.dataset.question));
+    const guess = kept.get(keyOf(one.dataset.question));
     one.querySelector(".dojo-said").textContent = guess === null ? "you made no prediction; " : `you said ${guess}; `;
   });
 }
@@ -34,11 +40,11 @@ document.querySelectorAll(".dojo-predict").forEach((form) => {
   const question = form.dataset.question, input = form.querySelector("input"), output = form.querySelector("output");
   form.hidden = false;
   form.nextElementSibling.hidden = true;
-  input.value = localStorage.getItem(keyOf(question)) ?? "";
+  input.value = kept.get(keyOf(question)) ?? "";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!input.value.trim()) { output.textContent = "Write a guess first."; return; }
-    localStorage.setItem(keyOf(question), input.value.trim());
+    kept.set(keyOf(question), input.value.trim());
     output.textContent = "Kept. Now read on.";
     say();
   });

@@ -97,7 +97,10 @@
     className: "dojo-bar", title: `${clock(one.from)}–${clock(one.to)} ${text}`,
     style: `left:${at(one.from)};width:calc(${at(one.to)} - ${at(one.from)});--kind:var(--dojo-${one.kind})` });
 
-  const tried = JSON.parse(localStorage.getItem("dojo:taste") ?? "[]").filter((key) => key in MOVES);
+  // What was tried is kept where the browser allows it.
+  const before = () => { try { return JSON.parse(localStorage.getItem("dojo:taste") ?? "[]"); } catch { return []; } };
+  const keep = (list) => { try { localStorage.setItem("dojo:taste", JSON.stringify(list)); } catch { /* not kept */ } };
+  const tried = before().filter((key) => key in MOVES);
   const buttons = make("div", { className: "dojo-moves", role: "group", "aria-label": "First moves" });
   const stage = make("div", { className: "dojo-stage", hidden: true });
   const hands = make("p", { className: "dojo-hands", "aria-hidden": "true" });
@@ -143,7 +146,7 @@
   function play(key) {
     const story = MOVES[key].play(), id = (playing += 1);
     if (!tried.includes(key)) tried.push(key);
-    localStorage.setItem("dojo:taste", JSON.stringify(tried));
+    keep(tried);
     for (const one of buttons.children) one.setAttribute("aria-pressed", String(one.dataset.move === key));
     stage.hidden = false;
     told.replaceChildren();
