@@ -13,6 +13,7 @@ _TOOLS = {
     "dbt": "dojo.tools.dbt",
     "act": "dojo.tools.act",
     "gitlab": "dojo.tools.gitlab",
+    "jenkins": "dojo.tools.jenkins",
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
     "git": "dojo.tools.git",

@@ -9,7 +9,7 @@ from dojo.tasks.m04_continuous_integration import elsewhere, hardening, reading,
 STEM = "04-continuous-integration"
 TITLE = "Continuous integration: red pull requests instead of wrong dashboards"
 USES = ("act",)
-TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK, elsewhere.TASK)
+TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK, elsewhere.AT_GITLAB, elsewhere.AT_JENKINS)
 
 
 def prepare(root: Path) -> None:

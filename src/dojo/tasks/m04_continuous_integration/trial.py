@@ -59,16 +59,18 @@ class Trial:
         return self._result(kind)["artefacts"]
 
 
-def trial(workflow: str, *kinds: str, baseline: bool = False, title: str = "") -> Trial:
+def trial(workflow: str, *kinds: str, baseline: bool = False, title: str = "", system: str = "act") -> Trial:
     """Executes a workflow's text on the prepared pull requests of these kinds (see pull_requests.ORDER).
 
-    baseline: whether main's last run left its cache; title: another title for all of them.
+    baseline: whether main's last run left its cache; title: another title for all of them; system: "act" for GitHub's
+    workflows, "jenkins" for a Jenkinsfile.
     """
-    from dojo.tools import act
+    from dojo.judge import toolbox
 
     pulls = [_variants(kind)[int(kind == "contract")] for kind in kinds]
     pulls = [PullRequest(p.kind, title or p.title, p.colour, p.changes) for p in pulls]
-    results = act.session(request(workflow, tuple(pulls), baseline=baseline))
+    asked = request(workflow, tuple(pulls), baseline=baseline)
+    results = toolbox.run(system, asked if system == "act" else {**asked, "pipeline": workflow})
     return Trial([Tried(p, r) for p, r in zip(pulls, results, strict=True)])
 
 
