@@ -29,7 +29,7 @@ import duckdb
 from dojo.judge.work import LearnerError, NotAttempted, learner_error
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
-from dojo.tools.releasing_dbt import Done, manifest_of, run_dbt
+from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_reader import READER
 
 ANSWER = "<answer file>"
@@ -288,12 +288,8 @@ def _furnish(room: Path, request: dict[str, Any]) -> None:
     for name, tables in request["warehouses"].items():
         _fill(room / name, tables, (request.get("statements") or {}).get(name))
     if request.get("released"):
-        environment = {k: v.replace("ROOM", str(room)) for k, v in (request.get("environment") or {}).items()}
-        _, manifest, words = manifest_of(request["released"], "prod", "prod", None, environment)
-        if manifest is None:
-            raise RuntimeError(words)
         (room / "state").mkdir()
-        manifest.writable_manifest().write(str(room / "state" / "manifest.json"))
+        (room / "state" / "manifest.json").write_bytes(releasing_dbt.state_of(request["released"]))
 
 
 # ---------------------------------------------------------------- watched: a reader in another process

@@ -28,6 +28,8 @@ def warm() -> None:
     transform.warm_up()
     for env in ENVIRONMENTS:
         manifest_of(slice_of_shopflow(), env, env)
+    state_of(slice_of_shopflow())
+    manifest_of(with_prod_attached(), "dev", "dev", None, {"SHOPFLOW_PROD": "warehouse/prod.duckdb"})
 
 
 # ---------------------------------------------------------------- the project that is delivered
@@ -112,6 +114,15 @@ def slice_of_shopflow() -> dict[str, str]:
     }
 
 
+@cache
+def with_prod_attached() -> dict[str, str]:
+    """The slice with a profile whose dev target can read prod, and only read."""
+    attached = "      threads: 1\n      attach:\n        - {path: \"{{ env_var('SHOPFLOW_PROD') }}\", alias: prod, read_only: true}\n"
+    dev = PROFILES.replace("&duckdb", "").replace("      threads: 1\n", attached).split("    staging")[0]
+    own = dev.split("    dev:")[1].split("      attach:")[0]
+    return {**slice_of_shopflow(), "profiles.yml": f"{dev}    prod:{own}"}
+
+
 # ---------------------------------------------------------------- dbt on any warehouse, parsed once
 
 
@@ -151,7 +162,8 @@ def _place() -> Path:
 
 
 _PARSED: dict[tuple, Any] = {}
-_FIRST: dict[tuple[str, str], Path] = {}
+_FIRST: dict[tuple[str, str, str], bytes] = {}
+"""What dbt parsed first, by target, stem and profile: kept in memory, where a forked child finds it too."""
 
 
 def _project(files: dict[str, str]) -> tuple[Path, str]:
@@ -177,30 +189,39 @@ def manifest_of(
     """
     variables, environment = variables or {}, environment or {}
     folder, digest = _project(files)
+    profile = hashlib.sha256(files["profiles.yml"].encode()).hexdigest()[:8]
     key = (digest, target, stem, json.dumps(variables, sort_keys=True))
     if key not in _PARSED:
-        first = _FIRST.get((target, stem))
+        first = _FIRST.get((target, stem, profile))
         parsed = folder / "target" / "partial_parse.msgpack"
         parsed.parent.mkdir(exist_ok=True)
-        if first is not None and first.exists():
-            shutil.copyfile(first, parsed)
+        if first is not None:
+            parsed.write_bytes(first)
         outcome = _invoke(["parse", *_flags(folder, target, variables)], f"warehouse/{stem}.duckdb", environment)
         if outcome.exception is not None or outcome.result is None:
             parsed.unlink(missing_ok=True)
             return folder, None, str(outcome.exception).strip()
         if first is None and not variables:
-            _FIRST[target, stem] = _kept(parsed, f"{target}-{stem}")
+            _FIRST[target, stem, profile] = parsed.read_bytes()
         while len(_PARSED) > 40:
             _PARSED.pop(next(iter(_PARSED)))
         _PARSED[key] = outcome.result
     return folder, _PARSED[key], ""
 
 
-def _kept(parsed: Path, name: str) -> Path:
-    copy = _place() / f"{name}.msgpack"
-    shutil.copyfile(parsed, copy)
-    copy.chmod(0o644)
-    return copy
+_STATES: dict[str, bytes] = {}
+
+
+def state_of(files: dict[str, str]) -> bytes:
+    """The manifest.json of these files in prod: what a branch is compared with. RuntimeError where dbt cannot read them."""
+    folder, manifest, words = manifest_of(files, "prod", "prod")
+    if manifest is None:
+        raise RuntimeError(words)
+    if folder.name not in _STATES:
+        path = _place() / f"{folder.name}.json"
+        manifest.writable_manifest().write(str(path))
+        _STATES[folder.name] = path.read_bytes()
+    return _STATES[folder.name]
 
 
 def _flags(folder: Path, target: str, variables: dict) -> list[str]:

@@ -1,0 +1,240 @@
+"""Task 05.5: try a change in dev: only what changed and what reads it is built, everything else is read from prod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from dojo.judge.work import Work
+from dojo.tasks.m05_environments_and_delivery import warehouses
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
+from dojo.tools.releasing_dbt import slice_of_shopflow, with_prod_attached
+
+SCRIPT = "repo/pipeline/try_change.py"
+FACTS, DAILY, MARTS = "models/marts/fact_sales.sql", "models/marts/daily_revenue.sql", "models/marts/_marts.yml"
+DEV, PROD = "warehouse/dev.duckdb", "warehouse/prod.duckdb"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One branch: what it says, its files, the models to build, the one to look at with its right total, and whether it is sound."""
+
+    said: str
+    files: dict[str, str]
+    models: tuple[str, ...]
+    ask: str = "select sum(revenue_eur) as value from marts.daily_revenue"
+    value: Any = None
+    sound: bool = True
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Branches to try, dev's own old warehouse, and prod's."""
+
+    changes: tuple[Change, ...]
+    warehouses: dict[str, dict[str, Any]]
+
+
+def _edited(path: str, old: str, new: str) -> dict[str, str]:
+    text = slice_of_shopflow()[path]
+    if old not in text:
+        raise ValueError(f"{old!r} is not in {path}")
+    return {path: text.replace(old, new)}
+
+
+@lru_cache(maxsize=8)
+def branches(seed: int) -> Branches:
+    """Branches to try; another seed, other models."""
+    now, old = warehouses.loaded(seed, 1), warehouses.loaded(seed + 50, orders=600)
+    files = {
+        DEV: {**old.raw, "raw.exchange_rates": now.raw["raw.exchange_rates"], **old.marts(units=True)},
+        PROD: {**now.raw, **now.marts(units=True)},
+    }
+    revenue = warehouses.total(warehouses.daily(now.facts), "select sum(revenue_eur) from rows")
+    if seed % 4 == 3:
+        changes = (
+            Change("a column more in daily_revenue", _edited(DAILY, "    sum(quantity)", "    min(quantity) as smallest,\n    sum(quantity)"), ("daily_revenue",), value=revenue),
+            Change("revenue with the wrong sign", _edited(DAILY, "sum(line_revenue)", "-sum(line_revenue)"), ("daily_revenue",), sound=False),
+            Change("a comment for people", {"README.md": "How to read the marts.\n"}, ()),
+        )  # fmt: skip
+    else:
+        shipped = warehouses.facts(
+            now.raw, ("when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then")
+        )
+        changes = (
+            Change("money counts when it is shipped", _edited(FACTS, "when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then"), ("daily_revenue", "fact_sales"), value=warehouses.total(shipped, "select sum(line_revenue) from rows where order_status in ('paid', 'shipped')")),
+        )  # fmt: skip
+    return Branches(changes, files)
+
+
+def _done(work: Work, data: Branches) -> list[dict[str, Any]]:
+    text = work.file(SCRIPT)
+    return once(("05.5", text, id(data)), lambda: [work.tool("releasing", _request(text, c, data)) for c in data.changes])
+
+
+def _request(text: str, change: Change, data: Branches) -> dict[str, Any]:
+    return {
+        "op": "session", "text": text, "entry": "try_change", "arguments": ["dbt", "state"],
+        "files": {**with_prod_attached(), **change.files}, "released": slice_of_shopflow(), "warehouses": data.warehouses,
+        "statements": {PROD: list(warehouses.VIEWS)}, "environment": {"SHOPFLOW_PROD": f"ROOM/{PROD}"},
+        "guarded": PROD, "queries": {"value": [DEV, change.ask]},
+    }  # fmt: skip
+
+
+def _ran(done: dict[str, Any], kind: str) -> list[str]:
+    found = {n[1] for c in done["calls"] for n in c["nodes"] if n[0] == kind and n[2] not in ("skipped", "no-op")}
+    return sorted(found)
+
+
+def only_what_changed(work: Work, data: Branches) -> str:
+    for done, change in zip(_done(work, data), data.changes, strict=True):
+        tried = f"“{change.said}”: " + ("; ".join(commands(done)) or "no dbt command")
+        no_error(done, tried)
+        if not done["calls"]:
+            raise NotYet(
+                "Your function never called dbt.",
+                tried=tried,
+                expected="one build in dev",
+                got="no dbt command",
+                cause="no-dbt",
+            )
+        built, wanted = _ran(done, "model"), sorted(change.models)
+        if set(built) - set(wanted):
+            raise NotYet(
+                "More was built than changed. In the whole project this is the difference between three seconds and forty minutes.", tried=tried,
+                expected=", ".join(wanted) or "nothing", got=", ".join(built), cause="full-build", look="`state:modified` compares the project with the manifest in `state`.",
+            )  # fmt: skip
+        if built != wanted:
+            missing = sorted(set(wanted) - set(built))
+            said = "; ".join(c["said"] for c in done["calls"] if c["said"])
+            reader = bool(built)
+            raise NotYet(
+                f"`{missing[0]}` was not built" + (", and it reads what changed." if reader else "."), tried=tried, expected=", ".join(wanted),
+                got=", ".join(built) or said or "nothing", cause="no-dependants" if reader else "not-built", look="A plus sign after the selector takes the readers along." if reader else "",
+            )  # fmt: skip
+    return "; ".join(f"{c.said}: {', '.join(c.models) or 'nothing'}" for c in data.changes)
+
+
+def parents_come_from_prod(work: Work, data: Branches) -> str:
+    for done, change in zip(_done(work, data), data.changes, strict=True):
+        tried = f"“{change.said}”: " + "; ".join(commands(done))
+        touched = differing(done["before"], done["after"])
+        if touched:
+            raise NotYet("A try of a branch has changed prod.", tried=tried, expected="prod as it was", got="changed: " + ", ".join(touched), cause="in-prod")  # fmt: skip
+        if change.value is None:
+            continue
+        rows = done["rows"]["value"]
+        got = rows if isinstance(rows, str) else rows.to_pylist()[0]["value"]
+        if got != change.value:
+            said = "; ".join(c["said"] for c in done["calls"] if c["said"])
+            if "fact_sales" in change.models and not said and any("--favor-state" in c["arguments"] for c in done["calls"]):
+                raise NotYet(
+                    "fact_sales is incremental: it was continued on the rows that last week's try had left in dev.", tried=tried,
+                    expected=f"{change.value:,} from `{change.ask}` in dev", got=got, cause="continued", look="`--full-refresh` makes it anew.",
+                )  # fmt: skip
+            raise NotYet(
+                "dbt could not build it: its parents are not in dev, and it did not look for them in prod." if said else "What was built was computed from dev's old tables and not from prod's.",
+                tried=tried, expected=f"{change.value:,} from `{change.ask}` in dev", got=said or got, cause="not-deferred",
+                look="" if said else "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's.",
+            )  # fmt: skip
+    return "Parents were read from prod, and prod is as it was."
+
+
+def its_verdict_is_right(work: Work, data: Branches) -> str:
+    for done, change in zip(_done(work, data), data.changes, strict=True):
+        tried = f"“{change.said}”: " + ("; ".join(commands(done)) or "no dbt command")
+        no_error(done, tried)
+        if done["returned"] is not change.sound:
+            untested = not change.sound and not _ran(done, "test")
+            if not change.sound and any(
+                c["arguments"][0] == "test" and "--favor-state" in c["arguments"] for c in done["calls"]
+            ):
+                raise NotYet(
+                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.", tried=tried, expected=False, got=done["returned"],
+                    cause="tested-prod", look="In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
+                )  # fmt: skip
+            raise NotYet(
+                "Revenue is below zero in every row, and the branch passed: what was built was not tested." if untested else "Your function says the wrong thing about this branch.",
+                tried=tried, expected=change.sound, got=done["returned"], cause="untested" if untested else "returned",
+            )  # fmt: skip
+        if not change.sound or not change.models:
+            continue
+        if not _ran(done, "test"):
+            raise NotYet("What was built was not tested.", tried=tried, expected="the tests of " + ", ".join(change.models), got="no test", cause="untested")  # fmt: skip
+    return "Sound branches pass, the others do not."
+
+
+_REFERENCE = """\
+def try_change(dbt, state):
+    return dbt("build", "--full-refresh", "--select", "state:modified+", "--defer", "--favor-state", "--state", state, target="dev").success
+"""
+
+
+def _but(old: str, new: str) -> dict[str, str]:
+    if old not in _REFERENCE:
+        raise ValueError(f"{old!r} is not in the reference")
+    return {SCRIPT: _REFERENCE.replace(old, new)}
+
+
+_TWO_STEPS = """\
+def try_change(dbt, state):
+    where = ("--select", "state:new+", "state:modified+", "--defer", "--state", str(state))
+    for command in (("run", "--full-refresh", "--favor-state"), ("test",)):
+        done = dbt(*command, *where)
+        if done.error or done.failed():
+            return False
+    return True
+"""
+_EMPTY_DEV = """\
+import duckdb
+
+
+def try_change(dbt, state):
+    con = duckdb.connect(str(state.parent / "warehouse" / "dev.duckdb"))
+    con.execute("drop schema if exists marts cascade")
+    con.execute("drop schema if exists staging cascade")
+    con.close()
+    return bool(dbt("build", "-s", "state:modified+", "--defer", "--state", str(state)))
+"""
+
+TASK_5 = Task(
+    id="05.5",
+    title="Try a change on prod's parents",
+    minutes=8,
+    points=2,
+    deliver=(file(SCRIPT),),
+    data=branches,
+    seconds=60.0,
+    mutants=6,
+    checks=(
+        Check("only what changed is built", only_what_changed, expected=lambda d: [c.models for c in d.changes]),
+        Check("everything else is read from prod", parents_come_from_prod, expected=lambda d: d.changes[0].value),
+        Check("its verdict is right", its_verdict_is_right, expected=lambda d: [c.sound for c in d.changes]),
+    ),
+    hints=(
+        "One dbt command is enough. It needs to know what prod runs (`--state`), what to build (`--select`), and where to find the rest.",
+        "`state:modified` selects what differs from that manifest, a plus sign its readers too. `--defer` takes what was not built from prod.",
+        "dev holds tables from last week, and `--defer` prefers them: add `--favor-state`. An incremental model goes on from them too: `--full-refresh`. `return dbt(\"build\", …).success`.",
+    ),
+    wrong=(
+        wrong("builds everything", {SCRIPT: 'def try_change(dbt, state):\n    return dbt("build", target="dev").success\n'}, "full-build"),
+        wrong("without its readers", _but("state:modified+", "state:modified"), "no-dependants"),
+        wrong("with its parents", _but("state:modified+", "+state:modified+"), "full-build"),
+        wrong("does not defer", _but('"--defer", "--favor-state", ', ""), "not-deferred"),
+        wrong("prefers dev's old tables", _but('"--favor-state", ', ""), "not-deferred"),
+        wrong("goes on from dev's old rows", _but('"--full-refresh", ', ""), "continued"),
+        wrong("runs and does not test", _but('"build"', '"run"'), "untested"),
+        wrong("tests prod's table", {SCRIPT: _TWO_STEPS.replace('("test",)', '("test", "--favor-state")')}, "tested-prod"),
+        wrong("only tests", _but('"build"', '"test"'), "not-built"),
+        wrong("tries it in prod", _but('target="dev"', 'target="prod"'), "in-prod"),
+        wrong("names one model", _but('"state:modified+"', '"daily_revenue"'), "full-build"),
+        wrong("says yes to everything", {SCRIPT: _REFERENCE.replace("return dbt(", "dbt(").replace(".success", "") + "    return True\n"}, "returned"),
+        wrong("asks nobody", {SCRIPT: "def try_change(dbt, state):\n    return True\n"}, "no-dbt"),
+    ),
+    right=(
+        right("run and test apart", {SCRIPT: _TWO_STEPS}),
+        right("an empty dev, then defer", {SCRIPT: _EMPTY_DEV}),
+    ),
+)  # fmt: skip
