@@ -57,6 +57,12 @@ def test_a_term_is_linked_once_a_page_and_first_where_it_is_defined() -> None:
     assert link("grain again") == "grain again"
 
 
+def test_terms_link_each_other_but_not_themselves() -> None:
+    text = glossary.page(modules())
+    entry = next(line for line in text.splitlines() if line.startswith(": the share of bad events"))
+    assert "[error budget](#term-error-budget)" in entry and "#term-burn-rate" not in entry
+
+
 def test_an_everyday_word_is_a_term_only_in_italics() -> None:
     link = glossary.linker([glossary.Term("window", "a stretch of time", "11")])
     assert link("out of the window") == "out of the window"

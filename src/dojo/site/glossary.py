@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from dojo.places import COURSE
 from dojo.site.course import Module
@@ -60,16 +61,26 @@ def read() -> list[Term]:
     return sorted(found, key=lambda t: t.term.lower())
 
 
-def linker(terms: list[Term]) -> Callable[[str], str]:
+ITALIC = re.compile(r"(?<!\*)\*(?P<form>[^*\n]{3,40})\*(?!\*)")
+
+
+@cache
+def _loose(terms: tuple[Term, ...]) -> re.Pattern:
+    """The forms that are linked wherever they stand as words of their own, longest first."""
+    forms = {form.lower() for term in terms if term.term not in ORDINARY for form in term.forms if len(form) > 2}
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    return re.compile(r"(?<![\w*/.-])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w*/-]|\.\w)", re.I)
+
+
+def linker(terms: list[Term], but: str = "") -> Callable[[str], str]:
     """A function that links each term at its first place on a page; make a new one for each page.
 
     A term in italics, as lessons write it where they define it, is linked first of all; everyday words only there.
+    but: a term that is not linked, for its own entry.
     """
     open_terms = {form.lower(): term for term in terms for form in term.forms}
-    done: set[str] = set()
-    loose = sorted((f for f, t in open_terms.items() if t.term not in ORDINARY and len(f) > 2), key=len, reverse=True)
-    plain = re.compile(r"(?<![\w*/.-])(" + "|".join(map(re.escape, loose)) + r")(?![\w*/-]|\.\w)", re.I)
-    italic = re.compile(r"(?<!\*)\*(?P<form>[^*\n]{3,40})\*(?!\*)")
+    plain = _loose(tuple(terms))
+    done: set[str] = {but}
 
     def link(found: re.Match, marks: str) -> str:
         term = open_terms.get(found[1].lower())
@@ -79,7 +90,7 @@ def linker(terms: list[Term]) -> Callable[[str], str]:
         return f"[{marks}{found[1]}{marks}](#{term.label})"
 
     def change(text: str) -> str:
-        text = outside_code(text, lambda part: italic.sub(lambda found: link(found, "*"), part))
+        text = outside_code(text, lambda part: ITALIC.sub(lambda found: link(found, "*"), part))
         return outside_code(text, lambda part: plain.sub(lambda found: link(found, ""), part))
 
     return change
@@ -99,16 +110,16 @@ def page(modules: list[Module]) -> str:
     for letter in letters:
         parts.append(f"(letter-{letter.lower()})=\n## {letter}")
         for term in (t for t in terms if t.term[0].upper() == letter):
-            parts.append(_entry(term, by_key))
+            parts.append(_entry(term, by_key, linker(terms, but=term.term)))
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(term: Term, by_key: dict[str, Module]) -> str:
+def _entry(term: Term, by_key: dict[str, Module], link: Callable[[str], str]) -> str:
     home = by_key.get(term.module)
     first = _link(home, home.number) if home else f"module {term.module}"
     again = ", ".join(_link(m, m.key) for m in by_key.values() if m.key != term.module and _uses(term, m))
     where = f'<span class="dojo-where">{first}{f"; also {again}" if again else ""}</span>'
-    return f"({term.label})=\n**{term.term}**\n: {term.said} {where}"
+    return f"({term.label})=\n**{term.term}**\n: {link(term.said)} {where}"
 
 
 def _link(module: Module, text: str) -> str:

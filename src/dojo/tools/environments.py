@@ -70,7 +70,7 @@ TOOLS = {
             node=True,
         ),
         Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 690),
-        Tool("book", "Sphinx and the rest of what makes the book", "only `make book` uses it", 230),
+        Tool("book", "Sphinx and the rest of what makes the book", "only `make book` uses it", 265),
     )
 }
 
