@@ -185,6 +185,8 @@ def test_contracts_that_are_off_do_not(seen: Callable[..., Seen]) -> None:
         ("def test_a():\n    with pytest.raises(ValueError):\n        load()\n", "tests.code"),
         ("def test_a():\n    _assert_rows(load())\n", "tests.code"),
         ("import pytest\n@pytest.mark.skipif(NO_DB, reason='x')\ndef test_a():\n    assert load()\n", "tests.code"),
+        ("def same(a):\n    assert a == 3\ndef test_a():\n    same(load())\n", "tests.code"),
+        ("def same(a):\n    print(a)\ndef test_a():\n    same(load())\n", "tests.no-assertion"),
         ("def test_a():\n    load()\n", "tests.no-assertion"),
         ("def test_a():\n    assert True\n", "tests.toothless"),
         ("def test_a():\n    assert (load() == 3, 'message')\n", "tests.toothless"),

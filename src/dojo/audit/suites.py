@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Collection
 
 from dojo.audit import pythonruns, yamllines
 from dojo.audit.found import Seen
@@ -61,6 +62,8 @@ def _tests(seen: Seen, path: str, text: str) -> None:
     if whole:
         seen.add("tests.skipped", path, whole, f"All {len(functions)} tests of the file are always skipped")
         return
+    others = [f for f in bodies if isinstance(f, ast.FunctionDef) and f not in functions]
+    asserting = {other.name for other in others if _asserts(list(ast.walk(other)))}
     live = []
     all_skipped = all(any(_skips(one) for one in function.decorator_list) for function in functions)
     for function in functions:
@@ -73,7 +76,7 @@ def _tests(seen: Seen, path: str, text: str) -> None:
                 f"{function.name} is always skipped",
                 "certain" if all_skipped else "possible",
             )
-        elif not _asserts(inside := list(ast.walk(function))):
+        elif not _asserts(inside := list(ast.walk(function)), asserting):
             seen.add("tests.no-assertion", path, function.lineno, f"{function.name} asserts nothing", "likely")
         elif _only_true(inside):
             seen.add("tests.no-assertion", path, function.lineno, f"{function.name} asserts nothing but True", "likely")
@@ -112,13 +115,14 @@ def _module_skip(tree: ast.Module) -> int:
     return 0
 
 
-def _asserts(inside: list[ast.AST]) -> bool:
+def _asserts(inside: list[ast.AST], asserting: Collection[str] = ()) -> bool:
+    """Whether something in there can fail a test: an assertion, or a call of one of the file's own asserting functions."""
     for node in inside:
         if isinstance(node, ast.Assert | ast.Raise):
             return True
         if isinstance(node, ast.Call):
             last = node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
-            if _ASSERTING.match(last.lstrip("_")) or "assert" in last.lower():
+            if last in asserting or _ASSERTING.match(last.lstrip("_")) or "assert" in last.lower():
                 return True
     return False
 
