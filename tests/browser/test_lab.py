@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dojo import lab
+from dojo import lab, tasks
+from dojo.authoring import solution_of
 from dojo.places import COURSE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -152,6 +153,48 @@ def test_a_task_done_wrong_names_the_cause_and_done_right_moves_progress(open_no
     picture(page, "task-passed")
     assert "00.4 What never arrived: solved" in page.evaluate(SET_AND_RUN, ['progress("00")', None])
     picture(page, "progress")
+
+
+MASKED = """%%workfile repo/.github/workflows/gate.yml
+name: gate
+on:
+  pull_request:
+  push: {branches: [main]}
+permissions: {contents: read}
+concurrency: {group: "gate-${{ github.ref }}", cancel-in-progress: true}
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    env: {SHOPFLOW_WAREHOUSE: "${{ github.workspace }}/ci.duckdb"}
+    steps:
+      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+      - run: python ci/load_sample.py
+      - name: Build and test
+        run: dbt build --project-dir dbt --profiles-dir ci || true
+"""
+
+
+def test_a_gate_is_written_and_its_pull_requests_turn(open_notebook):
+    page = open_notebook("exercises/04-continuous-integration.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo import", None])
+    page.evaluate(SET_AND_RUN, ["%%workfile repo/.github/workflows/gate.yml", MASKED])
+    page.evaluate(
+        """() => { const panel = window.jupyterapp.shell.currentWidget;
+        window.bars = 0;
+        new MutationObserver(() => { if (panel.node.querySelector('progress')) window.bars += 1; })
+          .observe(panel.node, {subtree: true, childList: true}); }"""
+    )
+    said = page.evaluate(SET_AND_RUN, ['check("04.3")', None])
+    assert "✗ green" in said and "|| true" in said
+    assert page.evaluate("window.bars") > 0, "no bar was seen while the pull requests ran"
+    assert page.locator("progress").count() == 0, "the bar stays after the verdict"
+    picture(page, "exercise-04-masked")
+    gate = solution_of(tasks.get("04.3"))
+    page.evaluate(SET_AND_RUN, ["%%workfile repo/.github/workflows/gate.yml", gate])
+    said = page.evaluate(SET_AND_RUN, ['check("04.3")', None])
+    assert "Passed (" in said and "✗" not in said and said.count("✓ red") >= 6
+    picture(page, "exercise-04-gate")
 
 
 def test_the_burn_rate_explorer_answers_the_arrow_keys(open_notebook):
