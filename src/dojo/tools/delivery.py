@@ -149,7 +149,7 @@ def _run(room: Path, folder: Path, step: dict[str, Any]) -> tuple[int, list[str]
     for made in ("journal", "artefacts", "home"):
         (folder / made).mkdir()
     more = {name: str(folder / path) for name, path in (("XDG_CACHE_HOME", "cache"), ("DOJO_JOURNAL", "journal"), ("DOJO_ARTEFACTS", "artefacts"), ("DOJO_CACHE", "none"), ("HOME", "home"))}  # fmt: skip
-    more["TMPDIR"] = str(folder)
+    more |= {"TMPDIR": str(folder), "DLT_DATA_DIR": str(folder / "home")}
     process = subprocess.Popen(
         command, cwd=folder / "repo", env=act._environment(room, more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,

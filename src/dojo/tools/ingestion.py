@@ -273,7 +273,7 @@ def _begin(result: Path, work: Any) -> int:
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(BaseException), tempfile.TemporaryDirectory() as home:
-            os.environ["HOME"] = home
+            os.environ |= {"HOME": home, "DLT_DATA_DIR": home}  # root's dlt would use /var/dlt
             result.write_text(json.dumps(work()), encoding="utf-8")
         os._exit(0)
     return pid

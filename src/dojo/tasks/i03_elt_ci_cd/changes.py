@@ -49,8 +49,12 @@ LARGEST = [
     _edit(MARTS_YML, ("      - {name: payments, data_type: integer}\n", "      - {name: payments, data_type: integer}\n      - {name: largest_eur, data_type: \"decimal(12,2)\"}\n")),
 ]  # fmt: skip
 ALWAYS_ALL = [_edit(LOAD, ("read(table, updated_at.last_value)", "read(table, None)"))]
-REFUNDS = [_edit(f"{MARTS}/daily_takings.sql", ("where status = 'captured'", "where status in ('captured', 'refunded')"))]
-FAILED = [_edit(f"{MARTS}/daily_takings.sql", ("where status = 'captured'", "where status <> 'refunded'"))]
+COUNTED = "dbt/tests/assert_every_taking_is_counted.sql"
+REFUNDS = [
+    _edit(path, ("status = 'captured'", "status in ('captured', 'refunded')"))
+    for path in (f"{MARTS}/daily_takings.sql", COUNTED)
+]
+FAILED = [_edit(path, ("status = 'captured'", "status <> 'refunded'")) for path in (f"{MARTS}/daily_takings.sql", COUNTED)]
 
 
 @cache
