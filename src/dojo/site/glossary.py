@@ -15,8 +15,8 @@ SOURCE = COURSE / "book" / "glossary.md"
 LINE = re.compile(r"\*\*(?P<term>[^*]+)\*\* — (?P<said>.+) \((?P<module>i?\d\d)\)")
 ORDINARY = frozenset(
     {
-        "action", "agreement", "branch", "branch rules", "cache", "check", "commit", "conflict", "consistency",
-        "consumer", "culture", "environment", "hook", "matrix", "metadata", "on-call", "raw", "reproduce", "revert",
+        "action", "agreement", "blame", "branch", "branch rules", "cache", "check", "commit", "conflict", "consistency",
+        "consumer", "culture", "DevOps", "environment", "hook", "matrix", "metadata", "on-call", "raw", "reproduce", "revert",
         "risk", "severity", "staging", "suite", "tag", "upstream", "validity", "window",
     }
 )  # fmt: skip
@@ -37,6 +37,11 @@ class Term:
         plain = re.sub(r" \(.*?\)", "", self.term)
         shorts = tuple(re.findall(r"\((\w+)\)", self.term))
         return tuple(dict.fromkeys((plain, f"{plain}s", f"service-level {plain}", *shorts)))
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is an everyday word as well, or a part of other names."""
+        return self.forms[0] in ORDINARY
 
     @property
     def label(self) -> str:
@@ -67,7 +72,7 @@ ITALIC = re.compile(r"(?<!\*)\*(?P<form>[^*\n]{3,40})\*(?!\*)")
 @cache
 def _loose(terms: tuple[Term, ...]) -> re.Pattern:
     """The forms that are linked wherever they stand as words of their own, longest first."""
-    forms = {form.lower() for term in terms if term.term not in ORDINARY for form in term.forms if len(form) > 2}
+    forms = {form.lower() for term in terms if not term.ordinary for form in term.forms if len(form) > 2}
     longest_first = sorted(forms, key=lambda form: (-len(form), form))
     return re.compile(r"(?<![\w*/.-])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w*/-]|\.\w)", re.I)
 
@@ -128,5 +133,5 @@ def _link(module: Module, text: str) -> str:
 
 def _uses(term: Term, module: Module) -> bool:
     forms = "|".join(re.escape(form) for form in term.forms)
-    marked = rf"\*({forms})\*" if term.term in ORDINARY else rf"(?<![\w-])({forms})(?![\w-])"
+    marked = rf"\*({forms})\*" if term.ordinary else rf"(?<![\w-])({forms})(?![\w-])"
     return re.search(marked, module.prose, re.I) is not None
