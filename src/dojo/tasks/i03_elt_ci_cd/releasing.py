@@ -347,7 +347,7 @@ def goes_back(work: Work, data: Production) -> str:
         raise NotYet("Green, and finance still reads the wrong release.", tried=tried, expected=f"€{_euros(data.released):,.2f}", got=f"€{_euros(got):,.2f}", cause="not-undone")  # fmt: skip
     if got not in (data.released, company.takings(data.now)):
         raise NotYet("Production is neither the wrong release nor the one before.", tried=tried, expected=f"{len(data.released)} rows, €{_euros(data.released):,.2f}", got="no daily_takings" if got is None else f"{len(got)} rows, €{_euros(got):,.2f}", cause="other-rows")  # fmt: skip
-    return f"Back to €{_euros(got):,.2f}, row by row, in {undo['colour']}."
+    return f"Back to €{_euros(got):,.2f}, row by row."
 
 
 def refuses_without(work: Work, data: Production) -> str:
