@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,10 @@ NAMED = {
 """What the theme leaves without a name for those who cannot see it."""
 
 
+ICONS = re.compile(r"\s*<script[^>]*fontawesome\.js[^>]*></script>")
+"""1.6 MB that draw icons the theme's style sheet and font draw as well."""
+
+
 def pages(html: Path) -> list[str]:
     """All pages of the built book, as paths from its root."""
     return sorted(p.relative_to(html).as_posix() for p in html.rglob("*.html") if "_static" not in p.parts)
@@ -36,11 +41,13 @@ def write(html: Path, url: str) -> None:
     (html / ".nojekyll").touch()
     for name in pages(html):
         _name(html / name)
+    for spare in [*html.rglob("*.js.map"), *html.rglob("fontawesome.js*")]:
+        spare.unlink(missing_ok=True)
     _rebase(html / "404.html", urlsplit(url).path or "/")
 
 
 def _name(page: Path) -> None:
-    text = page.read_text("utf-8")
+    text = ICONS.sub("", page.read_text("utf-8"))
     for bare, named in NAMED.items():
         text = text.replace(bare, named)
     page.write_text(text, encoding="utf-8")
