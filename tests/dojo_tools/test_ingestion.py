@@ -1,0 +1,59 @@
+"""A learner's dlt load, tried from outside: what it imports, loads and forgets, and what it does to those who try it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from dojo.tools import ingestion
+
+ROWS = {"orders": [{"order_id": 1, "updated_at": "2025-11-24T08:00:00Z"}, {"order_id": 2, "updated_at": "2025-11-25T08:00:00Z"}]}  # fmt: skip
+LOAD = """
+import dlt
+
+def run(read, warehouse):
+    pipeline = dlt.pipeline("mine", destination=dlt.destinations.duckdb(warehouse), dataset_name="raw")
+    pipeline.run(read("orders", None), table_name="orders", write_disposition="append")
+"""
+
+
+def tried(load: str, **asked) -> dict:
+    files = {"ingest/__init__.py": "", "ingest/load.py": load}
+    return ingestion.session({"files": files, "tries": [{"module": "ingest.load", **asked}]})[0]
+
+
+def test_each_delivery_is_loaded_on_the_same_warehouse_by_a_machine_that_remembers_nothing():
+    deliveries = tried(LOAD, do="loads", deliveries=[ROWS, ROWS])["deliveries"]
+    assert [len(d["tables"]["orders"]) for d in deliveries] == [2, 4]
+    assert list(deliveries[0]["tables"]["orders"][0]) == ["order_id", "updated_at"]
+
+
+@pytest.mark.parametrize(
+    ("load", "raised"),
+    [
+        ("import os\nos._exit(0)\n", "ProcessLookupError"),
+        ("raise RuntimeError('no')\n", "RuntimeError: no"),
+        ("def run(read):\n    pass\n", "TypeError"),
+        ("x = 1\n", "AttributeError: ingest.load has no function run"),
+    ],
+)
+def test_a_load_that_breaks_is_told_and_breaks_nobody_else(load, raised):
+    assert raised in tried(load, do="loads", deliveries=[ROWS])["deliveries"][0]["raised"]
+
+
+def test_an_import_that_looks_for_the_network_finds_none_and_is_told():
+    got = tried("import urllib.request\nurllib.request.urlopen('http://api.example/')\n", do="import")
+    assert got["hosts"] == ["api.example"]
+    assert got["made"] == []
+
+
+def test_the_api_answers_who_brings_the_token_and_tells_who_asked():
+    with ingestion.api(ROWS, "right") as (address, asked):
+        good = urllib.request.Request(f"{address}/orders?since=2025-11-25", headers={"Authorization": "Bearer right"})
+        assert [r["order_id"] for r in json.load(urllib.request.urlopen(good))] == [2]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{address}/orders")
+    assert asked == [("orders", "2025-11-25", True), ("orders", "", False)]
