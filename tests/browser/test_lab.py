@@ -199,7 +199,7 @@ def test_a_gate_is_written_and_its_pull_requests_turn(open_notebook):
 
 def test_the_burn_rate_explorer_answers_the_arrow_keys(open_notebook):
     page = open_notebook("notebooks/11-slo.ipynb")
-    page.evaluate(SET_AND_RUN, ["from dojo.widgets import", None])
+    page.evaluate(SET_AND_RUN, ["from dojo.widgets import burn_rate", None])
     slider = page.get_by_label("Stale reads: 5 %")
     slider.wait_for(timeout=20_000)
     before = page.locator(".dojo-burn output").inner_text()
@@ -208,3 +208,30 @@ def test_the_burn_rate_explorer_answers_the_arrow_keys(open_notebook):
     wait_for(lambda: page.locator(".dojo-burn output").inner_text() != before, 5)
     assert "Burn rate 8.0" in page.locator(".dojo-burn output").inner_text()
     picture(page, "burn-rate")
+
+
+def test_the_lineage_answers_mouse_and_keys(open_notebook):
+    page = open_notebook("notebooks/00-start-here.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo.widgets import", None])
+    said = page.locator(".dojo-lineage output")
+    said.wait_for(timeout=20_000)
+    assert "finance" in said.inner_text() or "morning_revenue" in said.inner_text()
+    page.get_by_role("button", name="raw.products").click()
+    assert said.inner_text().startswith("raw.products is wrong: with it dim_product and stg_products")
+    page.get_by_role("button", name="raw.products").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert said.inner_text().startswith("stg_products is wrong")
+    picture(page, "lineage")
+
+
+def test_the_mornings_answer_the_arrow_keys(open_notebook):
+    page = open_notebook("notebooks/11-slo.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo.widgets import run_timeline", None])
+    said = page.locator(".dojo-mornings output")
+    said.wait_for(timeout=20_000)
+    assert "Published at 08:49 after 1 retry" in said.inner_text()
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(lambda: "08:49" not in said.inner_text(), 5)
+    picture(page, "mornings")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 
 from dojo import authoring, prepare, tasks, workspace
 from dojo.authoring import AuthoringError
+from dojo.places import COURSE
 from dojo.workspace import WorkspaceError
 
 SOURCE = """---
@@ -99,3 +102,12 @@ def test_a_full_disk_while_preparing_is_told_by_its_cause(learner, monkeypatch, 
     monkeypatch.setenv("DOJO_CHECKPOINTS", str(learner / "states"))
     assert prepare.main() == 1
     assert "free disk" in capsys.readouterr().err
+
+
+def test_jupyter_trusts_the_lessons_so_their_pictures_show_before_anything_is_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    path = next((COURSE / "notebooks").glob("00-*.ipynb"))
+    notebook = nbformat.read(path, as_version=4)
+    assert not NotebookNotary().check_signature(notebook)
+    prepare.trust()
+    assert NotebookNotary().check_signature(notebook)

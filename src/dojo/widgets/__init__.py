@@ -1,50 +1,7 @@
 """Things to touch: anywidgets whose logic is JavaScript, each with a still picture for where nothing can run."""
 
-from __future__ import annotations
+from dojo.widgets.burn_rate import burn_rate_explorer
+from dojo.widgets.lineage import lineage_explorer
+from dojo.widgets.timeline import run_timeline
 
-from pathlib import Path
-from typing import Any
-
-HERE = Path(__file__).parent
-
-
-def burn_rate_explorer(objective: float = 99.0, stale: float = 5.0) -> Any:
-    """Sliders for an objective and a share of stale reads, in percent; shows the burn rate and how long a budget lasts."""
-    import anywidget
-    import traitlets
-
-    class BurnRate(anywidget.AnyWidget):
-        """The burn-rate explorer. State: objective and stale, both in percent."""
-
-        _esm = HERE / "burn_rate.js"
-        objective = traitlets.Float().tag(sync=True)
-        stale = traitlets.Float().tag(sync=True)
-
-        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-            made = super()._repr_mimebundle_(**kwargs)
-            bundle = dict(made[0] if isinstance(made, tuple) else made or {})
-            picture = still_burn_rate(self.objective, self.stale)
-            return {**bundle, "text/html": picture.svg, "text/plain": repr(picture)}
-
-    return BurnRate(objective=objective, stale=stale)
-
-
-def still_burn_rate(objective: float, stale: float):
-    """The explorer as a picture: what is left of a 30-day budget, hour by hour, at this burn rate."""
-    from dojo.charts import COLOURS, Picture
-
-    rate = stale / (100 - objective)
-    hours = 30 * 24 / rate if rate else float("inf")
-    alt = f"At an objective of {objective:g} % and {stale:g} % stale reads the burn rate is {rate:.1f} and the budget of 30 days lasts {hours:,.0f} hours"
-    end = round(60 + 620 * min(1.0, hours / 720), 1)
-    y = 130 if hours <= 720 else round(130 - 100 * (1 - 720 / hours), 1)
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 180" width="100%" style="max-width:720px;background:#fff;'
-        f'font-family:sans-serif;font-size:13px" role="img" aria-label="{alt}"><title>{alt}</title>'
-        f'<line x1="60" x2="680" y1="130" y2="130" stroke="#888"/><line x1="60" x2="60" y1="30" y2="130" stroke="#888"/>'
-        f'<text x="52" y="36" text-anchor="end">100 %</text><text x="52" y="134" text-anchor="end">0 %</text>'
-        f'<line x1="60" y1="30" x2="{end}" y2="{y}" stroke="{COLOURS["fault"]}" stroke-width="3"/>'
-        f'<text x="60" y="150">day 0</text><text x="680" y="150" text-anchor="end">day 30</text>'
-        f'<text x="60" y="172">objective {objective:g} %, stale {stale:g} %: burn rate {rate:.1f}, budget lasts {hours:,.0f} hours</text></svg>'
-    )
-    return Picture(svg, alt)
+__all__ = ["burn_rate_explorer", "lineage_explorer", "run_timeline"]
