@@ -233,7 +233,7 @@ def _invoke(command: list[str], warehouse: str, environment: dict[str, str], man
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    with _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
+    with transform._LOCK, _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
         try:
             return dbtRunner(manifest=manifest).invoke(command)
         finally:
@@ -272,7 +272,7 @@ def resolved(profiles: Path, target: str | None, environment: dict[str, str]) ->
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context
 
-    with _variables(environment):
+    with transform._LOCK, _variables(environment):
         set_invocation_context(dict(os.environ))
         try:
             raw = yaml.safe_load((profiles / "profiles.yml").read_text(encoding="utf-8"))
@@ -284,6 +284,7 @@ def resolved(profiles: Path, target: str | None, environment: dict[str, str]) ->
 
 def run_profile(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, Done]:
     """Runs one model of the slice as a learner's profile connects it: (target's name, path of its database, what came of it)."""
+    manifest_of(slice_of_shopflow(), "dev", "dev")  # dbt's own settings are there once it has run
     name, path, words = resolved(profiles, target, environment)
     if words:
         return name, path, Done(False, (), words)

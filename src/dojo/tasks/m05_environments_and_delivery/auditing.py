@@ -183,7 +183,7 @@ def good_days_are_published(work: Work, data: Week) -> str:
             if got.to_pylist() != wanted.to_pylist():
                 raise _another_table(name, got, wanted, morning, tried)
         if done["returned"] is not True:
-            raise NotYet("The day was published, and your function does not say so.", tried=tried, expected="True", got=done["returned"], cause="returned")  # fmt: skip
+            raise NotYet("The day was published, and your function does not say so.", tried=tried, expected="True", got=str(done["returned"]), cause="returned")  # fmt: skip
     return f"Good days arrive once and whole, corrected ones too: €{data.mornings[-1].shown[1]} at the end."
 
 
@@ -196,6 +196,11 @@ def _another_table(name: str, got: Any, wanted: Any, morning: Morning, tried: st
         )  # fmt: skip
     if of_day[0] == 0:
         return NotYet(f"The day is good and is not in `{name}`.", tried=tried, expected=f"{of_day[1]} rows of {morning.day}", got="none", cause="not-published")  # fmt: skip
+    if of_day[0] == of_day[1] and got.num_rows != wanted.num_rows:
+        return NotYet(
+            f"The day itself is right in `{name}`, and other days are not: a delivery before this one has left rows that nobody should see, or taken some.", tried=tried,
+            expected=f"{wanted.num_rows:,} rows", got=f"{got.num_rows:,} rows", cause="other-rows", look="The next check names the delivery.",
+        )  # fmt: skip
     return NotYet(f"`{name}` is not what it should be.", tried=tried, expected=f"{wanted.num_rows:,} rows, {of_day[1]} of the day", got=f"{got.num_rows:,} rows, {of_day[0]} of the day", cause="other-rows")  # fmt: skip
 
 
@@ -216,7 +221,7 @@ def bad_days_are_not(work: Work, data: Week) -> str:
                 look="Leaving the bad lines out makes a smaller day, and nobody can see that it is smaller." if morning.fault not in ("too-few",) else "Compare with what a day usually has.",
             )  # fmt: skip
         if done["returned"] is not False:
-            raise NotYet("The delivery was refused, and your function does not say so.", tried=_tried(number, morning), expected="False", got=done["returned"], cause="returned")  # fmt: skip
+            raise NotYet("The delivery was refused, and your function does not say so.", tried=_tried(number, morning), expected="False", got=str(done["returned"]), cause="returned")  # fmt: skip
     if not any(m.fault == "" and d["rows"]["facts"].num_rows > data.tables["serving.fact_sales"].num_rows for _, d, m in _pairs(work, data, lambda m: not m.fault) if not isinstance(d["rows"]["facts"], str)):  # fmt: skip
         raise NotYet(
             "No bad day is shown, since none is.",

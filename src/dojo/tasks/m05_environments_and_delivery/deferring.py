@@ -152,12 +152,12 @@ def its_verdict_is_right(work: Work, data: Branches) -> str:
                 c["arguments"][0] == "test" and "--favor-state" in c["arguments"] for c in done["calls"]
             ):
                 raise NotYet(
-                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.", tried=tried, expected=False, got=done["returned"],
+                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.", tried=tried, expected=False, got=str(done["returned"]),
                     cause="tested-prod", look="In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
                 )  # fmt: skip
             raise NotYet(
                 "Revenue is below zero in every row, and the branch passed: what was built was not tested." if untested else "Your function says the wrong thing about this branch.",
-                tried=tried, expected=change.sound, got=done["returned"], cause="untested" if untested else "returned",
+                tried=tried, expected=change.sound, got=str(done["returned"]), cause="untested" if untested else "returned",
             )  # fmt: skip
         if not change.sound or not change.models:
             continue

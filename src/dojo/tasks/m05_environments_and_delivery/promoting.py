@@ -93,7 +93,7 @@ def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
         raise NotYet("The release passed everywhere, and prod still shows the old tables.", tried="; ".join(asked), expected="marts.daily_revenue with the column units", got="prod.duckdb as it was", cause="not-published")  # fmt: skip
     _prod_shows(done, delivery)
     if done["returned"] is not True:
-        raise NotYet("The release is in prod, and your function does not say so.", tried=tried, expected="True", got=done["returned"], cause="returned")  # fmt: skip
+        raise NotYet("The release is in prod, and your function does not say so.", tried=tried, expected="True", got=str(done["returned"]), cause="returned")  # fmt: skip
     return f"Prod serves the release: {delivery.sold[0]:,} units, €{delivery.sold[1]:,}."
 
 
@@ -131,14 +131,33 @@ def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
             no_error(done, f"promote(dbt, folder) with {delivery.name}")
             touched = differing(done["before"], done["after"])
             if touched:
-                raise NotYet(
-                    f"The release was refused in {delivery.refuses}, or should have been, and prod has it: a negative quantity is on finance's dashboard.",
-                    tried="; ".join(commands(done)), expected="prod as it was", got="changed: " + ", ".join(touched), cause="bad-published",
-                    look="`dbt run` builds and tests nothing. `dbt build` does both, and says so in `.success`.",
-                )  # fmt: skip
+                raise _published(done, delivery, touched)
             if done["returned"] is not False:
-                raise NotYet(f"The release was refused in {delivery.refuses}, and your function does not say so.", tried="; ".join(commands(done)), expected="False", got=done["returned"], cause="returned")  # fmt: skip
+                raise NotYet(f"The release was refused in {delivery.refuses}, and your function does not say so.", tried="; ".join(commands(done)), expected="False", got=str(done["returned"]), cause="returned")  # fmt: skip
     return "Refused releases leave prod as it was, to the row."
+
+
+def _published(done: dict[str, Any], delivery: Delivery, touched: list[str]) -> NotYet:
+    asked = [c for c in done["calls"] if c["target"] == delivery.refuses]
+    if not asked:
+        said, look = (
+            f"{delivery.refuses} would have refused the release and was not asked",
+            "Without a target, dbt runs in dev.",
+        )
+    elif not all(c["success"] for c in asked):
+        said, look = (
+            f"{delivery.refuses} refused the release, and it went on",
+            "`dbt(...)` does not raise. `.success` says whether everything in it went well.",
+        )
+    else:
+        said, look = (
+            f"{delivery.refuses} built the release and never tested it",
+            "`dbt run` builds and tests nothing. `dbt build` does both, and says so in `.success`.",
+        )
+    return NotYet(
+        f"{said}: a negative quantity is on finance's dashboard.", tried="; ".join(commands(done)), expected="prod as it was",
+        got="changed: " + ", ".join(touched), cause="bad-published", look=look,
+    )  # fmt: skip
 
 
 def each_before_the_next(work: Work, data: tuple[Delivery, ...]) -> str:

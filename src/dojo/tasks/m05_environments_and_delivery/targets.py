@@ -65,7 +65,11 @@ def _ran(work: Work, data: Machine) -> list[dict[str, Any]]:
 
 
 def each_has_its_own(work: Work, data: Machine) -> str:
-    for ran, (tried, target, _, wanted) in list(zip(_ran(work, data), data.runs(), strict=True))[:3]:
+    ran_all = _ran(work, data)
+    declared = parse_yaml(work.file(PROFILES), PROFILES)["shopflow"].get("target")
+    if declared == "prod":
+        raise NotYet("A bare `dbt run` goes to prod: one forgotten option, and finance reads it.", tried="dbt run, no target", expected="target: dev", got="target: prod", cause="default")  # fmt: skip
+    for ran, (tried, target, _, wanted) in list(zip(ran_all, data.runs(), strict=True))[:3]:
         if not ran["success"]:
             raise NotYet("dbt refused.", tried=tried, expected=f"a run that writes {wanted}", got=ran["said"], cause="refused", look="A variable without a default stops the target that uses it, and only that." if "Env var" in ran["said"] else "")  # fmt: skip
         if ran["changed"] != [wanted]:
@@ -188,7 +192,7 @@ TASK_1 = Task(
     wrong=(
         wrong("three names for one file", {PROFILES: _SHARED}, "one-file"),
         wrong("schemas in one file instead of files", {PROFILES: _SCHEMAS}, "one-file"),
-        wrong("prod by default", _but("target: dev", "target: prod"), "refused"),
+        wrong("prod by default", _but("target: dev", "target: prod"), "default"),
         wrong("staging by default", _but("target: dev", "target: staging"), "default"),
         wrong("prod beside the others", _but("{{ env_var('SHOPFLOW_PROD_WAREHOUSE') }}", "{{ env_var('SHOPFLOW_WAREHOUSES') }}/prod.duckdb"), "one-file"),
         wrong("a default for prod", _but("env_var('SHOPFLOW_PROD_WAREHOUSE')", "env_var('SHOPFLOW_PROD_WAREHOUSE', env_var('SHOPFLOW_WAREHOUSES') ~ '/prod.duckdb')"), "within-reach"),

@@ -1,0 +1,108 @@
+"""Deliveries as the judge runs them: what a warehouse holds, who sees what, and dbt on any file of an environment."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from dojo.judge.work import LearnerError, NotAttempted
+from dojo.tools import releasing
+
+ROWS = pa.table({"n": [1, 2, 3]})
+
+
+def write(path, statement):
+    with duckdb.connect(str(path)) as con:
+        con.execute(statement)
+
+
+def test_contents_tell_rows_and_not_their_order_or_the_file(tmp_path):
+    write(tmp_path / "a.duckdb", "create table t as from (values (1), (2)) as v(n)")
+    write(tmp_path / "b.duckdb", "create table t as from (values (2), (1)) as v(n)")
+    write(tmp_path / "c.duckdb", "create table t as from (values (2), (3)) as v(n)")
+    a, b, c = (releasing.contents(tmp_path / f"{name}.duckdb") for name in "abc")
+    assert a == b != c
+
+
+def test_contents_name_a_view_that_lost_its_database(tmp_path):
+    write(tmp_path / "green.duckdb", "create table t as select 1 as n; create view v as from green.main.t")
+    (tmp_path / "green.duckdb").rename(tmp_path / "prod.duckdb")
+    assert "main.v" in releasing.contents(tmp_path / "prod.duckdb")
+    assert "broken" in releasing.contents(tmp_path / "prod.duckdb")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("def publish(:", LearnerError),
+        ("import nothing_of_this_name", LearnerError),
+        ("other = 1", NotAttempted),
+        ("def publish(built, served):\n    raise NotImplementedError", NotAttempted),
+    ],
+)
+def test_a_file_that_cannot_be_tried_says_so(text, error):
+    with pytest.raises(error):
+        watch(text)
+
+
+def watch(text):
+    return releasing.session(
+        {
+            "op": "watched", "text": text, "entry": "publish", "arguments": ["built.duckdb", "served.duckdb"], "served": "served.duckdb",
+            "query": "from serving.t order by all", "warehouses": {"served.duckdb": {"serving.t": ROWS.slice(0, 1)}},
+            "mornings": [{"tables": {"marts.t": ROWS.slice(0, 2)}, "in_log": {"marts.t": ROWS}}],
+        }
+    )["mornings"][0]  # fmt: skip
+
+
+IN_ONE_STEP = """
+import os, duckdb
+def publish(built, served):
+    aside = served.with_name("aside.duckdb")
+    con = duckdb.connect(str(aside))
+    con.execute(f"attach '{built}' as built (read_only)")
+    con.execute("create schema serving; create table serving.t as from built.marts.t")
+    con.close()
+    os.replace(aside, served)
+"""
+
+
+def test_a_reader_in_another_process_sees_the_old_file_then_the_new_one_with_what_stood_in_the_log():
+    states = [state for _, state in watch(IN_ONE_STEP)["seen"]]
+    assert states == [["rows", [["1"]]], ["rows", [["1"], ["2"], ["3"]]]]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ("    served.unlink()\n    built.rename(served)", "does not exist"),
+        ("    shutil.copyfile(built, served)", ""),
+        ("    con = duckdb.connect(str(served))\n    con.execute('select 1')\n    con.close()", "lock"),
+    ],
+)
+def test_a_reader_meets_what_happens_between_two_lines_or_is_in_the_way_himself(body, word):
+    done = watch(f"import duckdb, shutil\ndef publish(built, served):\n{body}\n    return True\n")
+    met = [state[1] for _, state in done["seen"] if state[0] == "error"] + [done["raised"]] * bool(done["raised"])
+    assert met and word in met[0].lower()
+
+
+def test_another_session_sees_nothing_of_a_transaction_until_its_end():
+    text = "def move(con):\n    con.execute('begin')\n    con.execute('delete from t')\n    con.execute('insert into t values (9)')\n    con.execute('commit')\n"
+    tables = {"main.t": ROWS.slice(0, 1)}
+    morning = {"tables": {}, "arguments": []}
+    request = {
+        "op": "inside",
+        "text": text,
+        "entry": "move",
+        "tables": tables,
+        "query": "from t",
+        "queries": {},
+        "mornings": [morning],
+    }
+    assert [state for _, state in releasing.session(request)["mornings"][0]["seen"]] == [
+        ["rows", [["1"]]],
+        ["rows", [["9"]]],
+    ]
+    request["text"] = text.replace("    con.execute('begin')\n", "").replace("    con.execute('commit')\n", "")
+    assert ["rows", []] in [state for _, state in releasing.session(request)["mornings"][0]["seen"]]
