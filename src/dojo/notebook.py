@@ -10,7 +10,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from dojo import tasks
+from dojo import course_map, tasks
 from dojo.judge import waiting
 from dojo.judge.engine import judge
 from dojo.judge.work import KernelWork
@@ -134,22 +134,17 @@ def solution(task: str) -> Note:
 
 @_in_words
 def progress(module: str | None = None) -> Note:
-    """Where you stand: each task as solved, shown, tried or open, with points and minutes left."""
-    kept = _progress()
-    keys = [str(module)] if module is not None else tasks.module_keys()
+    """Where you stand: each task as solved, shown, tried or open, with points and minutes left; without a module, as a map."""
+    rooms = course_map.rooms(_progress(), None if module is None else [str(module)])
     lines, rows = [], []
-    for key in keys:
-        wanted = tasks.tasks_of(key)
-        states = {t.id: kept.standing(t.id) for t in wanted}
-        points = sum(s.best for s in states.values())
-        left = sum(t.minutes for t in wanted if states[t.id].state not in ("solved", "shown"))
-        head = f"{tasks.module(key).STEM}: {points:g} of {sum(t.points for t in wanted)} points, about {left} min to go"
-        lines.append(head)
+    for room in rooms:
+        head = f"{room.stem}: {room.points:g} of {room.out_of} points, about {room.minutes_left} min to go"
+        lines += [head, *(f"  {task} {title}: {state}" for task, title, state in room.tasks)]
         rows.append(f'<tr><th colspan="3" style="text-align:left">{escape(head)}</th></tr>')
-        for t in wanted:
-            state = states[t.id]
-            lines.append(f"  {t.id} {t.title}: {state.state}")
-            rows.append(f"<tr><td>{t.id}</td><td style='text-align:left'>{escape(t.title)}</td><td>{state.state}</td></tr>")
+        for task, title, state in room.tasks:
+            rows.append(f"<tr><td>{task}</td><td style='text-align:left'>{escape(title)}</td><td>{state}</td></tr>")
+    if module is None:
+        return Note("\n".join(lines), course_map.as_html(rooms))
     return Note("\n".join(lines), f"<table><tbody>{''.join(rows)}</tbody></table>")
 
 
