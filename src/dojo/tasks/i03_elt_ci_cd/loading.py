@@ -85,7 +85,7 @@ def imports_quietly(work: Work, data: Mornings) -> str:
     if got["raised"].startswith(("SyntaxError", "IndentationError", "ModuleNotFoundError")):
         raise NotYet("Python cannot import it.", tried=tried, got=_words(got["raised"]), cause="import-error")
     if got.get("hosts"):
-        raise NotYet("Importing it starts the load. So does every test that imports it, every linter that does, and dbt's docs job on a Friday. Load in a function; call it under `if __name__ == \"__main__\":`.", tried=tried, expected="nothing happens", got=f"a connection to {', '.join(got['hosts'])}", cause="loads-at-import")  # fmt: skip
+        raise NotYet("Importing it starts the load. So does every test that imports it, which is why there are none. Load in a function; call it under `if __name__ == \"__main__\":`.", tried=tried, expected="nothing happens", got=f"a connection to {', '.join(got['hosts'])}", cause="loads-at-import")  # fmt: skip
     if got.get("made"):
         raise NotYet("Importing it writes files.", tried=tried, expected="nothing happens", got=", ".join(got["made"][:4]), cause="writes-at-import")  # fmt: skip
     if got["raised"]:
@@ -156,7 +156,7 @@ def stops_at_a_change(work: Work, data: Mornings) -> str:
     before, after = first["tables"].get("payments", []), second["tables"].get("payments", [])
     if not second["raised"]:
         empty = sum(r.get("amount") is None for r in after)
-        raise NotYet(f"The shop renamed `amount` to `total`, and the load said nothing: {empty} payments have no amount now, and a sum passes over NULLs without a word. Freeze the columns (`schema_contract`) or make the ones you need not nullable.", tried="payments with `total` in place of `amount`", expected="an error", got="a green load", cause="evolves")  # fmt: skip
+        raise NotYet(f"The shop renamed `amount` to `total`, and the load said nothing. Payments without an amount now: {empty}; a sum passes over NULLs without a word. Freeze the columns (`schema_contract`) or make the ones you need not nullable.", tried="payments with `total` in place of `amount`", expected="an error", got="a green load", cause="evolves")  # fmt: skip
     if _identities("payments", before) != _identities("payments", after):
         raise NotYet("The load failed and raw.payments changed all the same.", tried="payments with `total` in place of `amount`", expected=f"{len(before)} rows as they were", got=f"{len(after)} rows", cause="half-loaded")  # fmt: skip
     return "A renamed column stops the load, and what was there stays."
