@@ -12,7 +12,7 @@ from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import once
 from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
-PROFILES = "repo/dbt/profiles.yml"
+PROFILES = "repo/profiles/profiles.yml"
 
 
 @dataclass(frozen=True)
