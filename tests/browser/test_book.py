@@ -138,25 +138,40 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})
   v => v.nodes.map(n => [v.id, n.target.flat().join(' '), (n.any[0] ?? n.all[0] ?? n.none[0] ?? {}).message ?? v.help]))"""
 
 
-@pytest.fixture(scope="module", params=[(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
-def walked(request, book, address, browser, axe):
-    """Every page opened once: what went wrong on it, and what axe says of it (None where axe is not here)."""
-    size, theme = request.param
-    walk, found = Visit(browser, address, size, theme), []
+FACES = {"wide-light": (WIDE, "light"), "narrow-dark": (NARROW, "dark")}
+
+
+@pytest.fixture(scope="module")
+def walked(book, address, browser, axe):
+    """Every page, wide in the light and narrow in the dark: what went wrong on it, and what axe says (None where it is not here)."""
+    walk = Visit(browser, address, WIDE, "light")
+    found = {face: [] for face in FACES} if axe else None
     for name in after.pages(book.html):
         page = walk.open(name)
-        if (over := page.evaluate(OVERFLOWS)) > 0:
-            walk.note(f"{over} px wider than the page")
-        if name in SEEN:
-            picture(page, f"book-{Path(name).stem}-{size['width']}-{theme}")
         for button in page.locator(".dojo-moves button").all():
             button.click()
         if axe:
-            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
             page.evaluate(axe)
-            found += [(name, *one) for one in page.evaluate(RUN_AXE) if OF_THE_THEME.get(one[0], "?") not in one[1]]
+        for face, (size, theme) in FACES.items():
+            page.set_viewport_size(size)
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            _look(walk, name, face, found)
+        page.set_viewport_size(WIDE)
     walk.context.close()
-    return walk.wrong, found if axe else None
+    return walk.wrong, found
+
+
+def _look(walk: Visit, name: str, face: str, found: dict[str, list] | None) -> None:
+    page = walk.page
+    if (over := page.evaluate(OVERFLOWS)) > 0:
+        walk.note(f"{face}: {over} px wider than the page")
+    if name in SEEN:
+        picture(page, f"book-{Path(name).stem}-{face}")
+    if found is not None:
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        told = page.evaluate(RUN_AXE)
+        found[face] += [(name, *one) for one in told if OF_THE_THEME.get(one[0], "?") not in one[1]]
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = false })")
 
 
 def test_every_page_fits_and_asks_for_nothing_outside(walked) -> None:
@@ -164,11 +179,12 @@ def test_every_page_fits_and_asks_for_nothing_outside(walked) -> None:
     assert wrong == []
 
 
-def test_axe_finds_nothing_but_the_themes_own(walked) -> None:
+@pytest.mark.parametrize("face", FACES)
+def test_axe_finds_nothing_but_the_themes_own(walked, face) -> None:
     _, found = walked
     if found is None:
         pytest.skip("axe-core is not here: npm is missing, or could not fetch it (Debian: apt-get install npm)")
-    assert found == []
+    assert found[face] == []
 
 
 def test_search_finds_a_word_and_no_solution(visit) -> None:
