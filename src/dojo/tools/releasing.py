@@ -26,7 +26,7 @@ from typing import Any
 
 import duckdb
 
-from dojo.judge.work import LearnerError, NotAttempted, learner_error
+from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, learner_error
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
 from dojo.tools.releasing_dbt import Done, run_dbt
@@ -336,6 +336,10 @@ def _reader() -> Reader:
 
 def _watched(request: dict[str, Any]) -> dict[str, Any]:
     """Mornings one after the other in one folder, each with the built warehouse it finds."""
+    if sys.platform == "win32":
+        raise NotCheckable(
+            "Windows does not let a file be replaced while somebody reads it. Check this task in WSL or on another system."
+        )
     function = _function(request["text"], request["entry"])
     with _room() as room:
         for name, tables in request["warehouses"].items():

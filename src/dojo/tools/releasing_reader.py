@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 READER = """
-import json, select, sys
+import json, queue, sys, threading
 import duckdb
+
+orders = queue.Queue()
+
+def listen():
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    orders.put(["end"])
 
 def look(path, query):
     try:
@@ -20,8 +27,10 @@ def main():
     path = query = None
     seen, line = [], ""
     while True:
-        waiting = path is None or select.select([sys.stdin], [], [], 0)[0]
-        order = json.loads(sys.stdin.readline() or '["end"]') if waiting else ["free"]
+        try:
+            order = orders.get(block=path is None)
+        except queue.Empty:
+            order = ["free"]
         if order[0] == "end":
             return
         if order[0] == "watch":
@@ -38,5 +47,7 @@ def main():
         if order[0] != "free":
             print(json.dumps(seen if order[0] == "stop" else len(seen)), flush=True)
 
+threading.Thread(target=listen, daemon=True).start()
 main()
 """
+"""Run by `python -c`. Orders come in on standard input, a line each: watch (path, query), look (a line of code), stop, end."""
