@@ -13,9 +13,9 @@ from dojo.tasks.m04_continuous_integration.trial import Trial
 SEED = 11
 
 
-def starting_gate() -> str:
-    """The workflow the candidate finds."""
-    return company.starting()[".github/workflows/ci.yml"]
+def found(path: str) -> str:
+    """A file of the repository as the candidate finds it, whatever has become of the one in the workspace."""
+    return company.starting()[path]
 
 
 def pull_requests(workflow: str, *kinds: str) -> Trial:
