@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+import nbformat
 import pytest
 
 from dojo.site import api, glossary, lessons, palette
-from dojo.site.course import hours, modules
+from dojo.site.course import Module, hours, modules
 
 
 @pytest.mark.parametrize("name", palette.things())
@@ -100,3 +101,16 @@ def test_the_reference_reads_docstrings_without_importing() -> None:
 @pytest.mark.parametrize(("minutes", "said"), [(0, "0 min"), (55, "55 min"), (60, "1 h"), (95, "1 h 35 min")])
 def test_minutes_are_told_as_people_say_them(minutes, said) -> None:
     assert hours(minutes) == said
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("SLO: a promise with numbers in it", "SLO"),
+        ("Scenario i01: silent failure", "Silent failure"),
+        ("Scenario i03: CI/CD for dlt", "CI/CD for dlt"),
+    ],
+)
+def test_a_module_has_a_short_name(title, name) -> None:
+    book = nbformat.v4.new_notebook(metadata={"dojo": {"title": title}})
+    assert Module("00", "00-x", book, None, None, ()).name == name

@@ -38,7 +38,8 @@ class Module:
     def name(self) -> str:
         """A short name to refer to it by: the title up to its colon, without "Scenario i01"."""
         first, _, rest = self.title.partition(":")
-        return rest.strip().capitalize() if first.lower().startswith("scenario") and rest else first
+        rest = rest.strip()
+        return rest[0].upper() + rest[1:] if first.lower().startswith("scenario") and rest else first
 
     @property
     def is_scenario(self) -> bool:
