@@ -86,3 +86,21 @@ def test_the_hooks_pass_on_what_is_committed() -> None:
     looked = [name for name in tracked if not re.search(r"(\.ipynb|\.lock|package-lock\.json)$", name)]
     done = run(BIN / "detect-secrets-hook", "--baseline", ".secrets.baseline", *looked)
     assert done.returncode == 0, done.stdout
+
+
+def _minutes(path: Path) -> tuple[int, int]:
+    read, do = (int(re.search(rf"^minutes_{part}: (\d+)", path.read_text("utf-8"), re.M)[1]) for part in ("read", "do"))
+    return read, do
+
+
+def test_the_readme_lists_every_module_with_its_minutes() -> None:
+    readme = (COURSE / "README.md").read_text("utf-8")
+    told = {
+        n: (int(a), int(b)) for n, a, b in re.findall(r"^\| (\w+ [\w-]+) \|.*\| (\d+) min \| (\d+) min \|$", readme, re.M)
+    }
+    found = {}
+    for lesson in sorted((COURSE / "notebooks").glob("*.md")):
+        (read, do), (more, work) = _minutes(lesson), _minutes(COURSE / "solutions" / lesson.name)
+        scenario = lesson.name.startswith("i")
+        found[lesson.stem.replace("-", " ", 1)] = (read + more, work) if scenario else (read + do, more + work)
+    assert told == found
