@@ -224,6 +224,7 @@ class Dbt:
         nodes = [[r.resource_type, r.name, r.status] for r in done.results]
         said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
         state = contents(self.guarded)
+        words = [word.replace(str(self.room), "…") for word in words]
         self.calls.append(Call(words, str(target), name, variables or {}, done.success, nodes, said[:600], state))
         return done
 

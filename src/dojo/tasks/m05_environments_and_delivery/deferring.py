@@ -109,6 +109,12 @@ def only_what_changed(work: Work, data: Branches) -> str:
         if built != wanted:
             missing = sorted(set(wanted) - set(built))
             said = "; ".join(c["said"] for c in done["calls"] if c["said"])
+            if said and change.sound:
+                nowhere = "does not exist" in said
+                raise NotYet(
+                    "The branch is sound, and dbt failed on it.", tried=tried, expected=", ".join(wanted), got=said, cause="not-deferred" if nowhere else "not-built",
+                    look="What was not built here is looked for in dev, unless dbt is told where else." if nowhere else "",
+                )  # fmt: skip
             reader = bool(built)
             raise NotYet(
                 f"`{missing[0]}` was not built" + (", and it reads what changed." if reader else "."), tried=tried, expected=", ".join(wanted),

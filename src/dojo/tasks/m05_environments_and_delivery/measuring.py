@@ -262,7 +262,35 @@ def _other(name: str, got: Any, wanted: float | None, data: Record, period: Peri
     }[name]
     if wanted is None:
         said += "; where there is nothing to measure, None"
-    return NotYet(f"`{name}` is {said}.", tried=tried, expected="None" if wanted is None else round(wanted, 2), got="None" if got is None else got, cause=_kind(name, got, data, period))  # fmt: skip
+    cause = _kind(name, got, data, period)
+    shown = round(got, 2) if isinstance(got, float) else got
+    return NotYet(
+        f"`{name}` is {said}. {_MEANS.get(cause, '')}".strip(), tried=tried, expected="None" if wanted is None else round(wanted, 2),
+        got="None" if got is None else shown, cause=cause,
+    )  # fmt: skip
+
+
+_MEANS = {
+    "every-delivery": "A commit that came again with a hotfix or a rollback was counted again.",
+    "from-merge": "You count from the merge; the wait for a review is part of the lead time.",
+    "mean": "You return the mean: one odd case moves it, and the median stays.",
+    "counts-incidents": "You count incidents: two of them with one cause are one failed deployment.",
+    "forgets-rollbacks": "Some deployments were undone before anybody wrote an incident: `undoes` names them.",
+    "rollback-itself": "You count the rollback as the failure; it is the cure of one.",
+}
+
+
+def _arrivals(tables: dict[str, Any], period: Period) -> list[tuple[str, dt.datetime]]:
+    """Commits and when they first reached prod, of those that did so in the window."""
+    live = sorted((d for d in tables["delivery.deployments"].to_pylist() if _live(d)), key=lambda d: d["deployed_at"])
+    first: dict[str, dt.datetime] = {}
+    held: dict[int, list[str]] = {}
+    for row in tables["delivery.contents"].to_pylist():
+        held.setdefault(row["deployment_id"], []).append(row["commit_id"])
+    for d in live:
+        for commit in held.get(d["deployment_id"], []):
+            first.setdefault(commit, d["deployed_at"])
+    return [(c, at) for c, at in first.items() if period.first <= to_berlin(at).date() <= period.last]
 
 
 def _kind(name: str, got: Any, data: Record, period: Period) -> str:
@@ -283,7 +311,10 @@ def _alternatives(name: str, tables: dict[str, Any], period: Period) -> dict[str
     held = [r for r in tables["delivery.contents"].to_pylist() if r["deployment_id"] in inside]
     if name == "lead_time_hours" and held:
         every = [_hours(inside[r["deployment_id"]]["deployed_at"] - commits[r["commit_id"]]["authored_at"]) for r in held]
-        return {"every-delivery": median(every)}
+        arrivals = _arrivals(tables, period)
+        authored = [_hours(at - commits[c]["authored_at"]) for c, at in arrivals]
+        merged = [_hours(at - commits[c]["merged_at"]) for c, at in arrivals]
+        return {"every-delivery": median(every), "mean": sum(authored) / len(authored) if authored else None, "from-merge": median(merged) if merged else None}  # fmt: skip
     if name == "change_failure_rate" and inside:
         return {
             "counts-incidents": len(incidents) / len(inside),
@@ -415,8 +446,8 @@ TASK_7 = Task(
         wrong("UTC days", _but(("timezone('Europe/Berlin', timezone('UTC', deployed_at))::date", "deployed_at::date")), "utc"),
         wrong("leaves a day out", _but(("$last::date) + 1)", "$last::date))")), "days-off"),
         wrong("only releases", _but(("status = 'success'", "status = 'success' and kind = 'release'")), "only-releases"),
-        wrong("mean lead time", _but(("select median(hours) from leads", "select avg(hours) from leads")), "lead_time_hours"),
-        wrong("from merge, not from writing", _but(("arrived_at - authored_at", "arrived_at - merged_at")), "lead_time_hours"),
+        wrong("mean lead time", _but(("select median(hours) from leads", "select avg(hours) from leads")), "mean"),
+        wrong("from merge, not from writing", _but(("arrived_at - authored_at", "arrived_at - merged_at")), "from-merge"),
         wrong("a commit counts in every deployment", _but(("select commit_id, arg_min(deployment_id, deployed_at) as deployment_id, min(deployed_at) as arrived_at", "select commit_id, deployment_id, deployed_at as arrived_at"), ("            group by commit_id\n", "")), "every-delivery"),
         wrong("counts incidents, not deployments", _but(("(select count(*) from failed)", "(select count(*) from ops.incidents where caused_by in (select deployment_id from inside))")), "counts-incidents"),
         wrong("a rollback without an incident is no failure", _but((" or deployment_id in (select undoes from live)", "")), "forgets-rollbacks"),
