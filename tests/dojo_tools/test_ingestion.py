@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -57,3 +59,11 @@ def test_the_api_answers_who_brings_the_token_and_tells_who_asked():
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{address}/orders")
     assert asked == [("orders", "2025-11-25", True), ("orders", "", False)]
+
+
+def test_a_warehouse_that_another_process_is_still_letting_go_of_is_waited_for(tmp_path):
+    path = tmp_path / "w.duckdb"
+    code = "import sys, time, duckdb; c = duckdb.connect(sys.argv[1]); c.execute('create schema raw; create table raw.t as select 1 as a; checkpoint'); print(1, flush=True); time.sleep(0.2)"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        assert ingestion.tables(path, "raw") == {"t": [{"a": 1}]}

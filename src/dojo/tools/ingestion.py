@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -196,7 +197,7 @@ def tables(warehouse: Path, schema: str) -> dict[str, list[dict[str, Any]]]:
     if not warehouse.exists():
         return {}
     try:
-        con = duckdb.connect(str(warehouse))
+        con = _opened(warehouse)
     except duckdb.Error as error:
         return {"": [{"error": str(error)[:200]}]}
     try:
@@ -208,6 +209,20 @@ def tables(warehouse: Path, schema: str) -> dict[str, list[dict[str, Any]]]:
         return {name: _rows(con, f'{schema}."{name}"') for (name,) in names}
     finally:
         con.close()
+
+
+def _opened(warehouse: Path) -> Any:
+    """A connection; a process that has just ended may hold the file's lock for a moment longer."""
+    import duckdb
+
+    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0):
+        try:
+            return duckdb.connect(str(warehouse))
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            time.sleep(wait)
+    return duckdb.connect(str(warehouse))
 
 
 def _rows(con: Any, relation: str) -> list[dict[str, Any]]:

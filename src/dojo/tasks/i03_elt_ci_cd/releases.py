@@ -117,7 +117,7 @@ jobs:
 """
 THREE_JOBS = """on: {push: {branches: main}}
 name: three jobs
-permissions: {contents: read}
+permissions: {contents: read, id-token: write}
 concurrency: {group: "release-${{ github.ref }}"}
 env: {NEXT: "${{ github.run_id }}"}
 jobs:
@@ -212,7 +212,7 @@ RELEASE = Task(
     ),
     right=(
         right("one job, a copy elsewhere", {DEPLOY: ONE_JOB}),
-        right("three jobs", {DEPLOY: THREE_JOBS.replace("branches: main", "branches: [main]")}),
+        right("three jobs", {DEPLOY: THREE_JOBS}),
     ),
     spared=SPARED,
 )  # fmt: skip
@@ -248,7 +248,7 @@ REVERT = Task(
     ),
     right=(
         right("every release kept, the newest put back", {DEPLOY: ONE_JOB.replace("    concurrency: production\n", "").replace("jobs:\n  release", "concurrency: production\njobs:\n  release"), UNDO: NEWEST}),
-        right("three jobs and their undoing", {DEPLOY: THREE_JOBS.replace("branches: main", "branches: [main]"), UNDO: THREE_BACK}),
+        right("three jobs and their undoing", {DEPLOY: THREE_JOBS, UNDO: THREE_BACK}),
     ),
     spared=SPARED | {"permissions": "a job that checks nothing out needs no token"},
 )  # fmt: skip

@@ -124,7 +124,8 @@ def _release_frame(text: str, path: str, event: str) -> dict[str, Any]:
         raise NotYet(f"`{event}` does not start it.", expected=event, got=", ".join(map(str, on)) or "nothing", cause="trigger")  # fmt: skip
     if {"pull_request", "pull_request_target"} & set(on):
         raise NotYet("A pull request starts it as well: what nobody has merged would go to production.", got=", ".join(map(str, on)), cause="from-pull-request")  # fmt: skip
-    if event == "push" and (not isinstance(on["push"], dict) or list(on["push"].get("branches") or []) != ["main"]):
+    branches = on["push"].get("branches") if isinstance(on.get("push"), dict) else None
+    if event == "push" and branches not in ("main", ["main"]):
         raise NotYet("Every push to every branch would be released.", expected="push: {branches: [main]}", got=f"push: {on['push']}", cause="every-branch")  # fmt: skip
     return workflow
 
@@ -134,7 +135,8 @@ def _guarded(workflow: dict[str, Any], text: str) -> None:
     blocks = [workflow.get("permissions"), *(j.get("permissions") for j in gate.jobs(workflow).values())]
     if "permissions" not in workflow and any(b is None for b in blocks[1:]):
         raise NotYet("No `permissions`: the token holds whatever the organisation's default is.", expected="permissions: {contents: read}", cause="default-token")  # fmt: skip
-    if scopes := [s for b in blocks for s in gate.write_scopes(b)]:
+    scopes = [s for b in blocks for s in gate.write_scopes(b) if s not in ("id-token", "deployments")]
+    if scopes:
         raise NotYet("The token may write to the repository; a release writes to the warehouse.", got=scopes, expected="contents: read", cause="write-token")  # fmt: skip
     if company.token() in text:
         raise NotYet("The token stands in the file, and the repository's history keeps it.", cause="plain-secret")
