@@ -1,17 +1,21 @@
-"""`python -m dojo.site`: builds the book into book/_build/html and says where it is."""
+"""`python -m dojo.site`: builds the book into book/_build/html and says where it is; `--links` asks its outside links instead."""
 
 from __future__ import annotations
 
 import sys
 
-from dojo.site.building import BookBroken, build
+from dojo.site.building import BookBroken, build, check_links
 from dojo.tools.environments import CannotAdd
 
 
 def main() -> int:
-    """Exit status 1 with Sphinx's warnings when a page is broken."""
+    """Exit status 1 with Sphinx's warnings when a page, or with `--links` a link, is broken."""
     try:
-        print(build())
+        if sys.argv[1:] == ["--links"]:
+            check_links()
+            print("Every outside link answers.")
+        else:
+            print(build())
     except (BookBroken, CannotAdd) as error:
         print(error, file=sys.stderr)
         return 1

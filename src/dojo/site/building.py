@@ -70,10 +70,17 @@ def _made_from(site: source.Site) -> str:
     return digest.hexdigest()
 
 
-def run_sphinx(out: Path) -> None:
-    """Sphinx over the pages in out/source, into out/html. Raises BookBroken with every warning: each is an error."""
-    command = ["sphinx-build", "-b", "html", "-W", "--keep-going", "-q", "-E", "-j", str(min(2, os.cpu_count() or 1))]
-    command += ["-c", str(BOOK), "-d", str(out / "doctrees"), str(out / "source"), str(out / "html")]
+def check_links(out: Path = OUT) -> None:
+    """Asks every outside address that a page links to. Raises BookBroken with those that do not answer; needs the network."""
+    environments.add("book")
+    source.write(source.Site.of_this_course(), out / "source")
+    run_sphinx(out, "linkcheck")
+
+
+def run_sphinx(out: Path, builder: str = "html") -> None:
+    """Sphinx over the pages in out/source, into out/BUILDER. Raises BookBroken with every warning: each is an error."""
+    command = ["sphinx-build", "-b", builder, "-W", "--keep-going", "-q", "-E", "-j", str(min(2, os.cpu_count() or 1))]
+    command += ["-c", str(BOOK), "-d", str(out / "doctrees"), str(out / "source"), str(out / builder)]
     done = environments.run("book", command, cwd=BOOK, seconds=600)
     if done.returncode:
         told = done.stderr.replace(f"{out / 'source'}{os.sep}", "").strip()
