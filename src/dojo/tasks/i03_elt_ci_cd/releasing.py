@@ -286,13 +286,12 @@ def leaves_alone(work: Work, data: Production) -> str:
             raise NotYet("Not run to the end: see what came out wrong first.", cause="not-run")
         got = _takings(result)
         if got != data.released:
-            gap = _euros(got) - _euros(data.released)
             now = "no daily_takings at all" if got is None else f"{len(got)} rows, €{_euros(got):,.2f}"
             cause = "released-untested" if merge.kind == "python" else "half-released" if result["colour"] == "red" else "released-bad"  # fmt: skip
             how = (
                 "The run is red and production has changed all the same" if result["colour"] == "red" else "It was released"
             )
-            raise NotYet(f"{how}: finance reads €{gap:+,.2f}. {WHY[merge.kind]} Build beside production, and put it in place when everything is green.", tried=tried, expected=f"{len(data.released)} rows, €{_euros(data.released):,.2f}, as before", got=now, cause=cause)  # fmt: skip
+            raise NotYet(f"{how}: finance reads {now}. {WHY[merge.kind]} Build beside production, and put it in place when everything is green.", tried=tried, expected=f"{len(data.released)} rows, €{_euros(data.released):,.2f}, as before", got=now, cause=cause)  # fmt: skip
         if result["colour"] != "red":
             raise NotYet("Production is as it was, and the run is green: nobody will know that nothing was released.", tried=tried, expected="red", got=result["colour"], cause="quiet-failure")  # fmt: skip
     return f"{len(told) - 1} bad merges, red, and finance's €{_euros(data.released):,.2f} untouched."
