@@ -194,6 +194,7 @@ def _environment(room: Path, more: dict[str, str]) -> dict[str, str]:
         "TMPDIR": str(room),
         "DOJO_WARM": _HERE["warm"].socket,
         "DO_NOT_TRACK": "1",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
         "DBT_LOG_LEVEL_FILE": "info",
@@ -277,6 +278,7 @@ def _checked_out(room: Path, base: Path, request: dict, pipeline: dict[str, str]
             "DOJO_JOURNAL": str(folder / "journal"),
             "DOJO_ARTEFACTS": str(folder / "artefacts"),
             "DOJO_CACHE": str(base).replace("main-", "cache-"),
+            "DLT_DATA_DIR": str(folder / "dlt"),  # a runner is new at every run; as root dlt would keep it in /var
             "TMPDIR": str(folder),
         },
     )

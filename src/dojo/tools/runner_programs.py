@@ -18,7 +18,8 @@ try:
 except (KeyError, OSError):
     begun = b""
 if not begun:
-    os.execv(os.path.join({real!r}, program), [program, *sys.argv[1:]])
+    real = [os.path.join({real!r}, program)] if program != "run-module" else [{python!r}, "-m"]
+    os.execv(real[0], [*real, *sys.argv[1:]])
 asked = {{"program": program, "arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
 data = json.dumps(asked).encode() + b"\\n"
 sent = socket.send_fds(line, [data], [0, 1, 2])
@@ -32,6 +33,7 @@ if [ "$1" = "-m" ]; then
   case "$2" in
     pytest|sqlfluff|pip) tool="$2"; shift 2; exec "$tool" "$@" ;;
     dbt|dbt.cli.main) shift 2; exec dbt "$@" ;;
+    *) [ -z "$PYTHONPATH" ] && [ -e "$(echo "$2" | tr . /).py" ] && {{ shift; exec run-module "$@"; }} ;;
   esac
 fi
 exec {python} "$@"

@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -23,7 +24,17 @@ from pathlib import Path
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
-MODULES = ("dbt.cli.main", "dbt.adapters.duckdb", "sqlfluff.cli.commands", "pytest", "detect_secrets.pre_commit_hook")
+MODULES = (
+    "dbt.cli.main",
+    "dbt.adapters.duckdb",
+    "sqlfluff.cli.commands",
+    "pytest",
+    "detect_secrets.pre_commit_hook",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.normalize.normalize",
+    "dlt.load.load",
+    "pyarrow.compute",
+)
 
 
 def load() -> None:
@@ -115,6 +126,7 @@ def _dbt(arguments: list[str], pool: Path) -> int:
     results = target / "run_results.json"
     before = results.stat().st_mtime_ns if results.exists() else 0
     code = _exit_status(lambda: cli(args=arguments, prog_name="dbt"))
+    _close_connections()  # as the end of a real dbt does: what is still beside the database file goes into it
     if parsed.exists() and not kept.exists():
         part = kept.with_suffix(f".{os.getpid()}")
         shutil.copyfile(parsed, part)
@@ -163,7 +175,14 @@ def _detect(arguments: list[str], pool: Path) -> int:
     return _exit_status(lambda: sys.exit(main(arguments)))
 
 
-COMMANDS = {"dbt": _dbt, "sqlfluff": _sqlfluff, "pytest": _pytest, "detect-secrets-hook": _detect}
+def _module(arguments: list[str], pool: Path) -> int:
+    sys.path.insert(0, str(Path.cwd()))
+    sys.argv = arguments
+    return _exit_status(lambda: runpy.run_module(arguments[0], run_name="__main__", alter_sys=True))
+
+
+COMMANDS = {"dbt": _dbt, "sqlfluff": _sqlfluff, "pytest": _pytest, "detect-secrets-hook": _detect, "run-module": _module}
+"""What a step's programs are answered with; `run-module` is `python -m` of a module that stands in the repository."""
 
 
 def _option(arguments: list[str], name: str) -> str | None:
