@@ -12,17 +12,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dojo.tools import act
+from dojo.tools import act, checkouts
 from dojo.tools.ingestion import api, tables
 
 SECONDS = 90
@@ -32,12 +29,12 @@ DBT = ["dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt"]
 
 def warm() -> None:
     """Loads what CI steps use ahead of their first use."""
-    act.warm()
+    checkouts.warm()
 
 
 def session(request: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """The stories, told step by step; see the module's first lines. NotCheckable without act or Git."""
-    room = act._room()
+    room = checkouts.runner_room()
     kept = _store(room)
     found: dict[int, list[dict[str, Any]]] = {}
     for number, story in enumerate(request["stories"]):
@@ -63,7 +60,7 @@ def session(request: dict[str, Any]) -> list[list[dict[str, Any]]]:
 
 def _store(room: Path) -> Path | None:
     """Where stories are kept: beside the runs in a learner's folder; when graded, only for the life of this process."""
-    folder = act._store()
+    folder = checkouts.store()
     if folder is not None:
         folder = folder.parent / "deliveries"
         with contextlib.suppress(OSError):
@@ -73,8 +70,7 @@ def _store(room: Path) -> Path | None:
 
 
 def _key(request: dict[str, Any], story: list[dict[str, Any]]) -> str:
-    own = [Path(__file__), Path(act.__file__), *sorted(act.STAND_INS.rglob("*.yml"))]
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in own))
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in (Path(__file__), *checkouts.made_by())))
     digest.update(json.dumps([request["released"], request["rows"], request["token"], story], sort_keys=True).encode())
     return digest.hexdigest()[:24]
 
@@ -85,16 +81,16 @@ def _released(room: Path, request: dict[str, Any]) -> Path:
     folder = room / f"released-{key}"
     if not (folder / "prod.duckdb").exists():
         work = Path(tempfile.mkdtemp(prefix="release-", dir=room))
-        act._write(work, request["released"])
+        checkouts.write(work, request["released"])
         for table, rows in request["rows"].items():
             path = work / "answered" / f"{table}.jsonl"
             path.parent.mkdir(exist_ok=True)
             path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
         more = {"SHOPFLOW_WAREHOUSE": str(work / "prod.duckdb"), "SHOP_API_URL": "answered", "HOME": str(work)}
-        act._HERE["warm"].wait()
+        checkouts.wait()
         for command in (["python", "-m", "ingest.shop_api"], DBT):
             program = str(room / "bin" / command[0])
-            done = subprocess.run([program, *command[1:]], cwd=work, env=act._environment(room, more), capture_output=True, text=True, timeout=SECONDS)  # fmt: skip
+            done = subprocess.run([program, *command[1:]], cwd=work, env=checkouts.runner_environment(room, more), capture_output=True, text=True, timeout=SECONDS)  # fmt: skip
             if done.returncode:
                 raise RuntimeError(f"the released state does not build: {(done.stdout + done.stderr)[-500:]}")
         folder.mkdir(exist_ok=True)
@@ -117,19 +113,19 @@ def _tell(room: Path, released: Path, request: dict[str, Any], story: list[dict[
 def _step(room: Path, folder: Path, production: Path, token: str, step: dict[str, Any]) -> dict[str, Any]:
     problem = act.unusable(step["files"][step["workflow"]])
     if problem:
-        return {**act._not_run(step, problem), "marts": tables(production, SCHEMA), "calls": []}
-    base = act._base(room, {"files": step["files"]})
+        return {**checkouts.not_run(step, problem), "marts": tables(production, SCHEMA), "calls": []}
+    base = checkouts.main_of(room, {"files": step["files"]})
     repo = folder / "repo"
     shutil.copytree(base, repo, symlinks=True)
     with api(step["rows"], token) as (address, calls):
-        act._write(repo, {".secrets": f"SHOP_API_TOKEN={token}\n", ".vars": f"WAREHOUSE_FOLDER={production.parent}\nSHOP_API_URL={address}\n"})  # fmt: skip
-        head = act._git(repo, "rev-parse", "HEAD")
+        checkouts.write(repo, {".secrets": f"SHOP_API_TOKEN={token}\n", ".vars": f"WAREHOUSE_FOLDER={production.parent}\nSHOP_API_URL={address}\n"})  # fmt: skip
+        head = checkouts.git(repo, "rev-parse", "HEAD")
         repository = {"full_name": "shopflow/shop-elt", "default_branch": "main", "name": "shop-elt", "owner": {"login": "shopflow"}}  # fmt: skip
         event = {"ref": "refs/heads/main", "before": head, "after": head, "head_commit": {"id": head, "message": step["name"]}, "repository": repository, "inputs": {}}  # fmt: skip
         (folder / "event.json").write_text(json.dumps(event), encoding="utf-8")
-        act._HERE["warm"].wait()
+        checkouts.wait()
         code, lines = _run(room, folder, step)
-    result = act._told(step, code, lines)
+    result = act.told(step, code, lines)
     for told in result["steps"]:
         told["said"] = told["said"].replace(token, "***")
     marts = tables(production, SCHEMA)
@@ -137,28 +133,12 @@ def _step(room: Path, folder: Path, production: Path, token: str, step: dict[str
 
 
 def _run(room: Path, folder: Path, step: dict[str, Any]) -> tuple[int, list[str]]:
-    command = [str(act._act()), step["event"], "--pull=false", "--json", "--no-cache-server", "-W", step["workflow"]]
-    command += ["--eventpath", str(folder / "event.json"), "--defaultbranch", "main"]
-    for system in ("ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04"):
-        command += ["-P", f"{system}=-self-hosted"]
     texts = "\n".join(t for n, t in step["files"].items() if n.startswith(".github/"))
-    for used in sorted(set(re.findall(r"uses:\s*[\"']?([\w.-]+/[\w.-]+)[\w./-]*@([\w.-]+)", texts))):
-        stand_in = act.ACTIONS.get(used[0])
-        if stand_in:
-            command += ["--local-repository", f"https://github.com/{used[0]}@{used[1]}={act.STAND_INS / stand_in}"]
+    command = act.command(step["event"], step["workflow"], folder / "event.json", texts)
+    own = {"XDG_CACHE_HOME": "cache", "DOJO_JOURNAL": "journal", "DOJO_ARTEFACTS": "artefacts", "DOJO_CACHE": "none"}
+    own |= {"HOME": "home", "DLT_DATA_DIR": "home"}
     for made in ("journal", "artefacts", "home"):
         (folder / made).mkdir()
-    more = {name: str(folder / path) for name, path in (("XDG_CACHE_HOME", "cache"), ("DOJO_JOURNAL", "journal"), ("DOJO_ARTEFACTS", "artefacts"), ("DOJO_CACHE", "none"), ("HOME", "home"))}  # fmt: skip
-    more |= {"TMPDIR": str(folder), "DLT_DATA_DIR": str(folder / "home")}
-    process = subprocess.Popen(
-        command, cwd=folder / "repo", env=act._environment(room, more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    try:
-        out, _ = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        out, _ = process.communicate()
-        return 124, [*out.decode("utf-8", "replace").splitlines(), f"Still running after {SECONDS} s: stopped."]
-    return process.returncode, out.decode("utf-8", "replace").splitlines()
+    more = {"TMPDIR": str(folder), **{name: str(folder / path) for name, path in own.items()}}
+    checkout = checkouts.Checkout(folder, checkouts.runner_environment(room, more))
+    return checkouts.execute(checkout, [*command, "--defaultbranch", "main"])

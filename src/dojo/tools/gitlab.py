@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from dojo.tools import act, environments
+from dojo.tools import act, checkouts, environments
 
 LOCAL = "gitlab-ci-local"
 
@@ -51,7 +51,7 @@ class CannotTranslate(ValueError):
 
 def warm() -> None:
     """Loads what the runs need."""
-    act.warm()
+    checkouts.warm()
 
 
 def session(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -64,10 +64,10 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
         workflow = as_workflow(request["pipeline"])
         started = as_started(request["pipeline"])
     except CannotTranslate as problem:
-        return [act._not_run(pr, str(problem)) for pr in request["pull_requests"]]
+        return [checkouts.not_run(pr, str(problem)) for pr in request["pull_requests"]]
     rest = {k: v for k, v in request.items() if k != "pipeline"}
     if started and local_runner():
-        return [{**r, "runner": LOCAL} for r in act.try_each(rest, {".gitlab-ci.yml": started}, _run_locally)]
+        return [{**r, "runner": LOCAL} for r in checkouts.try_each(rest, {".gitlab-ci.yml": started}, _run_locally)]
     return [{**r, "runner": "the stand-in for GitLab's runner"} for r in act.session({**rest, "workflow": workflow})]
 
 
@@ -86,13 +86,13 @@ def local_runner() -> bool:
     return environments.is_added(LOCAL) and all(shutil.which(p) for p in ("node", "rsync", "bash"))
 
 
-def _run_locally(checkout: act.Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+def _run_locally(checkout: checkouts.Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
     """One merge request through gitlab-ci-local: every job in a folder of its own, artifacts handed on."""
     given = {k: v for k, v in GIVEN.items() if k.startswith(("CI_PIPELINE", "CI_MERGE"))}
     command = [str(environments.program(LOCAL, LOCAL)), "--force-shell-executor", "--shell-isolation", "--home", ".runner"]
     command += ["--no-color", *(part for name, value in given.items() for part in ("--variable", f"{name}={value}"))]
-    act._git(checkout.repo, "remote", "add", "origin", "https://gitlab.example/shopflow/platform.git")
-    code, lines = act.execute(checkout, command)
+    checkouts.git(checkout.repo, "remote", "add", "origin", "https://gitlab.example/shopflow/platform.git")
+    code, lines = checkouts.execute(checkout, command)
     kept = checkout.repo / ".gitlab-ci-local" / "artifacts"
     if kept.is_dir():
         shutil.copytree(kept, checkout.artefacts, dirs_exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from dojo.tools import act
+from dojo.tools import act, checkouts
 from dojo.tools.gitlab import CHECKOUT, UPLOAD
 
 RUNNER = "the stand-in for Jenkins"
@@ -46,7 +46,7 @@ class Call:
 
 def warm() -> None:
     """Loads what the runs need."""
-    act.warm()
+    checkouts.warm()
 
 
 def session(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         workflow = as_workflow(request["pipeline"])
     except CannotRead as problem:
-        return [{**act._not_run(pr, str(problem)), "runner": RUNNER} for pr in request["pull_requests"]]
+        return [{**checkouts.not_run(pr, str(problem)), "runner": RUNNER} for pr in request["pull_requests"]]
     rest = {k: v for k, v in request.items() if k != "pipeline"}
     return [{**result, "runner": RUNNER} for result in act.session({**rest, "workflow": workflow})]
 
