@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_LOCK = threading.RLock()
+LOCK = threading.RLock()
+"""Held while dbt runs in this process: it keeps its settings in globals."""
 _PARSED: dict[str, tuple[str, Any]] = {}
 
 _WITHOUT_MANIFEST = ("clean", "debug", "deps", "init")
@@ -65,7 +66,7 @@ class DbtRun:
 
 def warm_up() -> None:
     """Imports dbt; seconds the first time, nothing after. Meant for a background thread."""
-    with _LOCK, _environment({}):
+    with LOCK, _environment({}):
         import dbt.adapters.duckdb
         import dbt.cli.main  # noqa: F401
 
@@ -95,7 +96,7 @@ def dbt(
         import json
 
         flags += ["--vars", json.dumps(variables)]
-    with _LOCK, _environment({"SHOPFLOW_WAREHOUSE": str(warehouse)}):
+    with LOCK, _environment({"SHOPFLOW_WAREHOUSE": str(warehouse)}):
         return _run(project, [*args, *flags], f"{target}|{warehouse}|{variables}")
 
 
@@ -132,10 +133,11 @@ def _run(project: Path, command: list[str], context: str) -> DbtRun:
     if outcome is None:  # asked to parse what was parsed before
         return DbtRun(True, (), manifest=manifest)
     error = "" if outcome.exception is None else _words(outcome.exception)
-    return DbtRun(outcome.success, _results(outcome.result), error, tuple(said), manifest)
+    return DbtRun(outcome.success, results_of(outcome.result), error, tuple(said), manifest)
 
 
-def _results(result: Any) -> tuple[NodeResult, ...]:
+def results_of(result: Any) -> tuple[NodeResult, ...]:
+    """The nodes of what dbtRunner returned, as values."""
     return tuple(
         NodeResult(
             r.node.name,

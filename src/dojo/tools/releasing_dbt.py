@@ -233,7 +233,7 @@ def _invoke(command: list[str], warehouse: str, environment: dict[str, str], man
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    with transform._LOCK, _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
+    with transform.LOCK, _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
         try:
             return dbtRunner(manifest=manifest).invoke(command)
         finally:
@@ -262,7 +262,7 @@ def run_dbt(
         return Done(False, (), words[:1500])
     outcome = _invoke([*arguments, *_flags(folder, target, variables or {})], str(warehouse), environment or {}, manifest)
     error = "" if outcome.exception is None else str(outcome.exception).strip()[:1500]
-    return Done(bool(outcome.success), transform._results(outcome.result), error)
+    return Done(bool(outcome.success), transform.results_of(outcome.result), error)
 
 
 def resolved(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, str]:
@@ -272,7 +272,7 @@ def resolved(profiles: Path, target: str | None, environment: dict[str, str]) ->
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context
 
-    with transform._LOCK, _variables(environment):
+    with transform.LOCK, _variables(environment):
         set_invocation_context(dict(os.environ))
         try:
             raw = yaml.safe_load((profiles / "profiles.yml").read_text(encoding="utf-8"))
@@ -305,4 +305,4 @@ def run_profile(profiles: Path, target: str | None, environment: dict[str, str])
     ]
     outcome = _invoke([*command, *(["--target", target] if target else [])], "", environment, manifest)
     error = "" if outcome.exception is None else str(outcome.exception).strip()[:600]
-    return name, path, Done(bool(outcome.success), transform._results(outcome.result), error)
+    return name, path, Done(bool(outcome.success), transform.results_of(outcome.result), error)
