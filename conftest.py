@@ -30,5 +30,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """After a notebook's last cell: the folder is gone again."""
     if item.path.suffix == ".ipynb" and (nextitem is None or nextitem.path != item.path):
-        os.environ.pop("DOJO_HOME", None)
+        for name in ("DOJO_HOME", "DOJO_PROGRESS"):
+            os.environ.pop(name, None)
         _homes.pop(str(item.path)).cleanup()

@@ -94,6 +94,8 @@ def replay(tmp_path_factory) -> Replay:
 def test_the_data_is_made_and_module_00_and_03_pass_within_2_gb(replay):
     made = replay.run(sys.executable, "-P", "-m", "dojo.prepare")
     assert made.returncode == 0, made.stdout[-2000:]
+    added = replay.run(sys.executable, "-P", "-m", "dojo.cli", "tools", "add", "soda")
+    assert added.returncode == 0, added.stdout[-2000:]
     books = ("notebooks/00-start-here.ipynb", "solutions/00-start-here.ipynb", "solutions/03-data-tests.ipynb")
     done = replay.run(sys.executable, "-P", "-c", RUN, *books)
     assert done.returncode == 0, done.stdout[-3000:]

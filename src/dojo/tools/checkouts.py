@@ -113,7 +113,7 @@ def _made_room() -> Path:
     if not hasattr(os, "fork"):
         raise NotCheckable("Workflows run on Linux, macOS and inside WSL, not on Windows itself.")
     room = Path(tempfile.mkdtemp(prefix="act-"))
-    forked = _HERE.get("loaded") not in (None, os.getpid())
+    forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
     _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked))
@@ -276,9 +276,14 @@ def not_run(pr: dict[str, Any], why: str) -> dict[str, Any]:
 # ---------------------------------------------------------------- verdicts kept on disk
 
 
+def graded() -> bool:
+    """Whether this process was forked from one that held the tools, as a grader's tasks are."""
+    return _HERE.get("loaded") not in (None, os.getpid())
+
+
 def store() -> Path | None:
     """Where results are kept between processes: beside the starting states; nothing is kept or believed when graded."""
-    if _HERE.get("loaded") not in (None, os.getpid()):
+    if graded():
         return None
     from dojo.workspace import checkpoints
 

@@ -82,8 +82,10 @@ def as_started(text: str) -> str:
 
 
 def local_runner() -> bool:
-    """Whether gitlab-ci-local can run here: it was added, and the rsync it copies with is on the PATH."""
-    return environments.is_added(LOCAL) and all(shutil.which(p) for p in ("node", "rsync", "bash"))
+    """Whether gitlab-ci-local can run here: it was added, rsync is on the PATH, and nobody is being graded behind walls."""
+    return (
+        not checkouts.graded() and environments.is_added(LOCAL) and all(shutil.which(p) for p in ("node", "rsync", "bash"))
+    )
 
 
 def _run_locally(checkout: checkouts.Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:

@@ -45,9 +45,9 @@ class Trial:
             print(f"{step['job']:8} {step['result']:8} {step['name'].split('@')[0]}")
 
     def output(self, kind: str, step: str, holding: str = "") -> None:
-        """Prints what a step said, or those of its lines that hold a text."""
+        """Prints what a step said, or those of its lines that hold a text, each once."""
         said = next(s["said"] for s in self._result(kind)["steps"] if s["name"] == step)
-        print("\n".join(_plain(line) for line in said.splitlines() if holding in line))
+        print("\n".join(dict.fromkeys(_plain(line) for line in said.splitlines() if holding in line)))
 
     def models(self, kind: str) -> list[str]:
         """Names of the models that dbt built in a run."""
