@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dojo.authoring import TALKATIVE
+from dojo.authoring import settle_environment
 
 HERE = Path(__file__).parent
 _homes: dict[str, tempfile.TemporaryDirectory] = {}
@@ -20,10 +20,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     os.environ.setdefault("DOJO_CHECKPOINTS", str(HERE / "work" / ".checkpoints"))
     os.environ.setdefault("DOJO_TOOLS", str(HERE / "work" / ".tools"))
     if item.path.suffix == ".ipynb":
-        for name in TALKATIVE:
-            os.environ.pop(name, None)
+        settle_environment()
         home = _homes.setdefault(str(item.path), tempfile.TemporaryDirectory(prefix="dojo-nbval-"))
-        os.environ |= {"DOJO_HOME": home.name, "DOJO_PROGRESS": "off"}
+        os.environ["DOJO_HOME"] = home.name
 
 
 @pytest.hookimpl(trylast=True)

@@ -25,7 +25,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 CELL_SECONDS = 120
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TALKATIVE = ("CI", "BUILD_NUMBER", "COLUMNS", "GITHUB_ACTIONS")
-"""Variables that make pytest and others print more or wider: a notebook runs without them, here as on a build server."""
+"""Variables that make pytest and others print more or wider."""
 
 
 class AuthoringError(ValueError):
@@ -135,6 +135,13 @@ def as_json(notebook: nbformat.NotebookNode) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
+def settle_environment() -> None:
+    """Takes from this process's environment what would make a notebook's outputs differ: here as on a build server."""
+    for name in TALKATIVE:
+        os.environ.pop(name, None)
+    os.environ["DOJO_PROGRESS"] = "off"
+
+
 def execute(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookNode:
     """The notebook run top to bottom beside its source, in a home of its own.
 
@@ -145,10 +152,8 @@ def execute(notebook: nbformat.NotebookNode, source: Path) -> nbformat.NotebookN
     run = nbformat.from_dict(notebook)
     with tempfile.TemporaryDirectory(prefix="dojo-sync-") as home:
         before = dict(os.environ)
-        for name in TALKATIVE:
-            os.environ.pop(name, None)
+        settle_environment()
         os.environ |= {"DOJO_HOME": home, "DOJO_CHECKPOINTS": str(checkpoints()), "DOJO_TOOLS": str(tools())}
-        os.environ["DOJO_PROGRESS"] = "off"
         try:
             _run(run, source)
         finally:

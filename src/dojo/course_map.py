@@ -90,7 +90,7 @@ def _card(room: Room, onward: bool) -> str:
         f'<section aria-label="{escape(room.key)} {escape(name)}" style="position:relative;border:1px solid #8c959f;border-left:6px solid {colour};'
         f'padding:.5em .7em;background:{"#fff8e1" if onward else "#f6f8fa"}">'
         f'<p style="margin:0;font-weight:600"><a href="../notebooks/{room.stem}.ipynb" style="color:#0b57a4">{escape(room.key)} {escape(name)}</a></p>'
-        f'<p style="margin:.1em 0;color:#444">{escape(what or "")}</p>'
+        f'<p style="margin:.1em 0;color:#444">{escape(what)}</p>'
         f'<ul style="list-style:none;margin:.2em 0;padding:0">{marks}</ul>'
         f'<p style="margin:.1em 0;color:{colour}">{room.state} · {room.points:g} of {room.out_of:g} points{to_go}</p></section>'
     )

@@ -66,7 +66,7 @@ class DbtRun:
 
 def warm_up() -> None:
     """Imports dbt; seconds the first time, nothing after. Meant for a background thread."""
-    with LOCK, _environment({}):
+    with LOCK, environment({}):
         import dbt.adapters.duckdb
         import dbt.cli.main  # noqa: F401
 
@@ -96,7 +96,7 @@ def dbt(
         import json
 
         flags += ["--vars", json.dumps(variables)]
-    with LOCK, _environment({"SHOPFLOW_WAREHOUSE": str(warehouse)}):
+    with LOCK, environment({"SHOPFLOW_WAREHOUSE": str(warehouse)}):
         return _run(project, [*args, *flags], f"{target}|{warehouse}|{variables}")
 
 
@@ -170,7 +170,8 @@ def _fingerprint(project: Path) -> str:
 
 
 @contextlib.contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
+def environment(more: dict[str, str]) -> Iterator[None]:
+    """dbt's quiet settings and these in the process's environment, for as long as it is open."""
     before = {name: os.environ.get(name) for name in (*QUIET, *more)}
     os.environ.update(QUIET | more)
     try:

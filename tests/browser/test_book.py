@@ -18,13 +18,7 @@ from dojo.site import after
 from dojo.site.building import OUT, Built, build
 from dojo.tools import environments
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SEEN = {"index.html", "glossary.html", "exercises/11-slo.html", "lessons/11-slo.html", "lessons/00-start-here.html"}
@@ -56,14 +50,6 @@ def address(book):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +128,7 @@ FACES = {"wide-light": (WIDE, "light"), "narrow-dark": (NARROW, "dark")}
 
 
 @pytest.fixture(scope="module")
-def walked(book, address, browser, axe):
+def walked(browser, book, address, axe):
     """Every page, wide in the light and narrow in the dark: what went wrong on it, and what axe says (None where it is not here)."""
     walk = Visit(browser, address, WIDE, "light")
     found = {face: [] for face in FACES} if axe else None

@@ -16,12 +16,6 @@ from dojo import lab, tasks
 from dojo.authoring import solution_of
 from dojo.places import COURSE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)")
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 TOKEN = "a-token-for-the-test"
 PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
 
@@ -85,16 +79,8 @@ def wait_for(true, seconds):
     raise AssertionError(f"not within {seconds} s")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
-def open_notebook(server, browser):
+def open_notebook(browser, server):
     """Opens a notebook and waits for its kernel."""
     pages = []
 

@@ -22,7 +22,6 @@ from typing import Any
 from dojo.tools import act, checkouts
 from dojo.tools.ingestion import api, tables
 
-SECONDS = 90
 SCHEMA = "marts"
 DBT = ["dbt", "build", "--project-dir", "dbt", "--profiles-dir", "dbt"]
 
@@ -90,7 +89,7 @@ def _released(room: Path, request: dict[str, Any]) -> Path:
         checkouts.wait()
         for command in (["python", "-m", "ingest.shop_api"], DBT):
             program = str(room / "bin" / command[0])
-            done = subprocess.run([program, *command[1:]], cwd=work, env=checkouts.runner_environment(room, more), capture_output=True, text=True, timeout=SECONDS)  # fmt: skip
+            done = subprocess.run([program, *command[1:]], cwd=work, env=checkouts.runner_environment(room, more), capture_output=True, text=True, timeout=checkouts.SECONDS)  # fmt: skip
             if done.returncode:
                 raise RuntimeError(f"the released state does not build: {(done.stdout + done.stderr)[-500:]}")
         folder.mkdir(exist_ok=True)

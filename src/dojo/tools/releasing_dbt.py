@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import resource_tracker
@@ -233,22 +231,11 @@ def _invoke(command: list[str], warehouse: str, environment: dict[str, str], man
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    with transform.LOCK, _variables({**transform.QUIET, "SHOPFLOW_WAREHOUSE": warehouse, **environment}):
+    with transform.LOCK, transform.environment({"SHOPFLOW_WAREHOUSE": warehouse, **environment}):
         try:
             return dbtRunner(manifest=manifest).invoke(command)
         finally:
             DuckDBConnectionManager.close_all_connections()
-
-
-@contextlib.contextmanager
-def _variables(more: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def run_dbt(
@@ -272,7 +259,7 @@ def resolved(profiles: Path, target: str | None, environment: dict[str, str]) ->
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context
 
-    with transform.LOCK, _variables(environment):
+    with transform.LOCK, transform.environment(environment):
         set_invocation_context(dict(os.environ))
         try:
             raw = yaml.safe_load((profiles / "profiles.yml").read_text(encoding="utf-8"))

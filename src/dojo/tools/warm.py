@@ -75,22 +75,15 @@ def _rehearse() -> None:
     """What the tools load and compile on first use: SQLFluff's dialect and rules, dbt's parser, adapter and tasks."""
     import sqlfluff
 
+    from shopflow import transform
+
     sqlfluff.lint("select a.b, count(*) as n from {{ 'a' }} group by a.b\n", dialect="duckdb")
-    quiet = {"DBT_STATIC_PARSER": "false", "DBT_LOG_LEVEL": "none", "DBT_LOG_LEVEL_FILE": "none", "DO_NOT_TRACK": "1"}
-    before, here = dict(os.environ), Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
-        try:
-            os.environ.update(quiet)
-            os.chdir(folder)
-            for name, text in PROJECT.items():
-                Path(name).parent.mkdir(exist_ok=True)
-                Path(name).write_text(text, encoding="utf-8")
-            for command in ("build", "parse"):  # the second reads what the first parsed
-                _exit_status(lambda done=command: _dbt_cli(["--no-static-parser", done, "--profiles-dir", "."]))
-        finally:
-            os.chdir(here)
-            os.environ.clear()
-            os.environ.update(before)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder, contextlib.chdir(folder), transform.environment({}):
+        for name, text in PROJECT.items():
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(text, encoding="utf-8")
+        for command in ("build", "parse"):  # the second reads what the first parsed
+            _exit_status(lambda done=command: _dbt_cli(["--no-static-parser", done, "--profiles-dir", "."]))
     _close_connections()
 
 
@@ -111,8 +104,6 @@ def _dbt_cli(arguments: list[str]) -> None:
 
 
 def _dbt(arguments: list[str], pool: Path) -> int:
-    from dbt.cli.main import cli
-
     _one_workspace()
     folder = _option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
     target = Path(_option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
@@ -125,7 +116,7 @@ def _dbt(arguments: list[str], pool: Path) -> int:
         shutil.copyfile(kept, parsed)
     results = target / "run_results.json"
     before = results.stat().st_mtime_ns if results.exists() else 0
-    code = _exit_status(lambda: cli(args=arguments, prog_name="dbt"))
+    code = _exit_status(lambda: _dbt_cli(arguments))
     _close_connections()  # as the end of a real dbt does: what is still beside the database file goes into it
     if parsed.exists() and not kept.exists():
         part = kept.with_suffix(f".{os.getpid()}")

@@ -8,7 +8,6 @@ from typing import Any
 from dojo.charts import Picture, morning
 from dojo.widgets.live import live
 
-STEPS = ("ingest_orders", "dbt_run", "quality_check", "publish")
 MIDNIGHT = dt.time()
 
 
