@@ -1,4 +1,4 @@
-// What makes the book's pages live without a kernel: widgets, predictions, and what printing needs.
+// What makes the book's pages live without a kernel: widgets, and what printing needs.
 const root = new URL(document.documentElement.dataset.content_root || "./", location.href);
 
 // Some browsers refuse to keep anything; then nothing is kept, and everything else works.
@@ -7,49 +7,32 @@ const kept = {
   set(key, value) { try { localStorage.setItem(key, value); } catch { /* not kept */ } },
 };
 
-// A widget's own module draws it; what it calls a model is a plain object here. Where modules cannot load, its picture stays.
-async function mount(place) {
-  const state = JSON.parse(place.dataset.state);
-  const heard = {};
+// A widget's own module draws it; what it calls a model is a plain object here. What a reader changes is kept under the
+// widget's key, and widgets of one key hear of it at once: a comparison knows the prediction. Where modules cannot load, the still stays.
+const heard = {};
+async function mount(place, number) {
+  const name = place.dataset.widget;
+  const key = `dojo:${name}:${place.dataset.key || `${location.pathname}#${number}`}`;
+  const mine = JSON.parse(kept.get(key) ?? "{}");
+  const state = { ...JSON.parse(place.dataset.state), ...mine };
   const model = {
-    get: (name) => state[name],
-    set: (name, value) => { state[name] = value; (heard[`change:${name}`] ?? []).forEach((tell) => tell()); },
+    get: (trait) => state[trait],
+    set: (trait, value) => {
+      kept.set(key, JSON.stringify({ ...JSON.parse(kept.get(key) ?? "{}"), [trait]: value }));
+      (heard[key] ?? []).forEach((tell) => tell(trait, value));
+    },
     save_changes: () => {},
-    on: (event, tell) => { (heard[event] ??= []).push(tell); },
+    on: (event, tell) => { (on[event] ??= []).push(tell); },
     off: () => {},
-    send: () => {},
   };
-  const made = await import(new URL(`_static/widgets/${place.dataset.widget}.js`, root));
+  const on = {};
+  (heard[key] ??= []).push((trait, value) => { state[trait] = value; (on[`change:${trait}`] ?? []).forEach((tell) => tell()); });
+  const face = (await import(new URL(`_static/widgets/${name}.js`, root))).default;
   const el = document.createElement("div");
-  const face = typeof made.default === "function" ? await made.default() : made.default;
-  await face.initialize?.({ model });
-  await face.render({ model, el });
+  face.render({ model, el });
   place.replaceChildren(el);
 }
-document.querySelectorAll(".dojo-widget").forEach((place) => mount(place).catch(() => {}));
-
-// Predictions: yours is kept in this browser, and the measured value stands folded until you want it.
-const keyOf = (question) => `dojo:predict:${question}`;
-function say() {
-  document.querySelectorAll(".dojo-compare").forEach((one) => {
-    const guess = kept.get(keyOf(one.dataset.question));
-    one.querySelector(".dojo-said").textContent = guess === null ? "you made no prediction; " : `you said ${guess}; `;
-  });
-}
-document.querySelectorAll(".dojo-predict").forEach((form) => {
-  const question = form.dataset.question, input = form.querySelector("input"), output = form.querySelector("output");
-  form.hidden = false;
-  form.nextElementSibling.hidden = true;
-  input.value = kept.get(keyOf(question)) ?? "";
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (!input.value.trim()) { output.textContent = "Write a guess first."; return; }
-    kept.set(keyOf(question), input.value.trim());
-    output.textContent = "Kept. Now read on.";
-    say();
-  });
-});
-say();
+document.querySelectorAll(".dojo-widget").forEach((place, number) => mount(place, number).catch(() => {}));
 
 // Whatever scrolls sideways can be reached by keyboard.
 const wide = "pre, .cell_output .output, .pst-scrollable-table-container, .dojo-diagram, .math";
@@ -61,7 +44,7 @@ addEventListener("load", reachable);
 addEventListener("resize", reachable);
 
 // On paper nothing can be opened: what is folded is open there, but for hints and solutions.
-const folded = () => [...document.querySelectorAll("details:not([open])")].filter((one) => !one.closest(".dojo-help") && !one.matches(".hide"));
+const folded = () => [...document.querySelectorAll("details:not([open])")].filter((one) => !one.closest(".dojo-help, .dojo-map") && !one.matches(".hide"));
 let opened = [];
 addEventListener("beforeprint", () => { opened = folded(); opened.forEach((one) => { one.open = true; }); });
 addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));

@@ -1,4 +1,4 @@
-"""How a report looks: accessible HTML in JupyterLab, plain text in a terminal."""
+"""How a report or a note looks: accessible HTML in JupyterLab, plain text in a terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ MARKS = {
     Outcome.NOT_CHECKABLE: ("Cannot be checked here", "#6b4fa0"),
 }
 """Words and colours of the outcomes; every colour has 4.5:1 contrast on white and is never the only sign."""
+
+
+class Note:
+    """A short text that shows as a paragraph in a notebook and as a line in a terminal."""
+
+    def __init__(self, text: str, html: str | None = None):
+        self.text, self._html = text, html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self._html or "".join(f"<p>{escape(part)}</p>" for part in self.text.split("\n\n"))
 
 
 def as_text(report: TaskReport) -> str:

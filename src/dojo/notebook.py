@@ -11,29 +11,18 @@ from html import escape
 from typing import Any
 
 from dojo import course_map, tasks
+from dojo.feedback import Note
 from dojo.judge import waiting
 from dojo.judge.engine import judge
 from dojo.judge.work import KernelWork
 from dojo.places import home
 from dojo.record import NotSaved, Progress
+from dojo.tasks.model import Task
 from dojo.verdict import TaskReport
 from dojo.workspace import Shop, WorkspaceError, open_workspace
 
 _shops: dict[str, Shop] = {}
 _current: list[str] = []
-
-
-class Note:
-    """A short text that shows as a paragraph in a notebook and as a line in a terminal."""
-
-    def __init__(self, text: str, html: str | None = None):
-        self.text, self._html = text, html
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self._html or "".join(f"<p>{escape(part)}</p>" for part in self.text.split("\n\n"))
 
 
 def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,8 +105,13 @@ def _shell():
 def hint(task: str) -> Note:
     """The next hint of a task: first a nudge, then a direction, then nearly the answer."""
     wanted = tasks.get(task)
-    level = _progress().next_hint(task, len(wanted.hints))
-    return Note(f"Hint {level} of {len(wanted.hints)} for {task}: {wanted.hints[level - 1]}")
+    level, text = _next_hint(wanted)
+    return Note(f"Hint {level} of {len(wanted.hints)} for {task}: {text}")
+
+
+def _next_hint(wanted: Task) -> tuple[int, str]:
+    level = _progress().next_hint(wanted.id, len(wanted.hints))
+    return level, wanted.hints[level - 1]
 
 
 @_in_words
@@ -133,43 +127,52 @@ def solution(task: str) -> Note:
 
 
 @_in_words
-def progress(module: str | None = None) -> Note:
-    """Where you stand: each task as solved, shown, tried or open, with points and minutes left; without a module, as a map."""
+def progress(module: str | None = None) -> Any:
+    """Where you stand: the course as a map of rooms, each with a card a task; with a module, its cards alone."""
+    from dojo.widgets.course_map import map_of_rooms
+
     rooms = course_map.rooms(_progress(), None if module is None else [str(module)])
-    lines, rows = [], []
-    for room in rooms:
-        head = f"{room.stem}: {room.points:g} of {room.out_of} points, about {room.minutes_left} min to go"
-        lines += [head, *(f"  {task} {title}: {state}" for task, title, state in room.tasks)]
-        rows.append(f'<tr><th colspan="3" style="text-align:left">{escape(head)}</th></tr>')
-        for task, title, state in room.tasks:
-            rows.append(f"<tr><td>{task}</td><td style='text-align:left'>{escape(title)}</td><td>{state}</td></tr>")
-    if module is None:
-        return Note("\n".join(lines), course_map.as_html(rooms))
-    return Note("\n".join(lines), f"<table><tbody>{''.join(rows)}</tbody></table>")
+    return map_of_rooms(rooms, "" if module is None else str(module), lambda task: _next_hint(tasks.get(task)))
 
 
 @_in_words
-def predict(question: str, guess: Any) -> Note:
-    """Keeps your prediction, so that `compare` can show it beside what really happens."""
-    _progress().predict(question, str(guess))
-    return Note(f"Your prediction, {question}: {guess}. Now run on.")
+def predict(question: str, guess: Any) -> Any:
+    """Keeps your prediction, so that `compare` can show it beside what really happens; it can be changed in the field."""
+    from dojo.widgets.prediction import prediction
+
+    kept, name, offered = _progress(), f"prediction: {question}", str(guess)
+    before = kept.kept(name)
+    # A guess typed into the field outlives a second run of the cell, unless the cell itself says another one by now.
+    said = before["guess"] if before.get("offered") == offered else offered
+    kept.keep(name, {"offered": offered, "guess": said})
+    return prediction(question, said, lambda state: _keep(name, {"offered": offered, "guess": state["guess"]}))
 
 
 @_in_words
-def compare(question: str, measured: Any) -> Note:
+def compare(question: str, measured: Any) -> Any:
     """Shows your prediction beside the measured value."""
-    guess = _progress().prediction(question)
-    said = f"you said {guess}" if guess is not None else "you made no prediction"
-    return Note(f"{question}: {said}; measured: {measured}.")
+    from dojo.widgets.prediction import comparison
+
+    return comparison(question, _progress().kept(f"prediction: {question}").get("guess", ""), str(measured))
 
 
 @_in_words
-def quiz(module: str) -> Note:
-    """Three questions on a lesson; every option opens to say why it is right or what misconception it is."""
-    from dojo.quizzes import as_html, as_text, load
+def quiz(module: str) -> Any:
+    """Three questions on a lesson; every option says why it is right or what misconception it is. What you chose is kept."""
+    from dojo.quizzes import load
+    from dojo.widgets.quiz import quiz_card
 
-    questions = load(str(module))
-    return Note(as_text(questions), as_html(questions))
+    name = f"quiz: {module}"
+    chosen = _progress().kept(name).get("chosen", [])
+    return quiz_card(str(module), load(str(module)), chosen, lambda state: _keep(name, {"chosen": state["chosen"]}))
+
+
+def _keep(name: str, state: dict[str, Any]) -> None:
+    """Keeps what a widget was set to. Its view has nobody to raise to: what the disk refuses goes to the log of the kernel."""
+    try:
+        _progress().keep(name, state)
+    except NotSaved as error:
+        print(error, file=sys.stderr)
 
 
 def _register_magic() -> None:

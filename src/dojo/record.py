@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dojo.verdict import TaskReport
 
@@ -15,7 +17,7 @@ create table if not exists attempt (
     number integer primary key, task text not null, outcome text not null, points real not null, out_of integer not null);
 create table if not exists shown (task text primary key, before_solving integer not null);
 create table if not exists hint (task text primary key, level integer not null);
-create table if not exists prediction (question text primary key, guess text not null);
+create table if not exists kept (what text primary key, state text not null);
 """
 
 
@@ -96,16 +98,22 @@ class Progress:
             con.execute("insert or replace into hint values (?, ?)", (task, level))
             return level
 
-    def predict(self, question: str, guess: str) -> None:
-        """Keeps a prediction; the latest guess counts."""
+    def hints_taken(self, task: str) -> int:
+        """How many hints of a task were opened."""
         with self._open() as con:
-            con.execute("insert or replace into prediction values (?, ?)", (question, guess))
+            row = con.execute("select level from hint where task = ?", (task,)).fetchone()
+        return row[0] if row else 0
 
-    def prediction(self, question: str) -> str | None:
-        """The guess kept for a question, or None."""
+    def keep(self, what: str, state: dict[str, Any]) -> None:
+        """Keeps what a prediction or a quiz was set to, as JSON under a name; the latest counts."""
         with self._open() as con:
-            row = con.execute("select guess from prediction where question = ?", (question,)).fetchone()
-        return row[0] if row else None
+            con.execute("insert or replace into kept values (?, ?)", (what, json.dumps(state)))
+
+    def kept(self, what: str) -> dict[str, Any]:
+        """What was kept under a name; {} for nothing."""
+        with self._open() as con:
+            row = con.execute("select state from kept where what = ?", (what,)).fetchone()
+        return json.loads(row[0]) if row else {}
 
     def standing(self, task: str) -> Standing:
         """Where the learner stands with a task. A solution opened before solving stays "shown" for good."""

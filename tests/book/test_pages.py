@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import re
 from functools import cache
@@ -150,8 +151,12 @@ def test_every_prediction_can_be_made_without_a_kernel(book) -> None:
         cells = nbformat.read(COURSE / "notebooks" / f"{stem}.ipynb", 4).cells
         plain = [o["data"].get("text/plain", "") for c in cells for o in c.get("outputs", []) if "data" in o]
         text = (book.html / "lessons" / f"{stem}.html").read_text("utf-8")
-        assert text.count('class="dojo-predict"') == sum(p.startswith("Your prediction, ") for p in plain)
-        assert text.count('class="dojo-compare"') == sum("; measured: " in p for p in plain)
+        states = [
+            json.loads(html.unescape(s)) for s in re.findall(r"data-widget=\"prediction\"[^>]*data-state='([^']*)'", text)
+        ]
+        assert sum(not s["measured"] for s in states) == sum(p.startswith("Your prediction, ") for p in plain)
+        assert sum(bool(s["measured"]) for s in states) == sum("; measured: " in p for p in plain)
+        assert all(s["guess"] == "" for s in states)
 
 
 def test_every_widget_brings_its_own_code(book) -> None:

@@ -8,7 +8,8 @@ from itertools import combinations
 import nbformat
 import pytest
 
-from dojo.site import api, glossary, lessons, palette
+from dojo import palette
+from dojo.site import api, glossary, lessons
 from dojo.site.course import Module, hours, modules
 
 

@@ -221,3 +221,59 @@ def test_the_mornings_answer_the_arrow_keys(open_notebook):
     page.keyboard.press("ArrowRight")
     wait_for(lambda: "08:49" not in said.inner_text(), 5)
     picture(page, "mornings")
+
+
+def test_a_prediction_typed_into_its_field_outlives_a_second_run(open_notebook):
+    page = open_notebook("notebooks/11-slo.ipynb")
+    page.evaluate(SET_AND_RUN, ["from datetime", None])
+    page.evaluate(SET_AND_RUN, ["predict(", None])
+    field = page.get_by_label("Your prediction, mornings late, out of 90:")
+    field.wait_for(timeout=20_000)
+    field.fill("1")
+    field.press("2")
+    field.press("ArrowLeft")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_text("Kept: 12. Now go on.").wait_for(timeout=5_000)
+    picture(page, "prediction")
+    assert "mornings late, out of 90: 12." in page.evaluate(SET_AND_RUN, ["predict(", None])
+    said = page.evaluate(SET_AND_RUN, ["predict(", "compare('mornings late, out of 90', 11)"])
+    assert said == "mornings late, out of 90: you said 12; measured: 11. Too high by 9 %."
+    page.locator(".dojo-prediction svg").wait_for(timeout=5_000)
+    picture(page, "comparison")
+
+
+def test_the_quiz_is_answered_by_keyboard_and_remembered(open_notebook):
+    page = open_notebook("notebooks/11-slo.ipynb")
+    page.evaluate(SET_AND_RUN, ["from datetime", None])
+    page.evaluate(SET_AND_RUN, ["quiz(", None])
+    quiz = page.locator(".dojo-quiz")
+    quiz.get_by_role("button").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert quiz.locator(".why").count() == 2
+    said = quiz.locator("output").inner_text()
+    assert "of 1 right at the first try, 2 to go" in said
+    picture(page, "quiz")
+    page.evaluate(SET_AND_RUN, ["quiz(", None])
+    wait_for(lambda: page.locator(".dojo-quiz .why").count() == 2, 10)
+    assert page.locator(".dojo-quiz output").inner_text() == said
+
+
+def test_the_map_shows_cards_gives_hints_and_leads_on(open_notebook):
+    page = open_notebook("notebooks/00-start-here.ipynb")
+    page.evaluate(SET_AND_RUN, ["from dojo import", None])
+    page.evaluate(SET_AND_RUN, ["progress(", "progress()"])
+    room = page.get_by_role("button", name="03 Data tests")
+    room.wait_for(timeout=20_000)
+    room.focus()
+    page.keyboard.press("Enter")
+    card = page.locator(".dojo-map .cards > li").nth(1)
+    assert card.inner_text().startswith("03.2 Every order is paid as it was sold")
+    card.get_by_text("What is tried").click()
+    card.get_by_role("button", name="A hint").click()
+    card.get_by_text("Hint 1:").wait_for(timeout=10_000)
+    assert card.get_by_role("button", name="Hint 2 of 3").is_visible()
+    picture(page, "map")
+    page.get_by_role("link", name="the exercise").click()
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context?.path === 'exercises/03-data-tests.ipynb'")

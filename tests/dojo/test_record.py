@@ -99,4 +99,7 @@ def test_hints_come_one_by_one_and_the_last_one_stays(toy, dojo_home):
 
 def test_a_prediction_comes_back_beside_the_measured_value(dojo_home):
     notebook.predict("mornings late, out of 90", 3)
-    assert repr(notebook.compare("mornings late, out of 90", 11)) == "mornings late, out of 90: you said 3; measured: 11."
+    assert (
+        repr(notebook.compare("mornings late, out of 90", 11))
+        == "mornings late, out of 90: you said 3; measured: 11. Too low by a factor of 3.7."
+    )

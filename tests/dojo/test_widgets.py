@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -9,9 +10,9 @@ import subprocess
 
 import pytest
 
-from dojo import widgets
-from dojo.widgets import lineage, timeline
-from dojo.widgets.live import HERE
+from dojo import notebook, widgets
+from dojo.widgets import lineage, prediction, timeline
+from dojo.widgets.live import HERE, script
 
 MADE = {name: getattr(widgets, name) for name in widgets.__all__}
 
@@ -29,15 +30,15 @@ def test_the_same_arguments_make_the_same_picture(name):
     assert MADE[name]()._repr_mimebundle_()["text/html"] == MADE[name]()._repr_mimebundle_()["text/html"]
 
 
-@pytest.mark.parametrize("script", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
-def test_no_widget_asks_anything_of_the_network(script):
-    text = script.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
+def test_no_widget_asks_anything_of_the_network(path):
+    text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://|\bfetch\(|\bimport\(|XMLHttpRequest|WebSocket", text) == []
 
 
-@pytest.mark.parametrize("script", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
-def test_keys_stay_inside_a_widget(script):
-    assert "stopPropagation" in script.read_text("utf-8")
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.js") if path.stem != "live"))
+def test_keys_stay_inside_a_widget(name):
+    assert re.search(r"keepKeys\(\w+\);", script(name))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +106,72 @@ def test_a_morning_outside_the_window_is_answered_with_the_window():
 def test_javascript_and_picture_say_the_same(wrong, tmp_path):
     made = widgets.lineage_explorer(wrong)
     state = {"nodes": made.nodes, "edges": made.edges, "wrong": wrong}
-    script = (HERE / "lineage.js").read_text("utf-8").replace("export default { render };", "")
-    (tmp_path / "say.mjs").write_text(
-        f"{script}\nconst s = {json.dumps(state)};\nconsole.log(told(s.nodes, s.edges, s.wrong));\n", encoding="utf-8"
-    )
-    said = subprocess.run(["node", tmp_path / "say.mjs"], capture_output=True, text=True)
-    assert said.stdout.strip() == lineage.told(state), said.stderr
+    said = in_node("lineage", f"const s = {json.dumps(state)}; console.log(told(s.nodes, s.edges, s.wrong))", tmp_path)
+    assert said == lineage.told(state)
+
+
+GUESSES = [
+    ("3", "11", "Too low by a factor of 3.7."),
+    ("60000", "45,526.42 in 210 orders", "Too high by 32 %."),
+    ("11", "11", "Exactly."),
+    ("about 1,000", "1,004", "Less than 1 % off."),
+    ("2", "1 of 59, the latest at 08:12", "Too high by a factor of 2."),
+    ("0", "14", ""),
+    ("-3", "4", ""),
+    ("many", "4", ""),
+    ("2025-10-14", "2025-10-15", ""),
+    ("08:12", "08:15", ""),
+    ("€5000", "€5,750.50", "Too low by 13 %."),
+]
+
+
+@pytest.mark.parametrize(("guess", "measured", "said"), GUESSES)
+def test_how_far_off_a_guess_is(guess, measured, said):
+    assert prediction.far(guess, measured) == said
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
+def test_javascript_says_the_same_of_every_guess(tmp_path):
+    asked = [[guess, measured] for guess, measured, _ in GUESSES]
+    said = in_node("prediction", f"console.log(JSON.stringify({json.dumps(asked)}.map(([g, m]) => far(g, m))))", tmp_path)
+    assert json.loads(said) == [said for *_, said in GUESSES]
+
+
+def in_node(name, line, folder):
+    """What a line of JavaScript prints inside a widget's module."""
+    (folder / "say.mjs").write_text(script(name).replace("export default { render };", line), encoding="utf-8")
+    done = subprocess.run(["node", folder / "say.mjs"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_guess_in_the_field_outlives_the_cell_until_the_cell_says_another(learner):
+    asked = notebook.predict("mornings late", 3)
+    asked.guess = "12"
+    assert notebook.predict("mornings late", 3).guess == "12"
+    assert notebook.compare("mornings late", 11).guess == "12"
+    assert notebook.predict("mornings late", 4).guess == "4"
+
+
+def test_a_quiz_remembers_what_was_chosen(learner):
+    notebook.quiz("03").chosen = [[0, 2], [1, 1]]
+    assert notebook.quiz("03").chosen == [[0, 2], [1, 1]]
+    assert notebook.quiz("11").chosen == []
+
+
+def test_a_page_without_a_kernel_begins_with_nobodys_guess_and_choice(learner):
+    notebook.quiz("03").chosen = [[0, 2]]
+    shown = [notebook.predict("mornings late", 3), notebook.compare("mornings late", 11), notebook.quiz("03")]
+    begun = [re.search(r"data-state='([^']*)'", one._repr_mimebundle_()["text/html"])[1] for one in shown]
+    guess, compared, quiz = (json.loads(html.unescape(text)) for text in begun)
+    assert (guess["guess"], compared["guess"], quiz["chosen"]) == ("", "", [])
+    assert compared["measured"] == "11"
+
+
+def test_a_full_disk_is_told_and_the_widget_lives_on(learner, capsys):
+    asked = notebook.predict("mornings late", 3)
+    (learner / "progress.sqlite").unlink()
+    (learner / "progress.sqlite").mkdir()
+    asked.guess = "5"
+    assert asked.guess == "5"
+    assert "Your progress could not be written" in capsys.readouterr().err

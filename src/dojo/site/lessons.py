@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import inspect
-import json
 import re
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 
 import nbformat
 
 from dojo.authoring import without_markers
+from dojo.palette import follow_theme
 from dojo.site.course import Module, hours
-from dojo.site.palette import follow_theme
+from dojo.widgets import live
 
-PREDICTION = re.compile(r"Your prediction, (?P<question>.*): (?P<guess>.*)\. Now run on\.", re.S)
-COMPARISON = re.compile(r"(?P<question>.*): (?:you said .*|you made no prediction); measured: (?P<measured>.*)\.", re.S)
 FILE_NAMED = re.compile(r"`(?P<folder>notebooks|exercises|solutions)/(?P<stem>[\w-]+)\.ipynb`")
 MODULE_NAMED = re.compile(r"\b(?P<word>[Mm]odules?|[Ss]cenario) (?P<key>i?\d\d)\b(?!\.)")
 TASK = re.compile(r"^## (?P<id>\w+\.\d+) (?P<title>.+)$", re.M)
@@ -114,78 +110,21 @@ def _onward(module: Module) -> str:
 def _shown(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A code cell with its outputs made for the book."""
     made = copy.deepcopy(cell)
-    live = _widget(cell.source)
     for output in made.get("outputs", []):
         data = output.get("data", {})
-        plain = str(data.get("text/plain", ""))
-        if found := PREDICTION.fullmatch(plain):
-            data["text/html"] = _prediction(found["question"], plain)
-        elif found := COMPARISON.fullmatch(plain):
-            data["text/html"] = _comparison(found["question"], found["measured"])
-        elif "text/html" in data:
-            # A lesson may check one task twice: two groups may have one name, two landmarks may not.
-            markup = str(data["text/html"]).replace(
-                '<section class="dojo-report"', '<section role="group" class="dojo-report"'
-            )
-            data["text/html"] = follow_theme(markup)
-            if live:
-                data["text/html"] = _mounted(live, data["text/html"])
+        if "text/html" in data:
+            data["text/html"] = _in_the_book(str(data["text/html"]))
     return made
 
 
-def _prediction(question: str, plain: str) -> str:
-    asked = escape(question)
-    return (
-        f'<form class="dojo-predict" data-question="{asked}" hidden><label>Your prediction, {asked}: '
-        '<input type="text" autocomplete="off" size="12"></label> <button type="submit">Keep it</button> '
-        f'<output></output></form><p class="dojo-predict-still">{escape(plain)}</p>'
-    )
-
-
-def _comparison(question: str, measured: str) -> str:
-    asked = escape(question)
-    return (
-        f'<details class="dojo-compare" data-question="{asked}"><summary>Show what was measured</summary>'
-        f'<p>{asked}: <span class="dojo-said"></span>measured: <strong>{escape(measured)}</strong>.</p></details>'
-    )
-
-
-def _widget(source: str) -> dict | None:
-    """The widget a cell ends with: its JavaScript and its state, by calling it; None where there is none."""
-    if "dojo.widgets" not in source:
-        return None
-    tree = ast.parse(source)
-    named = {a.asname or a.name: a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
-    last = tree.body[-1]
-    if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) and isinstance(last.value.func, ast.Name)):
-        return None
-    from dojo import widgets
-
-    make = getattr(widgets, named.get(last.value.func.id, ""), None)
-    if make is None:
-        return None
-    try:
-        given = [ast.literal_eval(a) for a in last.value.args]
-        options = {k.arg: ast.literal_eval(k.value) for k in last.value.keywords if k.arg}
-    except ValueError:
-        return None
-    made = make(*given, **options)
-    code = getattr(type(made), "_esm", None)
-    if code is None:
-        return None
-    state = {
-        k: v for k, v in made.get_state().items() if not k.startswith("_") and k not in ("layout", "tabbable", "tooltip")
-    }
-    text = code.read_text("utf-8") if isinstance(code, Path) else str(getattr(made, "_esm", code))
-    style = str(getattr(made, "_css", "") or "")
-    return {"name": make.__name__, "code": text, "state": state, "style": style}
-
-
-def _mounted(live: dict, still: str) -> str:
-    WIDGETS[live["name"]] = live["code"]
-    told = escape(json.dumps(live["state"]))
-    style = f"<style>{live['style']}</style>" if live["style"] else ""
-    return f'{style}<div class="dojo-widget" data-widget="{live["name"]}" data-state="{told}">{still}</div>'
+def _in_the_book(markup: str) -> str:
+    """An output's HTML in the colours of the theme; what a widget begins with stays as it is, and its code comes along."""
+    # A lesson may check one task twice: two groups may have one name, two landmarks may not.
+    markup = markup.replace('<section class="dojo-report"', '<section role="group" class="dojo-report"')
+    for name in re.findall(r'data-widget="(\w+)"', markup):
+        WIDGETS[name] = live.script(name)
+    parts = re.split(r"(data-state='[^']*')", markup)
+    return "".join(part if number % 2 else follow_theme(part) for number, part in enumerate(parts))
 
 
 WIDGETS: dict[str, str] = {}

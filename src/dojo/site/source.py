@@ -14,9 +14,11 @@ from pathlib import Path
 
 import nbformat
 
+from dojo import palette
 from dojo.places import COURSE
-from dojo.site import api, glossary, landing, lessons, palette, tags, taste
+from dojo.site import api, glossary, landing, lessons, tags, taste
 from dojo.site.course import Module, modules
+from dojo.widgets import live
 
 PAGES = COURSE / "book" / "pages"
 UNKNOWN_URL = "https://dataops-dojo.example/"
@@ -68,7 +70,7 @@ def write(site: Site, folder: Path) -> None:
     for name, notebook in notebooks(site).items():
         _put(folder / f"{name}.ipynb", nbformat.writes(notebook, version=4))
     static = folder / "_made"
-    _put(static / "tokens.css", palette.css())
+    _put(static / "tokens.css", palette.css() + live.css())
     for name, code in lessons.WIDGETS.items():
         _put(static / "widgets" / f"{name}.js", code)
     _put(folder / "site.json", json.dumps({"url": site.url, "repository": site.repository, **_facts(site)}))

@@ -1,17 +1,4 @@
 // The burn-rate explorer: two sliders, the arithmetic in words, and the budget as a line. No request leaves the page.
-const STYLE = `
-  .dojo-burn { --ink: #1f2328; --soft: #57606a; --paper: #ffffff; --line: #b3261e; --edge: #57606a;
-    font: 14px/1.5 sans-serif; color: var(--ink); background: var(--paper); padding: .8em 1em; max-width: 720px; box-sizing: border-box; }
-  @media (prefers-color-scheme: dark) { .dojo-burn.follows { --ink: #f0f3f6; --soft: #b7bdc8; --paper: #14181d; --line: #ff9a8f; --edge: #b7bdc8; } }
-  [data-jp-theme-light="false"] .dojo-burn, [data-theme="dark"] .dojo-burn {
-    --ink: #f0f3f6; --soft: #b7bdc8; --paper: #14181d; --line: #ff9a8f; --edge: #b7bdc8; }
-  .dojo-burn label { display: block; margin: .3em 0 0; }
-  .dojo-burn input { width: 100%; accent-color: var(--line); }
-  .dojo-burn input:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
-  .dojo-burn output { display: block; margin: .6em 0; font-weight: 600; }
-  .dojo-burn svg { width: 100%; height: auto; }
-  .dojo-burn text { fill: var(--soft); font-size: 13px; }
-`;
 const OBJECTIVES = [80, 90, 95, 98, 99, 99.5, 99.9, 99.99];
 const STALE = [0, 0.1, 0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80, 100];
 
@@ -28,10 +15,8 @@ function words(objective, stale) {
 }
 
 function slider(parent, id, name, list, value, unit, onMove) {
-  const label = document.createElement("label");
-  label.htmlFor = id;
-  const input = document.createElement("input");
-  Object.assign(input, { type: "range", id, min: 0, max: list.length - 1, step: 1, value: nearest(list, value) });
+  const label = element("label", { htmlFor: id });
+  const input = element("input", { type: "range", id, min: 0, max: list.length - 1, step: 1, value: nearest(list, value) });
   const show = () => {
     const now = list[Number(input.value)];
     label.textContent = `${name}: ${now}${unit}`;
@@ -39,24 +24,15 @@ function slider(parent, id, name, list, value, unit, onMove) {
     return now;
   };
   input.addEventListener("input", () => onMove(show()));
-  // JupyterLab would take arrow keys away from an input inside an output.
-  input.addEventListener("keydown", (event) => event.stopPropagation());
   show();
   parent.append(label, input);
 }
 
-let made = 0;
-
 function render({ model, el }) {
-  const id = `dojo-burn-${(made += 1)}`;
-  const root = document.createElement("section");
-  root.className = "dojo-burn";
-  root.setAttribute("aria-label", "Burn-rate explorer");
-  const style = document.createElement("style");
-  style.textContent = STYLE;
-  const result = document.createElement("output");
-  result.setAttribute("aria-live", "polite");
-  const picture = document.createElement("div");
+  const id = newId();
+  const root = widget("burn", "Burn-rate explorer");
+  const result = heard();
+  const picture = element("div");
   const set = (name) => (value) => { model.set(name, value); model.save_changes(); draw(); };
   const draw = () => {
     const found = words(model.get("objective"), model.get("stale"));
@@ -64,12 +40,12 @@ function render({ model, el }) {
     const end = 60 + 620 * Math.min(1, found.hours / 720);
     const low = found.hours <= 720 ? 130 : 130 - 100 * (1 - 720 / found.hours);
     picture.innerHTML = `<svg viewBox="0 0 720 160" role="img" aria-label="What is left of the budget over 30 days. ${found.text}">
-      <line x1="60" x2="680" y1="130" y2="130" stroke="var(--edge)"/><line x1="60" x2="60" y1="30" y2="130" stroke="var(--edge)"/>
+      <line x1="60" x2="680" y1="130" y2="130" stroke="var(--dojo-edge)"/><line x1="60" x2="60" y1="30" y2="130" stroke="var(--dojo-edge)"/>
       <text x="52" y="36" text-anchor="end">100 %</text><text x="52" y="134" text-anchor="end">0 %</text>
-      <line x1="60" y1="30" x2="${end}" y2="${Number.isFinite(low) ? low : 30}" stroke="var(--line)" stroke-width="3"/>
+      <line x1="60" y1="30" x2="${end}" y2="${Number.isFinite(low) ? low : 30}" stroke="var(--dojo-fault)" stroke-width="3"/>
       <text x="60" y="150">day 0</text><text x="680" y="150" text-anchor="end">day 30</text></svg>`;
   };
-  root.append(style);
+  keepKeys(root);
   slider(root, `${id}-objective`, "Objective", OBJECTIVES, model.get("objective"), " %", set("objective"));
   slider(root, `${id}-stale`, "Stale reads", STALE, model.get("stale"), " %", set("stale"));
   root.append(result, picture);

@@ -1,17 +1,12 @@
 // The lineage picture: choose a table that is wrong, see everything downstream of it. No request leaves the page.
 const STYLE = `
-  .dojo-lineage { --ink: #1f2328; --soft: #57606a; --paper: #ffffff; --source: #7a5195; --model: #1f6f8b; --promise: #0b6e4f; --fault: #b3261e; --edge: #8c959f;
-    font: 14px/1.5 sans-serif; color: var(--ink); background: var(--paper); padding: .8em 1em; box-sizing: border-box; }
-  [data-jp-theme-light="false"] .dojo-lineage, [data-theme="dark"] .dojo-lineage {
-    --ink: #e8ecf1; --soft: #b3bcc7; --paper: #14181d; --source: #c9a3dd; --model: #6cc0dc; --promise: #5fc9a0; --fault: #ff9a8f; --edge: #6f7985; }
   .dojo-lineage .plan { overflow-x: auto; }
-  .dojo-lineage svg { display: block; min-width: 760px; width: 100%; height: auto; }
+  .dojo-lineage svg { min-width: 760px; }
   .dojo-lineage text { font-size: 12px; }
   .dojo-lineage g[role="button"] { cursor: pointer; }
-  .dojo-lineage g[role="button"]:focus { outline: none; }
+  .dojo-lineage g[role="button"]:focus-visible { outline: none; }
   .dojo-lineage g[role="button"]:focus-visible rect { stroke-dasharray: 5 3; stroke-width: 4; }
-  .dojo-lineage output { display: block; margin: 0 0 .6em; font-weight: 600; min-height: 3em; }
-  .dojo-lineage p { margin: 0 0 .4em; color: var(--soft); }
+  .dojo-lineage output { min-height: 3em; }
 `;
 const WIDTH = 128, HEIGHT = 26, GAP_X = 24, GAP_Y = 12;
 const SVG = "http://www.w3.org/2000/svg";
@@ -37,7 +32,7 @@ function told(nodes, edges, wrong) {
   return `${wrong} is wrong: with it ${tables.length ? and(tables) : "no other table"}${who}.`;
 }
 
-function made(name, attributes, parent) {
+function drawn(name, attributes, parent) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   parent.append(element);
@@ -49,28 +44,21 @@ function render({ model, el }) {
   const at = Object.fromEntries(nodes.map((n) => [n.id, [10 + n.column * (WIDTH + GAP_X), 10 + n.row * (HEIGHT + GAP_Y)]]));
   const width = Math.max(...Object.values(at).map(([x]) => x)) + WIDTH + 10;
   const height = Math.max(...Object.values(at).map(([, y]) => y)) + HEIGHT + 10;
-  const root = document.createElement("section");
-  root.className = "dojo-lineage";
-  root.setAttribute("aria-label", "Lineage explorer");
-  const style = document.createElement("style");
-  style.textContent = STYLE;
-  const how = document.createElement("p");
-  how.textContent = "Choose a table that is wrong, by click or with Tab, arrow keys and Enter.";
-  const result = document.createElement("output");
-  result.setAttribute("aria-live", "polite");
-  const plan = document.createElement("div");
-  plan.className = "plan";
-  const svg = made("svg", { viewBox: `0 0 ${width} ${height}` }, plan);
+  const root = widget("lineage", "Lineage explorer", STYLE);
+  const how = element("p", { className: "faint" }, "Choose a table that is wrong, by click or with Tab, arrow keys and Enter.");
+  const result = heard();
+  const plan = element("div", { className: "plan" });
+  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}` }, plan);
   const lines = edges.map(([a, b]) => {
     const [x1, y1] = at[a], [x2, y2] = at[b];
     const d = `M${x1 + WIDTH} ${y1 + HEIGHT / 2}C${x1 + WIDTH + GAP_X} ${y1 + HEIGHT / 2} ${x2 - GAP_X} ${y2 + HEIGHT / 2} ${x2} ${y2 + HEIGHT / 2}`;
-    return [a, made("path", { d, fill: "none" }, svg)];
+    return [a, drawn("path", { d, fill: "none" }, svg)];
   });
   const boxes = Object.fromEntries(nodes.map((node) => {
     const [x, y] = at[node.id];
-    const box = made("g", { role: "button", tabindex: -1, "aria-label": node.id }, svg);
-    made("rect", { x, y, width: WIDTH, height: HEIGHT, rx: 4, fill: "var(--paper)" }, box);
-    made("text", { x: x + 7, y: y + 17 }, box).textContent = node.id;
+    const box = drawn("g", { role: "button", tabindex: -1, "aria-label": node.id }, svg);
+    drawn("rect", { x, y, width: WIDTH, height: HEIGHT, rx: 4, fill: "var(--dojo-paper)" }, box);
+    drawn("text", { x: x + 7, y: y + 17 }, box).textContent = node.id;
     return [node.id, box];
   }));
   const choose = (name) => { model.set("wrong", name); model.save_changes(); draw(); };
@@ -86,8 +74,6 @@ function render({ model, el }) {
   for (const node of nodes) {
     boxes[node.id].addEventListener("click", () => choose(node.id));
     boxes[node.id].addEventListener("keydown", (event) => {
-      if (event.key === "Tab") return;
-      event.stopPropagation(); // JupyterLab would take the arrow keys for its cells
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(node.id); }
       if (event.key.startsWith("Arrow")) {
         event.preventDefault();
@@ -101,20 +87,21 @@ function render({ model, el }) {
     const hit = new Set([wrong, ...downstream(edges, wrong)]);
     result.textContent = told(nodes, edges, wrong);
     for (const [from, line] of lines) {
-      line.setAttribute("stroke", hit.has(from) ? "var(--fault)" : "var(--edge)");
+      line.setAttribute("stroke", hit.has(from) ? "var(--dojo-fault)" : "var(--dojo-edge)");
       line.setAttribute("stroke-width", hit.has(from) ? 2 : 1);
     }
     for (const node of nodes) {
-      const colour = `var(--${hit.has(node.id) ? "fault" : node.kind})`;
+      const colour = `var(--dojo-${hit.has(node.id) ? "fault" : node.kind})`;
       const [rect, text] = boxes[node.id].children;
       rect.setAttribute("stroke", colour);
       rect.setAttribute("stroke-width", hit.has(node.id) ? 3 : 1.5);
-      text.setAttribute("fill", colour);
+      text.style.fill = colour;
       boxes[node.id].setAttribute("aria-pressed", String(node.id === wrong));
       boxes[node.id].setAttribute("tabindex", node.id === wrong ? 0 : -1);
     }
   };
-  root.append(style, how, result, plan);
+  keepKeys(root);
+  root.append(how, result, plan);
   draw();
   el.append(root);
 }

@@ -1,4 +1,4 @@
-"""The book's colours: those of the notebooks' own pictures and verdicts as CSS variables, each with its twin for the dark."""
+"""The course's colours: those of its pictures and verdicts as CSS variables, each with its twin for the dark; for book and widgets."""
 
 from __future__ import annotations
 
@@ -49,11 +49,12 @@ def variables() -> dict[str, tuple[str, str]]:
     return {**GREYS, **things()}
 
 
-def css() -> str:
-    """The variables as a style sheet; the theme switches them by data-theme."""
-    light = "".join(f"  --dojo-{name}: {pair[0]};\n" for name, pair in variables().items())
-    dark = "".join(f"  --dojo-{name}: {pair[1]};\n" for name, pair in variables().items())
-    return f'html {{\n{light}}}\nhtml[data-theme="dark"] {{\n{dark}}}\n@media print {{\n  html, html[data-theme="dark"] {{\n{light}  }}\n}}\n'
+def css(where: str = "html", dark_where: str = 'html[data-theme="dark"]') -> str:
+    """The variables as a style sheet: set on `where`, on `dark_where` for the dark, and on paper always for the light."""
+    light, dark = ("".join(f"  --dojo-{name}: {pair[n]};\n" for name, pair in variables().items()) for n in (0, 1))
+    return (
+        f"{where} {{\n{light}}}\n{dark_where} {{\n{dark}}}\n@media print {{\n  {where}, {dark_where} {{\n{light}  }}\n}}\n"
+    )
 
 
 def follow_theme(markup: str) -> str:
