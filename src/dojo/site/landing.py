@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 import yaml
 
 from dojo.places import COURSE
+from dojo.site import doors
 from dojo.site.course import Module, hours
 from dojo.tasks.model import Task
 
@@ -28,9 +28,7 @@ def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str
         "cards": "".join(_card(m) for m in modules),
         "whole": hours(sum(m.minutes for m in modules)),
         "paths": _paths(modules),
-        "rooms": _rooms(modules, repository),
-        "binder": _binder(repository, modules[0]),
-        "codespaces": _codespaces(repository),
+        **doors.fragments(modules, repository),
         "teaching": _teaching(modules),
         "taste": escape(json.dumps(taste), quote=False),
         "taste_shown": f"€{spoilt['euros']:,.2f}",
@@ -89,32 +87,6 @@ def _step(step: dict, by_key: dict[str, Module]) -> tuple[list[str], int]:
             links.append(f"[{found.key}](lessons/{found.stem}.ipynb)")
             minutes += found.minutes
     return links, minutes
-
-
-def _on_binder(repository: str, path: str) -> str:
-    return f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath={quote(f'lab/tree/{path}', safe='')}"
-
-
-def _binder(repository: str, first: Module) -> str:
-    if not repository:
-        return "This copy of the book was built without saying where the course is published, so there is no button here."
-    return f"[Open the first lesson on Binder]({_on_binder(repository, f'notebooks/{first.stem}.ipynb')})"
-
-
-def _codespaces(repository: str) -> str:
-    if not repository:
-        return "This copy of the book was built without saying where the course is published, so there is no button here."
-    return f"[Open a codespace](https://codespaces.new/{repository})"
-
-
-def _rooms(modules: list[Module], repository: str) -> str:
-    parts = []
-    for module in modules:
-        files = [f"`notebooks/{module.stem}.ipynb`"] + ([f"`exercises/{module.stem}.ipynb`"] if module.exercise else [])
-        linked = "; ".join(f"[{f.strip('`')}]({_on_binder(repository, f.strip('`'))})" if repository else f for f in files)
-        terminal = f"`dojo check {module.tasks[0].id}` judges the first task from a terminal." if module.tasks else ""
-        parts.append(f"(run-{module.key})=\n### {module.number}: {module.name}\n\nOpen {linked}. {terminal}")
-    return "\n\n".join(parts)
 
 
 def _teaching(modules: list[Module]) -> str:

@@ -70,6 +70,12 @@ TOOLS = {
             node=True,
         ),
         Tool("nbgrader", "nbgrader, the yardstick of the benchmark", "it brings a Jupyter of its own", 690),
+        Tool(
+            "binder",
+            "repo2docker, JupyterHub, KubeSpawner and nbgitpuller, for the tests of Binder and JupyterHub",
+            "only those tests use it",
+            250,
+        ),
         Tool("book", "Sphinx and the rest of what makes the book", "only `make book` uses it", 265),
     )
 }
