@@ -1,8 +1,8 @@
 """The project's own workflows, run by act with this machine as the runner: jobs, matrix, and a style fault that turns red.
 
 What a job would install or test is not done again here. In most runs every program a job calls is a stand-in that notes its
-call, so that all jobs of all workflows run in seconds; the `style` and the `build` job run for real, with the environment
-that is there already. act's `--dryrun` is of no use: on a host runner it executes the steps.
+call, so that all jobs of all workflows run in seconds; the `style` job runs for real, with the environment that is there already.
+The book's build is left to tests/book, which makes it once: a second time would cost the suite half a minute. act's `--dryrun` is of no use: on a host runner it executes the steps.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dojo.places import COURSE, tools
-from dojo.tools import act, checkouts, environments
+from dojo.places import COURSE
+from dojo.tools import act, checkouts
 
 WORKFLOWS = {p.name: yaml.safe_load(p.read_text("utf-8")) for p in sorted((COURSE / ".github" / "workflows").glob("*.yml"))}
 ACT = Path(sys.executable).with_name("act")
@@ -107,7 +107,6 @@ class Runner:
             "LANG": "C.UTF-8",
             "JOURNAL": str(journal),
             "DOJO_ARTEFACTS": str(self.folder / "artefacts"),
-            "DOJO_TOOLS": str(tools()),
             "RUFF_NO_CACHE": "true",
             "GIT_CONFIG_GLOBAL": os.devnull,
             **settings,
@@ -269,11 +268,3 @@ def test_the_style_job_passes_on_what_is_committed_and_fails_on_an_unused_import
     module.write_text(text, encoding="utf-8")
     assert red.status != 0 and red.jobs == {("style", ""): "failure"}
     assert "F401" in red.said and "places.py" in red.said
-
-
-def test_the_build_job_makes_the_book_and_keeps_it(real: Runner) -> None:
-    if not environments.is_added("book"):
-        pytest.skip("what the book is made with is not here: dojo tools add book")
-    run = real.run("book.yml", "pull_request")
-    assert (run.status, run.jobs) == (0, {("build", ""): "success"}), run.said
-    assert {"book/html/index.html", "book/html/404.html"} <= set(run.artefacts)
