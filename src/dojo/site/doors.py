@@ -11,6 +11,7 @@ FOLDER = "dataops-dojo"
 """What the pulled copy of the course is called in a learner's home."""
 BRANCH = "main"
 UNKNOWN = "This copy of the book was built without saying where the course is published, so there is no button here."
+UNTOLD = "This copy of the book was built without saying where the course is published: put that place for `OWNER/NAME`."
 
 
 def on_binder(repository: str, path: str) -> str:
@@ -47,9 +48,9 @@ def fragments(modules: list[Module], repository: str) -> dict[str, str]:
         "rooms": _rooms(modules, repository),
         "binder": f"[Open the first lesson on Binder]({on_binder(repository, first)})" if repository else UNKNOWN,
         "codespaces": f"[Open a codespace](https://codespaces.new/{repository})" if repository else UNKNOWN,
+        "stands_for": "" if repository else UNTOLD,
         "course_address": here,
         "hub_link": on_hub("https://HUB", here, first),
-        "hub_query": "\n".join(git_pull(here, first).replace("?", "?\n  ").replace("&", "\n  &").splitlines()),
         "binder_pulling": on_binder_pulling(repository or "OWNER/NAME", "REF", here, first),
     }
 
