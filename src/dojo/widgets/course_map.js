@@ -3,10 +3,10 @@ const STYLE = `
   .dojo-map .rooms { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); gap: .6em; margin: .6em 0; }
   .dojo-map .room { display: flex; flex-direction: column; justify-content: flex-start; width: 100%; border-left: 6px solid var(--kind); color: var(--dojo-ink); background: var(--dojo-soft); }
   .dojo-map .room[aria-expanded="true"] { outline: 2px solid var(--kind); }
-  .dojo-map .room .state, .dojo-map .mark { color: var(--kind); }
+  .dojo-map .room .state, .dojo-map .sign { color: var(--kind); }
   .dojo-map .cards { list-style: none; margin: .4em 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20em, 100%), 1fr)); gap: .6em; }
-  .dojo-map .cards > li { border: 1px solid var(--dojo-edge); border-top: 4px solid var(--kind); padding: .5em .8em; background: var(--dojo-soft); }
-  .dojo-map h4 { margin: 0; font-size: 1em; color: var(--dojo-ink); }
+  .dojo-map .cards > li { margin: 0; border: 1px solid var(--dojo-edge); border-top: 4px solid var(--kind); padding: .5em .8em; background: var(--dojo-soft); }
+  .dojo-map .cards p, .dojo-map .cards p:first-child { margin: .3em 0; }
   .dojo-map details ul { margin: .2em 0; padding-left: 1.2em; }
   .dojo-map .solved, .dojo-map .done { --kind: var(--dojo-promise); }
   .dojo-map .shown { --kind: var(--dojo-not-checkable); }
@@ -36,8 +36,8 @@ function card(task, model) {
   const taken = model.get("hints").filter(([id]) => id === task.id);
   const level = Math.max(task.taken, ...taken.map(([, n]) => n));
   const made = element("li", { className: task.state },
-    element("h4", {}, `${task.id} ${task.title}`),
-    element("p", { className: "faint" }, `${task.minutes} min · ${round(task.best)} of ${task.points} points · `, element("span", { className: "mark" }, `${MARKS[task.state]} ${task.state}`)),
+    element("p", {}, element("strong", {}, `${task.id} ${task.title}`)),
+    element("p", { className: "faint" }, `${task.minutes} min · ${round(task.best)} of ${task.points} points · `, element("span", { className: "sign" }, `${MARKS[task.state]} ${task.state}`)),
     element("details", {}, element("summary", {}, `What is tried (${task.checks.length})`), element("ul", {}, ...task.checks.map((one) => element("li", {}, one)))));
   for (const [, n, text] of taken) made.append(element("p", {}, element("strong", {}, `Hint ${n}: `), text));
   if (model.send && task.state !== "solved") {
@@ -61,7 +61,7 @@ function render({ model, el }) {
     const signs = room.tasks.map((task) => MARKS[task.state]).join(" ");
     const left = room.minutes_left ? ` · ${hours(room.minutes_left)} to go` : "";
     const button = element("button", { type: "button", className: `room ${room.state.split(" ")[0]}` },
-      element("strong", {}, `${room.key} ${room.name}`), element("span", { className: "faint" }, room.what), element("span", { "aria-hidden": "true", className: "mark" }, signs),
+      element("strong", {}, `${room.key} ${room.name}`), element("span", { className: "faint" }, room.what), element("span", { "aria-hidden": "true", className: "sign" }, signs),
       element("span", { className: "state" }, `${room.state} · ${round(room.points)} of ${room.out_of} points${left}`));
     button.addEventListener("click", () => { model.set("chosen", model.get("chosen") === room.key ? "" : room.key); model.save_changes(); draw(); });
     return [room.key, button];

@@ -1,7 +1,7 @@
 // Questions whose every option says why it is right, or which misconception it is. No request leaves the page.
 const STYLE = `
   .dojo-quiz fieldset { border: 0; margin: 0 0 1em; padding: 0; min-width: 0; }
-  .dojo-quiz legend { font-weight: 600; padding: 0; margin-bottom: .3em; }
+  .dojo-quiz legend { font-size: 1em; line-height: inherit; font-weight: 600; padding: 0; margin-bottom: .3em; }
   .dojo-quiz .option { margin: .3em 0; }
   .dojo-quiz .option > button { display: block; width: 100%; color: var(--dojo-ink); }
   .dojo-quiz .why { border-left: 4px solid var(--kind); margin: .2em 0 .6em; padding: .1em .8em; }
