@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from dojo import authoring, grading, selftest, submission, tasks
 from dojo.places import COURSE
@@ -237,8 +241,122 @@ def _hand_in(course: Path) -> None:
         nbformat.write(notebook, folder / "one" / "00.ipynb")
 
 
+# ---------------------------------------------------------------- a new learner
+
+
+LINE_MB = 50
+"""Megabytes a second of the line that the goal for the environment speaks of."""
+
+
+def tracked_copy(folder: Path) -> Path:
+    """A copy of what Git tracks, as it is now: the course as a new learner clones it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=COURSE, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (COURSE / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(COURSE / name, folder / name)
+    return folder
+
+
+def environment(root: Path) -> list[Line]:
+    """The learner's environment from nothing, no package kept from before; what went over the line is what the machine received."""
+    course = tracked_copy(root / "installed")
+    settings = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    settings |= {"UV_CACHE_DIR": str(root / "no-cache"), "PIP_NO_CACHE_DIR": "1"}
+    before, begun = psutil.net_io_counters().bytes_recv, time.perf_counter()
+    command = [sys.executable, "-I", str(course / "src" / "dojo" / "install.py")]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    taken = time.perf_counter() - begun
+    received = (psutil.net_io_counters().bytes_recv - before) / 1e6
+    said = f"{taken:.0f} s, {received:.0f} MB received at {received / taken:.0f} MB/s on average"
+    if done.returncode:
+        said = f"not measured: {(done.stderr.strip().splitlines() or ['?'])[-1][:80]}"
+    shutil.rmtree(root / "no-cache", ignore_errors=True)
+    shutil.rmtree(course, ignore_errors=True)
+    return [Line("the environment, from nothing", said, "none", f"≤ 180 s on a line of {LINE_MB} MB/s")]
+
+
+def first_check(root: Path) -> list[Line]:
+    """From `dojo lab` in a fresh clone to the first green check, in the JupyterLab it opens; the machine's part alone."""
+    course = tracked_copy(root / "learner")
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("DOJO_")}
+    settings |= {"PYTHONPATH": str(course / "src"), "DOJO_HOME": str(course / "work")}
+    begun = time.perf_counter()
+    lab = subprocess.Popen(
+        [sys.executable, "-m", "dojo.cli", "lab", "--no-browser"], cwd=course, env=settings, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        found = next(
+            filter(None, (re.search(r"(http://127\.0\.0\.1:\d+)/\S+token=(\S+)", line) for line in lab.stdout)), None
+        )
+        if found is None:
+            raise RuntimeError("`dojo lab` ended without a URL. What it says: dojo lab --setup-only")
+        opened = time.perf_counter() - begun
+        said = run_in_lab(found[1], found[2], to_the_first_check(course))
+        taken = time.perf_counter() - begun
+    finally:
+        lab.terminate()
+        lab.wait()
+    if ": Passed (" not in said:
+        raise RuntimeError(f"The solution of 00.1 was not passed in a fresh clone: {said[:300]}")
+    return [
+        Line(
+            "`dojo lab` in a fresh clone to the first green check",
+            f"{taken:.0f} s: data and page after {opened:.0f} s, then {taken - opened:.1f} s",
+            "the learner's reading, by the lesson's front matter: 5 min",
+            "≤ 180 s",
+        )
+    ]
+
+
+def to_the_first_check(course: Path) -> list[str]:
+    """The code of exercise 00 down to its first check, the answer filled in."""
+    import nbformat
+
+    exercise = nbformat.read(course / "exercises" / "00-start-here.ipynb", as_version=4)
+    task, cells = tasks.get("00.1"), []
+    for cell in (c for c in exercise.cells if c.cell_type == "code"):
+        answers = f"task-{task.id}" in cell.metadata.get("tags", [])
+        cells.append(authoring.solution_of(task) if answers else cell.source)
+        if cell.source.startswith("check("):
+            return cells
+    raise RuntimeError("exercises/00-start-here.ipynb holds no check. Write it anew: make sync")
+
+
+def run_in_lab(address: str, token: str, cells: list[str]) -> str:
+    """Runs cells in a new kernel of a JupyterLab, one after the other; what the last one shows, or the first error."""
+    import websocket
+
+    wanted = {"path": "exercises/00-start-here.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+    request = urllib.request.Request(f"{address}/api/sessions", json.dumps(wanted).encode(), method="POST")
+    request.add_header("Authorization", f"token {token}")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        kernel = json.load(answer)["kernel"]["id"]
+    channel = f"{address.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?token={token}"
+    wire = websocket.create_connection(channel, timeout=120, http_no_proxy=["127.0.0.1"])
+    shown = ""
+    for number, source in enumerate(cells):
+        head = {"msg_id": str(number), "msg_type": "execute_request", "username": "", "session": "bench", "version": "5.3"}
+        asked = {"code": source, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        wire.send(json.dumps({"header": head, "parent_header": {}, "metadata": {}, "content": asked, "channel": "shell"}))
+        while True:
+            told = json.loads(wire.recv())
+            kind, content = told["header"]["msg_type"], told["content"]
+            if told["parent_header"].get("msg_id") != head["msg_id"]:
+                continue
+            if kind == "error":
+                return f"{content['ename']}: {content['evalue']}"
+            if kind == "execute_result":
+                shown = content["data"]["text/plain"]
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+    wire.close()
+    return shown
+
+
 def main() -> int:
-    """`dojo bench`: prints the table. Takes some minutes, most of them for ten million orders and for nbgrader."""
+    """`dojo bench`: prints the table. Takes some minutes, most of them for ten million orders, nbgrader and a new environment."""
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="dojo-bench-") as folder:
         root = Path(folder)
@@ -248,6 +366,8 @@ def main() -> int:
             lambda: dbt(root / "fresh"),
             lambda: graded(root),
             lambda: generator(root),
+            lambda: first_check(root),
+            lambda: environment(root),
         ):
             lines += part()
             print(f"… {lines[-1].what}", file=sys.stderr, flush=True)
