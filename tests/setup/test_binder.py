@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -98,8 +99,7 @@ class Replay:
                 shutil.copy2(COURSE / name, self.folder / name)
         self.user = _ordinary_user()
         if self.user:
-            for parent in (folder, *list(folder.parents)[:2]):
-                parent.chmod(parent.stat().st_mode | 0o755)
+            folder.chmod(0o755)
             if not _may_run(self.user, self.python) and (system := _systems_python()):
                 self.python = str(_twin(folder / "environment", system))
             if not _may_run(self.user, self.python):
@@ -138,8 +138,7 @@ class Replay:
         return f"as {who}, Python {os.path.realpath(self.python)}, memory {limit}, peak {self.peak / 1e6:.0f} MB"
 
     def close(self) -> None:
-        """Gives the group and the second environment back."""
-        shutil.rmtree(self.folder.parent / "environment", ignore_errors=True)
+        """Gives the group back."""
         if self.group:
             with contextlib.suppress(OSError):
                 self.group.rmdir()
@@ -180,10 +179,11 @@ class Replay:
 
 
 @pytest.fixture(scope="module")
-def replay(tmp_path_factory):
-    made = Replay(tmp_path_factory.mktemp("binder"))
-    yield made
-    made.close()
+def replay():
+    with tempfile.TemporaryDirectory(prefix="dojo-binder-", ignore_cleanup_errors=True) as folder:
+        made = Replay(Path(folder))
+        yield made
+        made.close()
 
 
 def test_binders_user_is_an_ordinary_one_without_user_namespaces(replay):
@@ -192,6 +192,8 @@ def test_binders_user_is_an_ordinary_one_without_user_namespaces(replay):
     )
     user, *walls = said.stdout.split()
     assert int(user) != 0 and walls == ["None", "None"], said.stdout
+    if replay.group:
+        assert f"memory:/{replay.group.name}" in replay.run("cat", "/proc/self/cgroup").stdout
     assert replay.run("dojo", "doctor").stdout.count("missing Sandbox") == 1
 
 
