@@ -131,8 +131,22 @@ def as_json(notebook: nbformat.NotebookNode) -> str:
     """The one way a notebook is written, to the byte."""
     notebook = nbformat.from_dict(notebook)
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell["outputs"] = _joined(cell["outputs"])
     text = nbformat.writes(notebook, version=4)
     return text if text.endswith("\n") else text + "\n"
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """The outputs with what was printed in one go as one: how it is cut into messages depends on the machine's load."""
+    made: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        if made and output.output_type == "stream" == made[-1].output_type and output.name == made[-1].name:
+            made[-1]["text"] += output.text
+        else:
+            made.append(output)
+    return made
 
 
 def settle_environment() -> None:
