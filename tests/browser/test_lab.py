@@ -275,5 +275,9 @@ def test_the_map_shows_cards_gives_hints_and_leads_on(open_notebook):
     card.get_by_text("Hint 1:").wait_for(timeout=10_000)
     assert card.get_by_role("button", name="Hint 2 of 3").is_visible()
     picture(page, "map")
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    paper = "() => getComputedStyle(document.querySelector('.dojo-map')).backgroundColor"
+    wait_for(lambda: page.evaluate(paper) == "rgb(20, 24, 29)", 20)
+    picture(page, "map-dark")
     page.get_by_role("link", name="the exercise").click()
     page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context?.path === 'exercises/03-data-tests.ipynb'")
