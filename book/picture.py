@@ -30,7 +30,7 @@ TASK = "00.1"
 ANSWER = '''
 def revenue_on(con, day):
     """Euros that all stores together earned on one business date."""
-    query = "select revenue_eur from marts.daily_revenue where business_date = ?"
+    query = "select revenue_eur from marts.daily_revenue where business_date = ? order by store_key"
     return con.execute(query, [day]).fetchone()[0]
 '''.lstrip()
 SIGNATURE, KEYWORD = b"\x89PNG\r\n\x1a\n", b"Description"
@@ -93,7 +93,7 @@ def draw(address: str, token: str) -> bytes:
 
     with sync_playwright() as p:
         chromium = p.chromium.launch(executable_path=install.browser(), args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(viewport={"width": 1000, "height": 900}, device_scale_factor=1.5)
+        page = chromium.new_page(viewport={"width": 1000, "height": 900}, device_scale_factor=1.5, color_scheme="light")
         page.goto(f"{address}/lab/tree/exercises/00-start-here.ipynb?reset&token={token}")
         ready = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
         page.wait_for_function(ready, timeout=90_000)
@@ -122,6 +122,8 @@ def main() -> int:
             f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)
         ]
         settings = {**lab.environment("picture"), "DOJO_HOME": str(root / "work")}
+        # Nobody's own theme: the settings that JupyterLab comes with.
+        settings |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "lab"), "JUPYTER_CONFIG_DIR": str(root / "config")}
         server = subprocess.Popen(command, env=settings, cwd=root, stdin=subprocess.PIPE)
         try:
             for _ in range(lab.PATIENCE * 2):
