@@ -78,6 +78,13 @@ def test_every_link_of_the_doors_names_a_file_that_is_there() -> None:
     assert [path for path in named if not (COURSE / path.replace("%2F", "/")).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("run-*.md")))
+def test_every_door_says_what_was_tried_and_is_named_on_the_overview(page) -> None:
+    sections = re.findall(r"^## (.*)$", (PAGES / f"{page}.md").read_text("utf-8"), re.M)
+    assert sections[-1] == "What was tried"
+    assert f"]({page}.md)" in (PAGES / "run.md").read_text("utf-8")
+
+
 # JupyterHub
 
 
