@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from dojo.bench import tracked_copy
 from dojo.places import COURSE, tools
 from dojo.workspace import checkpoints
 
@@ -24,12 +24,7 @@ LINES = ("book/glossary.md", "README.md")
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Git tracks, and the lesson of CONTRIBUTING added to it."""
-    folder = tmp_path_factory.mktemp("lesson") / "course"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=COURSE, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (COURSE / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(COURSE / name, folder / name)
+    folder = tracked_copy(tmp_path_factory.mktemp("lesson") / "course")
     for name, text in BLOCKS.items():
         assert (folder / name).exists() is (name in LINES), f"{name} is not what the page takes it for"
         (folder / name).write_text((folder / name).read_text("utf-8") + text if name in LINES else text, encoding="utf-8")

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from dojo import install
+from dojo.bench import tracked_copy
 from dojo.places import COURSE
 from dojo.tools import checkouts, environments
 from dojo.workspace import checkpoints
@@ -56,12 +57,7 @@ def test_each_block_says_which_shell_it_is_for() -> None:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository to clone: what Git tracks here, as it is now."""
-    folder = tmp_path_factory.mktemp("readme") / "dojo"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=COURSE, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (COURSE / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(COURSE / name, folder / name)
+    folder = tracked_copy(tmp_path_factory.mktemp("readme") / "dojo")
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "as it is"]):
         checkouts.git(folder, *words)
     return folder
@@ -76,7 +72,9 @@ def test_the_first_block_leads_from_a_clone_to_an_open_page(repository: Path, tm
     }
     # Which Python `python3` is, and the starting states that are there: making them is the work of other tests.
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
+    python = tmp_path / "bin" / "python3"
+    python.write_text(f'#!/bin/sh\nexec "{Path(sys.executable).resolve()}" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
     environment |= {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "DOJO_CHECKPOINTS": str(checkpoints())}
     environment |= {"JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
     shell = subprocess.Popen(

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dojo.bench import tracked_copy
 from dojo.places import COURSE
 from dojo.tools import act, checkouts
 
@@ -128,15 +129,6 @@ def _told(log: str) -> tuple[dict[tuple[str, str], str], str]:
         if event.get("raw_output") or event.get("level") == "error":
             said.append(event["msg"].rstrip("\n"))
     return jobs, "\n".join(said)
-
-
-def tracked_into(folder: Path) -> None:
-    """Copies what Git tracks, as it is now."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=COURSE, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (COURSE / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(COURSE / name, folder / name)
 
 
 # ---------------------------------------------------------------- every job, its programs stood in for
@@ -250,7 +242,7 @@ PYTHONPATH="$PWD/src" exec make "$@" PYTHON="$PWD/.venv/bin/python"
 def real(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A repository of all that Git tracks; before the first `make` of a job, this environment is lent to its checkout."""
     runner = Runner(tmp_path_factory.mktemp("real"))
-    tracked_into(runner.repo)
+    tracked_copy(runner.repo)
     runner.commit()
     make = shutil.which("make") or pytest.skip("make is not on the PATH (Debian: apt-get install make)")
     runner.program("make", LEND.replace('"$LENT"', f'"{sys.prefix}"').replace("exec make", f"exec {make}"))
