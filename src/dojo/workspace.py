@@ -76,7 +76,7 @@ def checkpoint_of(key: str) -> Path:
     name = f"{name}-{_fingerprint()}"
     folder = checkpoints() / name
     if not (folder / "ready").exists():
-        with _lock(checkpoints() / f"{name}.lock"):
+        with one_at_a_time(checkpoints() / f"{name}.lock"):
             if not (folder / "ready").exists():
                 _make(folder, builder)
     return folder / "state"
@@ -96,7 +96,7 @@ def _make(folder: Path, builder: Callable[[Path], None]) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def one_at_a_time(path: Path) -> Iterator[None]:
     """One process at a time. The lock names its owner: one whose owner is gone (a killed kernel) is taken over at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while not _take(path):
@@ -140,7 +140,7 @@ def open_workspace(key: str, *, fresh: bool = False) -> Shop:
 
     folder = home() / stem(key)
     kept = set_aside(folder) if fresh and folder.exists() else None
-    with _lock(home() / f".{stem(key)}.lock"):
+    with one_at_a_time(home() / f".{stem(key)}.lock"):
         if not (folder / MARKER).exists():
             if folder.exists():
                 kept = set_aside(folder)
@@ -251,7 +251,7 @@ class Shop:
         The module's workspace, with your work in it, is not touched.
         """
         folder = self.path.with_name(f"{self.path.name}-lesson")
-        with _lock(folder.with_name(f".{folder.name}.lock")):
+        with one_at_a_time(folder.with_name(f".{folder.name}.lock")):
             shutil.rmtree(folder, ignore_errors=True)
             _restore(self.key, folder)
         return Shop(self.key, folder)

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from dojo.places import COURSE
-from dojo.site import building, landing, source, taste
+from dojo.site import building, landing, source
 from dojo.site.course import modules
 from dojo.tools import environments
 
@@ -56,13 +56,13 @@ def test_a_diagram_that_cannot_be_drawn_is_refused_with_its_text(tiny) -> None:
 
 
 def test_without_a_repository_no_door_pretends_to_be_open() -> None:
-    pieces = landing.fragments(modules(), "", taste.FILE)
+    pieces = landing.fragments(modules(), "")
     assert "http" not in pieces["rooms"] + pieces["binder"] + pieces["codespaces"]
 
 
 def test_with_a_repository_every_notebook_has_a_door() -> None:
     found = modules()
-    pieces = landing.fragments(found, "owner/name", taste.FILE)
+    pieces = landing.fragments(found, "owner/name")
     for module in found:
         assert f"mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab%2Ftree%2Fnotebooks%2F{module.stem}.ipynb" in pieces["rooms"]
     assert "codespaces.new/owner/name" in pieces["codespaces"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from dojo.places import COURSE
 from dojo.site import after, source
 from dojo.tools import environments
+from dojo.workspace import one_at_a_time
 
 BOOK = COURSE / "book"
 OUT = BOOK / "_build"
@@ -35,12 +36,17 @@ class Built:
 
 
 def build(out: Path = OUT, *, again: bool = True) -> Built:
-    """Writes the book to out/html. Raises BookBroken where Sphinx warns, CannotAdd where its environment cannot be made.
+    """Writes the book to out/html, one build at a time. Raises BookBroken where Sphinx warns, CannotAdd where its environment cannot be made.
 
     again: also when everything it is made from is as it was the last time.
     """
-    begun = time.monotonic()
     environments.add("book")
+    with one_at_a_time(out / ".lock"):
+        return _build(out, again)
+
+
+def _build(out: Path, again: bool) -> Built:
+    begun = time.monotonic()
     html, stamp = out / "html", out / "made-from"
     site = source.Site.of_this_course()
     wanted = _made_from(site)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from html import escape
-from pathlib import Path
 
 import yaml
 
 from dojo.places import COURSE
-from dojo.site import doors
+from dojo.site import doors, lessons
 from dojo.site.course import Module, hours
 from dojo.tasks.model import Task
+from dojo.widgets.first_move import FILE, first_move
 
 PATHS = COURSE / "book" / "paths.yaml"
 
 
-def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str, str]:
-    """What pages may ask for by name: lists, cards, doors, paths, and the figures of the taste."""
-    taste = json.loads(figures.read_text("utf-8"))
+def fragments(modules: list[Module], repository: str) -> dict[str, str]:
+    """What pages may ask for by name: lists, cards, doors, paths, and the bad morning with its figures."""
+    taste = json.loads(FILE.read_text("utf-8"))
     honest, spoilt = taste["honest"], taste["spoilt"]
     return {
         "lesson_entries": "\n".join(f"{m.key} {m.name} <lessons/{m.stem}>" for m in modules if not m.is_scenario),
@@ -30,7 +30,7 @@ def fragments(modules: list[Module], repository: str, figures: Path) -> dict[str
         "paths": _paths(modules),
         **doors.fragments(modules, repository),
         "teaching": _teaching(modules),
-        "taste": escape(json.dumps(taste), quote=False),
+        "taste": lessons.in_the_book(first_move()._repr_mimebundle_()["text/html"]),
         "taste_shown": f"€{spoilt['euros']:,.2f}",
         "taste_honest": f"€{honest['euros']:,.2f}",
         "taste_last": f"€{taste['mondays'][0]:,.2f}",

@@ -16,7 +16,7 @@ import nbformat
 
 from dojo import palette
 from dojo.places import COURSE
-from dojo.site import api, glossary, landing, lessons, tags, taste
+from dojo.site import api, glossary, landing, lessons, tags
 from dojo.site.course import Module, modules
 from dojo.widgets import live
 
@@ -109,7 +109,7 @@ def texts(site: Site) -> dict[str, str]:
         "reference/api-dojo": api.page(faces, "dojo"),
         "reference/api-shopflow": api.page(faces, "shopflow"),
     }
-    told = {**_facts(site), **landing.fragments(site.modules, site.repository, taste.FILE)}
+    told = {**_facts(site), **landing.fragments(site.modules, site.repository)}
     fill = partial(re.sub, r"\{\{ (\w+) \}\}", lambda found: str(told[found[1]]))
     return made | {path.stem: _filled(path, fill) for path in sorted(PAGES.glob("*.md"))}
 

@@ -1,4 +1,4 @@
-"""The taste on the landing page: one spoilt morning, measured on ShopFlow. `python -m dojo.site.taste` writes book/taste.json."""
+"""The figures of the bad morning to try: measured on ShopFlow. `python -m dojo.site.taste` writes them beside the widget."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dojo.places import COURSE
+from dojo.widgets.first_move import FILE
 
-FILE = COURSE / "book" / "taste.json"
 FAULT = "truncated-load"
 MONDAYS = 4
 

@@ -66,7 +66,14 @@ def live(
 
 
 def _trait(traitlets: Any, value: Any) -> Any:
-    kinds = {bool: traitlets.Bool, int: traitlets.Int, float: traitlets.Float, str: traitlets.Unicode, list: traitlets.List}
+    kinds = {
+        bool: traitlets.Bool,
+        int: traitlets.Int,
+        float: traitlets.Float,
+        str: traitlets.Unicode,
+        list: traitlets.List,
+        dict: traitlets.Dict,
+    }
     return kinds[type(value)]()
 
 

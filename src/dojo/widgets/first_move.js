@@ -1,10 +1,32 @@
-// The bad morning on the landing page: four first moves, each played on the clock and told in rows and euros.
-// All figures come from the page, where the build has put what ShopFlow's own pipeline measured.
-(() => {
-  const root = document.getElementById("taste");
-  const source = document.getElementById("taste-figures");
-  if (!root || !source) return;
-  const found = JSON.parse(source.textContent);
+// A bad morning: four first moves, each played on the clock and told in rows and euros. No request leaves the page.
+// All figures are ShopFlow's own: its pipeline ran on a file that ended too early, and they were measured.
+const STYLE = `
+  .dojo-first-move .dojo-moves { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .6rem; margin: .4rem 0 1rem; }
+  .dojo-first-move .dojo-moves button { border: 2px solid var(--dojo-model); border-radius: 6px; padding: .45rem 1rem; font-weight: 600; }
+  .dojo-first-move .dojo-moves button[aria-pressed="true"] { background: var(--dojo-model); color: var(--dojo-paper); }
+  .dojo-first-move .dojo-hands { font-size: 1.5rem; margin: .4rem 0; font-variant-numeric: tabular-nums; }
+  .dojo-first-move .dojo-number { font-weight: 650; margin-left: .6rem; }
+  .dojo-first-move .dojo-lane-name { margin: .5rem 0 .15rem; font-size: .88rem; color: var(--dojo-faint); }
+  .dojo-first-move .dojo-lane { position: relative; height: 1.7rem; background: var(--dojo-code); border-radius: 4px; overflow: hidden; }
+  .dojo-first-move .dojo-bar { position: absolute; top: .2rem; bottom: .2rem; background: var(--kind); border-radius: 3px; min-width: 2px; }
+  .dojo-first-move .dojo-eight { position: absolute; top: 0; bottom: 0; border-left: 3px solid var(--dojo-ink); }
+  .dojo-first-move .dojo-eight::after { content: "08:00"; position: absolute; right: .35rem; top: .2rem; font-size: .8rem; line-height: 1.3; white-space: nowrap; color: var(--dojo-ink); background: var(--dojo-code); padding: 0 .2rem; border-radius: 3px; }
+  .dojo-first-move .dojo-legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; font-size: .85rem; margin: .4rem 0 .8rem; }
+  .dojo-first-move .dojo-key-of::before { content: ""; display: inline-block; width: .8em; height: .8em; background: var(--kind); border-radius: 2px; margin-right: .4em; }
+  .dojo-first-move .dojo-outcomes { width: 100%; font-size: .92rem; border-collapse: collapse; margin: .5rem 0; }
+  .dojo-first-move .dojo-outcomes :is(th, td) { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--dojo-grid); background: none; vertical-align: top; font-variant-numeric: tabular-nums; }
+  @media (max-width: 600px) {
+    .dojo-first-move .dojo-outcomes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    .dojo-first-move .dojo-outcomes :is(tr, th, td) { display: block; border: 0; padding: .05rem 0; }
+    .dojo-first-move .dojo-outcomes tr { border-bottom: 1px solid var(--dojo-grid); padding: .4rem 0; }
+    .dojo-first-move .dojo-outcomes td::before { content: attr(data-label) ": "; color: var(--dojo-faint); }
+    .dojo-first-move .dojo-moves { grid-template-columns: 1fr; }
+  }
+`;
+
+function render({ model, el }) {
+  const found = model.get("figures");
+  const root = widget("first-move", "A bad morning to try", STYLE);
   const [ingest, dbt] = found.steps;
   const published = found.steps.at(-1).ends;
   const NOW = published + 6, EIGHT = 8 * 60, LEFT = 6 * 60 + 15, RIGHT = 8 * 60 + 15;
@@ -84,33 +106,25 @@
     },
   };
 
-  const make = (tag, options = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(options)) key in made ? (made[key] = value) : made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  };
   const shownAt = (story, minute) => (story.screens.findLast((one) => one.from <= minute) ?? { shows: wrong }).shows;
   const inWords = (shows) => (shows === null ? "late" : euros(shows));
   const kindOf = (shows) => (shows === null ? "objective" : shows === right ? "promise" : "fault");
-  const bar = (one, text) => make("span", {
+  const bar = (one, text) => element("span", {
     className: "dojo-bar", title: `${clock(one.from)}–${clock(one.to)} ${text}`,
     style: `left:${at(one.from)};width:calc(${at(one.to)} - ${at(one.from)});--kind:var(--dojo-${one.kind})` });
 
-  // What was tried is kept where the browser allows it.
-  const before = () => { try { return JSON.parse(localStorage.getItem("dojo:taste") ?? "[]"); } catch { return []; } };
-  const keep = (list) => { try { localStorage.setItem("dojo:taste", JSON.stringify(list)); } catch { /* not kept */ } };
-  const tried = before().filter((key) => key in MOVES);
-  const buttons = make("div", { className: "dojo-moves", role: "group", "aria-label": "First moves" });
-  const stage = make("div", { className: "dojo-stage", hidden: true });
-  const hands = make("p", { className: "dojo-hands", "aria-hidden": "true" });
-  const screen = make("div", { className: "dojo-lane", "aria-hidden": "true" });
-  const acts = make("div", { className: "dojo-lane", "aria-hidden": "true" });
-  const legend = make("p", { className: "dojo-legend" });
-  const told = make("div", { "aria-live": "polite" });
-  const table = make("div");
-  stage.append(hands, make("p", { className: "dojo-lane-name", textContent: "What the dashboard shows" }), screen,
-    make("p", { className: "dojo-lane-name", textContent: "What you do" }), acts, legend, told, table);
+  const tried = model.get("tried").filter((key) => key in MOVES);
+  const buttons = element("div", { className: "dojo-moves", role: "group", "aria-label": "First moves" });
+  const stage = element("div", { className: "dojo-stage", hidden: true });
+  const hands = element("p", { className: "dojo-hands", "aria-hidden": "true" });
+  const screen = element("div", { className: "dojo-lane", "aria-hidden": "true" });
+  const acts = element("div", { className: "dojo-lane", "aria-hidden": "true" });
+  const legend = element("p", { className: "dojo-legend" });
+  const told = element("div", { "aria-live": "polite" });
+  const table = element("div");
+  stage.append(hands, element("p", { className: "dojo-lane-name", textContent: "What the dashboard shows" }), screen,
+    element("p", { className: "dojo-lane-name", textContent: "What you do" }), acts, legend, told, table);
+  keepKeys(root);
   root.append(buttons, stage);
 
   function outcome(key) {
@@ -122,13 +136,13 @@
 
   function compare() {
     const head = ["first move", "finance reads at 08:00", "off by", "order lines missing", "a wrong number stood there for"];
-    const rows = tried.map((key) => make("tr", {}, ...outcome(key).map((text, n) =>
-      make(n ? "td" : "th", n ? { textContent: text, "data-label": head[n] } : { textContent: text, scope: "row" }))));
+    const rows = tried.map((key) => element("tr", {}, ...outcome(key).map((text, n) =>
+      element(n ? "td" : "th", n ? { textContent: text, "data-label": head[n] } : { textContent: text, scope: "row" }))));
     const left = Object.keys(MOVES).length - tried.length;
     table.replaceChildren(
-      make("table", { className: "dojo-outcomes" }, make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { textContent: text, scope: "col" })))),
-        make("tbody", {}, ...rows)),
-      make("p", { className: "dojo-small", textContent: left ? `${left} more to try.`
+      element("table", { className: "dojo-outcomes" }, element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { textContent: text, scope: "col" })))),
+        element("tbody", {}, ...rows)),
+      element("p", { className: "faint", textContent: left ? `${left} more to try.`
         : "All four tried. Stopping the reader comes first, because it is the only move that helps before you know anything." }));
   }
 
@@ -138,22 +152,23 @@
     screen.replaceChildren(...done(story.screens).map((one) => bar({ ...one, kind: kindOf(one.shows) }, inWords(one.shows))), eight());
     acts.replaceChildren(...done(story.acts).map((one) => bar(one, one.what)), eight());
     const shows = shownAt(story, minute);
-    hands.replaceChildren(make("strong", { textContent: clock(minute) }), " ",
-      make("span", { className: "dojo-number", textContent: inWords(shows), style: `color:var(--dojo-${kindOf(shows)})` }));
+    hands.replaceChildren(element("strong", { textContent: clock(minute) }), " ",
+      element("span", { className: "dojo-number", textContent: inWords(shows), style: `color:var(--dojo-${kindOf(shows)})` }));
   }
-  const eight = () => make("span", { className: "dojo-eight", style: `left:${at(EIGHT)}` });
+  const eight = () => element("span", { className: "dojo-eight", style: `left:${at(EIGHT)}` });
 
   function play(key) {
     const story = MOVES[key].play(), id = (playing += 1);
     if (!tried.includes(key)) tried.push(key);
-    keep(tried);
+    model.set("tried", [...tried]);
+    model.save_changes();
     for (const one of buttons.children) one.setAttribute("aria-pressed", String(one.dataset.move === key));
     stage.hidden = false;
     told.replaceChildren();
-    legend.replaceChildren(...story.acts.map((one) => make("span", { className: "dojo-key-of", style: `--kind:var(--dojo-${one.kind})`, textContent: one.what })));
+    legend.replaceChildren(...story.acts.map((one) => element("span", { className: "dojo-key-of", style: `--kind:var(--dojo-${one.kind})`, textContent: one.what })));
     const finish = () => {
       draw(story, RIGHT);
-      told.replaceChildren(make("ol", {}, ...story.told.map((text) => make("li", { textContent: text }))));
+      told.replaceChildren(element("ol", {}, ...story.told.map((text) => element("li", { textContent: text }))));
       compare();
     };
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return finish();
@@ -169,7 +184,10 @@
   }
 
   for (const [key, move] of Object.entries(MOVES))
-    buttons.append(make("button", { type: "button", textContent: move.label, "data-move": key, "aria-pressed": "false", onclick: () => play(key) }));
-  root.append(make("p", { className: "dojo-small", textContent:
+    buttons.append(element("button", { type: "button", textContent: move.label, "data-move": key, "aria-pressed": "false", onclick: () => play(key) }));
+  root.append(element("p", { className: "faint", textContent:
     `Assumed: you look for ${LOOK} minutes, and the shop sends the file again within ${SEND}. The run takes its ${whole} minutes.` }));
-})();
+  el.append(root);
+}
+
+export default { render };
