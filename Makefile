@@ -19,6 +19,7 @@ test: ## the whole suite, from nothing
 	@.venv/bin/dojo lab --setup-only
 	@.venv/bin/dojo tools add soda
 	@.venv/bin/dojo tools add book
+	@.venv/bin/dojo tools add binder
 	@if command -v npm > /dev/null; then .venv/bin/dojo tools add gitlab-ci-local; fi
 	@.venv/bin/python -m pytest
 
