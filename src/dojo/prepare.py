@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import traceback
 
 from dojo import tasks
 from dojo.places import COURSE, home
-from dojo.workspace import checkpoint_of
+from dojo.workspace import checkpoint_of, checkpoints
 
 LOG = "prepare.log"
 """Where the whole story of a failure goes, in the learner's folder."""
@@ -17,11 +18,21 @@ LOG = "prepare.log"
 def main() -> int:
     """Builds what is missing, a line a module. Exit status 1 when a state could not be built; the others are built."""
     failed = [key for key in tasks.module_keys() if not _built(key)]
+    if not failed:
+        clear_old()
     try:
         trust()
     except Exception as error:
         print(f"The lessons' pictures show once their cells have run. {_said(error)}", file=sys.stderr, flush=True)
     return 1 if failed else 0
+
+
+def clear_old() -> None:
+    """Deletes the starting states of earlier versions of the course: about 190 MB each time it was updated."""
+    current = {checkpoint_of(key).parent for key in tasks.module_keys()}
+    for folder in checkpoints().iterdir():
+        if folder not in current and (folder / "ready").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def trust() -> None:

@@ -72,6 +72,7 @@ def test_with_a_repository_every_notebook_has_a_door() -> None:
     ("told", "repository", "url"),
     [
         ({"DOJO_REPOSITORY": "owner/name"}, "owner/name", "https://owner.github.io/name/"),
+        ({"GITHUB_REPOSITORY": "//home/me"}, "", source.UNKNOWN_URL),
         (
             {"DOJO_REPOSITORY": "owner/name", "DOJO_BOOK_URL": "https://example.org/x"},
             "owner/name",

@@ -104,6 +104,18 @@ def test_a_full_disk_while_preparing_is_told_by_its_cause(learner, monkeypatch, 
     assert "free disk" in capsys.readouterr().err
 
 
+def test_starting_states_of_earlier_versions_go_and_nothing_else_does(learner, monkeypatch):
+    states = learner / "states"
+    for name in ("company-now", "company-before", "somebody-elses"):
+        (states / name / "state").mkdir(parents=True)
+    for name in ("company-now", "company-before"):
+        (states / name / "ready").touch()
+    monkeypatch.setenv("DOJO_CHECKPOINTS", str(states))
+    monkeypatch.setattr(prepare, "checkpoint_of", lambda key: states / "company-now" / "state")
+    prepare.clear_old()
+    assert sorted(folder.name for folder in states.iterdir()) == ["company-now", "somebody-elses"]
+
+
 def test_jupyter_trusts_the_lessons_so_their_pictures_show_before_anything_is_run(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     path = next((COURSE / "notebooks").glob("00-*.ipynb"))

@@ -39,7 +39,8 @@ class Site:
     def of_this_course(cls) -> Site:
         """This checkout. $DOJO_REPOSITORY or $GITHUB_REPOSITORY ("owner/name") and $DOJO_BOOK_URL say where it is published."""
         found = modules()
-        repository = os.environ.get("DOJO_REPOSITORY") or os.environ.get("GITHUB_REPOSITORY") or _origin()
+        told = os.environ.get("DOJO_REPOSITORY") or os.environ.get("GITHUB_REPOSITORY") or _origin()
+        repository = told if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", told) else ""
         owner, _, name = repository.partition("/")
         url = os.environ.get("DOJO_BOOK_URL") or (f"https://{owner}.github.io/{name}/" if name else UNKNOWN_URL)
         return cls(found, tags.topics(found), tags.tools(found), repository, url.rstrip("/") + "/")
