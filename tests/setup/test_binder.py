@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from dojo.bench import tracked_copy
 from dojo.places import COURSE
 
 LIMIT = 2_000_000_000
@@ -91,12 +92,7 @@ class Replay:
     """A copy of what Git tracks, owned by an ordinary user; `run` runs a command there and remembers the peak of memory."""
 
     def __init__(self, folder: Path):
-        self.folder, self.peak, self.python = folder / "course", 0, sys.executable
-        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=COURSE, capture_output=True, text=True, check=True).stdout
-        for name in filter(None, tracked.split("\0")):
-            if (COURSE / name).is_file():
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(COURSE / name, self.folder / name)
+        self.folder, self.peak, self.python = tracked_copy(folder / "course"), 0, sys.executable
         self.user = _ordinary_user()
         if self.user:
             folder.chmod(0o755)

@@ -41,12 +41,12 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
     """What each try did, in order; see the module's first lines. NotCheckable where processes cannot be forked."""
     if not hasattr(os, "fork"):
         raise NotCheckable("Ingestion runs on Linux, macOS and inside WSL, not on Windows itself.")
-    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "SYSTEMROOT")}
+    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SYSTEMROOT")}
     environment = {**keep, **SILENT, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="ingestion-") as room:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "dojo.tools.ingestion", room], input=json.dumps(request).encode(), capture_output=True,
-            env={**environment, "HOME": room}, cwd=room, timeout=SECONDS + 30,
+            env={**environment, "HOME": room, "TMPDIR": room}, cwd=room, timeout=SECONDS + 30,
         )  # fmt: skip
         results = [Path(room) / f"{n}.json" for n in range(len(request["tries"]))]
         return [_result(path, done.stderr) for path in results]
