@@ -115,9 +115,10 @@ def _take(path: Path) -> bool:
         os.link(mine, path)
         return True
     except FileExistsError:
-        with contextlib.suppress(OSError, ValueError):
-            owner = int(path.read_text(encoding="utf-8"))
-            if not psutil.pid_exists(owner):
+        with contextlib.suppress(OSError):
+            owner = path.read_text(encoding="utf-8")
+            # A lock that names nobody is what a power cut leaves: it comes into being with its name in it.
+            if not (owner.isdecimal() and psutil.pid_exists(int(owner))):
                 path.unlink(missing_ok=True)
         return False
     finally:

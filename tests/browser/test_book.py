@@ -15,8 +15,6 @@ from filelock import FileLock
 
 from dojo.places import COURSE
 from dojo.site import after
-from dojo.site.building import OUT, Built, build
-from dojo.tools import environments
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
 PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
@@ -26,16 +24,6 @@ SEEN = {"index.html", "glossary.html", "exercises/11-slo.html", "lessons/11-slo.
 LOCKED = ("package.json", "package-lock.json")
 OF_THE_THEME: dict[str, str] = {}
 """What axe may find in the theme's own markup: rule → a piece of the selector. Nothing today: dojo.site.after names what has no name."""
-
-
-@pytest.fixture(scope="session")
-def book() -> Built:
-    """The built book of this checkout, built once for all tests."""
-    if not environments.is_added("book"):
-        pytest.skip("the book's tools are not here (dojo tools add book; make test adds them)")
-    OUT.mkdir(parents=True, exist_ok=True)
-    with FileLock(OUT / ".lock"):
-        return build(again=False)
 
 
 @pytest.fixture(scope="session")
@@ -124,6 +112,9 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})
   v => v.nodes.map(n => [v.id, n.target.flat().join(' '), (n.any[0] ?? n.all[0] ?? n.none[0] ?? {}).message ?? v.help]))"""
 
 
+NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What answers to another width has done so."""
+ALIVE = "() => [...document.querySelectorAll('.dojo-widget')].every(one => one.querySelector('.dojo-live'))"
 FACES = {"wide-light": (WIDE, "light"), "narrow-dark": (NARROW, "dark")}
 
 
@@ -134,7 +125,8 @@ def walked(browser, book, address, axe):
     found = {face: [] for face in FACES} if axe else None
     for name in after.pages(book.html):
         page = walk.open(name)
-        for button in page.locator(".dojo-moves button").all():
+        page.wait_for_function(ALIVE)
+        for button in page.locator(".dojo-moves button, .dojo-quiz .option > button").all():
             button.click()
         if axe:
             page.evaluate(axe)
@@ -149,6 +141,7 @@ def walked(browser, book, address, axe):
 
 def _look(walk: Visit, name: str, face: str, found: dict[str, list] | None) -> None:
     page = walk.page
+    page.evaluate(NEXT_FRAME)
     if (over := page.evaluate(OVERFLOWS)) > 0:
         walk.note(f"{face}: {over} px wider than the page")
     if name in SEEN:

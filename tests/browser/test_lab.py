@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -164,7 +165,8 @@ jobs:
 def test_a_gate_is_written_and_its_pull_requests_turn(open_notebook):
     page = open_notebook("exercises/04-continuous-integration.ipynb")
     page.evaluate(SET_AND_RUN, ["from dojo import", None])
-    page.evaluate(SET_AND_RUN, ["%%workfile repo/.github/workflows/gate.yml", MASKED])
+    # Results are kept: only a workflow that has never run here takes the time that a bar is for.
+    page.evaluate(SET_AND_RUN, ["%%workfile repo/.github/workflows/gate.yml", f"{MASKED}# {uuid4()}\n"])
     page.evaluate(
         """() => { const panel = window.jupyterapp.shell.currentWidget;
         window.bars = 0;

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from importlib import metadata
+from uuid import uuid4
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_a_workflow_that_nobody_starts_has_no_colour():
 def test_whoever_waits_is_told_of_each_pull_request(monkeypatch):
     told = []
     monkeypatch.setattr(waiting, "_listeners", [lambda *said: told.append(said)])
-    text = HEAD + STEPS["plain"].replace("test ! -e bad", "true") + "      - run: pwd\n"
+    text = HEAD + STEPS["plain"].replace("test ! -e bad", "true") + f"      - run: echo {uuid4()}\n"
     act.session({"workflow": text, "files": FILES, "pull_requests": PULLS, "before": 2, "of": 9})
     assert [t[:2] for t in told] == [(3, 9), (4, 9)]
     assert sorted(t[2] for t in told) == ["green: bad", "green: good"]
