@@ -24,7 +24,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_SECONDS = 120
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-TALKATIVE = ("CI", "BUILD_NUMBER", "COLUMNS", "GITHUB_ACTIONS")
+TALKATIVE = ("CI", "BUILD_NUMBER", "COLUMNS", "GITHUB_ACTIONS", "PYTEST_ADDOPTS", "PY_COLORS", "FORCE_COLOR")
 """Variables that make pytest and others print more or wider."""
 
 
