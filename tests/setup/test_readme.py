@@ -33,9 +33,14 @@ LAB, PLAIN, WINDOWS, CONDA, PIP, TEST, TEST_PLAIN = (text.splitlines() for _, te
 BIN = install.programs(Path(sys.prefix))
 
 
+def without(*names: str) -> dict[str, str]:
+    """This process's environment without these variables, and without what a make hands down to a make."""
+    return {k: v for k, v in os.environ.items() if k not in (*names, "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")}
+
+
 def said(*command: object) -> str:
     """What a program prints, in the course's folder; it must end well."""
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    environment = {**without(), "COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
         [str(c) for c in command], cwd=COURSE, env=environment, capture_output=True, text=True, timeout=120
     )
@@ -67,9 +72,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_first_block_leads_from_a_clone_to_an_open_page(repository: Path, tmp_path: Path) -> None:
     block = "\n".join(LAB).replace("<this repository>", str(repository)).replace("<its folder>", repository.name)
     assert "<" not in block
-    environment = {
-        k: v for k, v in os.environ.items() if k not in ("DOJO_HOME", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV")
-    }
+    environment = without("DOJO_HOME", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV")
     # Which Python `python3` is, and the starting states that are there: making them is the work of other tests.
     (tmp_path / "bin").mkdir()
     python = tmp_path / "bin" / "python3"
