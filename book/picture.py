@@ -15,8 +15,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 import zlib
 from pathlib import Path
 
@@ -126,12 +124,8 @@ def main() -> int:
         settings |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "lab"), "JUPYTER_CONFIG_DIR": str(root / "config")}
         server = subprocess.Popen(command, env=settings, cwd=root, stdin=subprocess.PIPE)
         try:
-            for _ in range(lab.PATIENCE * 2):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2)
-                    break
-                except OSError:
-                    time.sleep(0.5)
+            if not lab.answers(port, server):
+                raise RuntimeError("JupyterLab did not answer; its lines above say why.")
             png = draw(f"http://127.0.0.1:{port}", "picture")
         finally:
             server.terminate()

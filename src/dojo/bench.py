@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import psutil
 
 from dojo import authoring, grading, selftest, submission, tasks
@@ -225,8 +226,6 @@ def nbgrader(course: Path) -> tuple[float, float]:
 
 def _hand_in(course: Path) -> None:
     """The solution notebook as nbgrader wants it, once as the source and once from each learner."""
-    import nbformat
-
     notebook = nbformat.read(COURSE / "solutions" / "00-start-here.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = authoring.without_markers(cell.source).rstrip()
@@ -285,6 +284,7 @@ def _received() -> int:
 def first_check(root: Path) -> list[Line]:
     """From `dojo lab` in a fresh clone to the first green check, in the JupyterLab it opens; the machine's part alone."""
     course = tracked_copy(root / "learner")
+    exercise = nbformat.read(course / "exercises" / "00-start-here.ipynb", as_version=4)
     settings = {k: v for k, v in os.environ.items() if not k.startswith("DOJO_")}
     settings |= {"PYTHONPATH": str(course / "src"), "DOJO_HOME": str(course / "work")}
     begun = time.perf_counter()
@@ -299,7 +299,7 @@ def first_check(root: Path) -> list[Line]:
         if found is None:
             raise RuntimeError("`dojo lab` ended without a URL. What it says: dojo lab --setup-only")
         opened = time.perf_counter() - begun
-        said = run_in_lab(found[1], found[2], to_the_first_check(course))
+        said = run_in_lab(found[1], found[2], to_the_first_check(exercise))
         taken = time.perf_counter() - begun
     finally:
         lab.terminate()
@@ -310,17 +310,14 @@ def first_check(root: Path) -> list[Line]:
         Line(
             "`dojo lab` in a fresh clone to the first green check",
             f"{taken:.0f} s: data and page after {opened:.0f} s, then {taken - opened:.1f} s",
-            "the learner's reading, by the lesson's front matter: 5 min",
+            f"the learner's reading, by the exercise's front matter: {exercise.metadata['dojo']['minutes_read']} min",
             "≤ 180 s",
         )
     ]
 
 
-def to_the_first_check(course: Path) -> list[str]:
+def to_the_first_check(exercise: nbformat.NotebookNode) -> list[str]:
     """The code of exercise 00 down to its first check, the answer filled in."""
-    import nbformat
-
-    exercise = nbformat.read(course / "exercises" / "00-start-here.ipynb", as_version=4)
     task, cells = tasks.get("00.1"), []
     for cell in (c for c in exercise.cells if c.cell_type == "code"):
         answers = f"task-{task.id}" in cell.metadata.get("tags", [])

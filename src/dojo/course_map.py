@@ -100,7 +100,7 @@ def _card_of(task: Task, kept: Progress) -> Card:
         stands.best,
         checks,
         len(task.hints),
-        kept.hints_taken(task.id),
+        stands.hints,
     )
 
 

@@ -97,7 +97,7 @@ def can_show() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _answers(port: int, server: subprocess.Popen[bytes]) -> bool:
+def answers(port: int, server: subprocess.Popen[bytes]) -> bool:
     """Waits until JupyterLab answers; False when it ended or stayed silent for PATIENCE seconds."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + PATIENCE
@@ -138,7 +138,7 @@ def serve(port: int, browser: bool) -> int:
         command(port, browser), env=environment(token), cwd=COURSE, start_new_session=os.name != "nt", stdin=subprocess.PIPE
     )
     with _signals_reach(server):
-        if not _answers(port, server):
+        if not answers(port, server):
             if server.poll() is None:
                 server.terminate()
                 print(f"JupyterLab did not answer within {PATIENCE} s. Once more: dojo lab", file=sys.stderr)

@@ -27,12 +27,13 @@ class NotSaved(OSError):
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a learner stands with one task. state: "solved", "shown" (solution opened first), "tried" or "open"."""
+    """Where a learner stands with one task. state: "solved", "shown" (solution opened first), "tried" or "open"; hints: opened."""
 
     task: str
     state: str
     best: float
     tries: int
+    hints: int
 
 
 class Progress:
@@ -98,12 +99,6 @@ class Progress:
             con.execute("insert or replace into hint values (?, ?)", (task, level))
             return level
 
-    def hints_taken(self, task: str) -> int:
-        """How many hints of a task were opened."""
-        with self._open() as con:
-            row = con.execute("select level from hint where task = ?", (task,)).fetchone()
-        return row[0] if row else 0
-
     def keep(self, what: str, state: dict[str, Any]) -> None:
         """Keeps what a prediction or a quiz was set to, as JSON under a name; the latest counts."""
         with self._open() as con:
@@ -123,6 +118,7 @@ class Progress:
                 (task,),
             ).fetchone()
             shown = con.execute("select before_solving from shown where task = ?", (task,)).fetchone()
+            (hints,) = con.execute("select coalesce(max(level), 0) from hint where task = ?", (task,)).fetchone()
         if shown and shown[0]:
-            return Standing(task, "shown", 0.0, tries)
-        return Standing(task, "solved" if solved else "tried" if tries else "open", best, tries)
+            return Standing(task, "shown", 0.0, tries, hints)
+        return Standing(task, "solved" if solved else "tried" if tries else "open", best, tries, hints)

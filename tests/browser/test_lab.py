@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,12 +54,14 @@ def server(tmp_path_factory):
     command = [f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)]
     folders = {"DOJO_HOME": str(root / "work"), "DOJO_CHECKPOINTS": str(COURSE / "work" / ".checkpoints")}
     folders["DOJO_TOOLS"] = str(COURSE / "work" / ".tools")
+    # A theme that a test chooses is not to become that of whoever runs the tests.
+    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "lab"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
     process = subprocess.Popen(
         command, env={**lab.environment(TOKEN), **folders}, cwd=root, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     del os.environ["JUPYTER_CONFIG_PATH"]
     try:
-        wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2).status == 200, 60)
+        assert lab.answers(port, process), "JupyterLab does not answer"
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -281,5 +282,6 @@ def test_the_map_shows_cards_gives_hints_and_leads_on(open_notebook):
     paper = "() => getComputedStyle(document.querySelector('.dojo-map')).backgroundColor"
     wait_for(lambda: page.evaluate(paper) == "rgb(20, 24, 29)", 20)
     picture(page, "map-dark")
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     page.get_by_role("link", name="the exercise").click()
     page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context?.path === 'exercises/03-data-tests.ipynb'")

@@ -78,4 +78,4 @@ def test_a_hint_asked_for_on_the_map_counts_as_one(learner):
         shown._handle_custom_msg({"hint": "03.2"}, [])
     wanted = tasks.get("03.2").hints
     assert shown.hints == [["03.2", n, wanted[n - 1]] for n in (1, 2, 3, 3)]
-    assert Progress(learner / "progress.sqlite").hints_taken("03.2") == 3
+    assert Progress(learner / "progress.sqlite").standing("03.2").hints == 3

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
 from dojo.charts import Picture, morning
 from dojo.widgets.live import State, live
+from dojo.widgets.timeline import moment
 
 FILE = Path(__file__).with_suffix(".json")
 """What ShopFlow's own pipeline made of a file that ended too early; dojo.site.taste measures it."""
@@ -21,6 +21,8 @@ def first_move() -> Any:
 
 
 def _still(state: State) -> Picture:
+    from shopflow.clock import TODAY
+
     figures = state["figures"]
     honest, spoilt = figures["honest"], figures["spoilt"]
     rows = [
@@ -28,8 +30,8 @@ def _still(state: State) -> Picture:
             "step": step["step"],
             "attempt": 1,
             "status": "success",
-            "started_at": _clock(step["begins"]),
-            "finished_at": _clock(step["ends"]),
+            "started_at": moment(TODAY, step["begins"]),
+            "finished_at": moment(TODAY, step["ends"]),
         }
         for step in figures["steps"]
     ]
@@ -38,9 +40,3 @@ def _still(state: State) -> Picture:
         f"The morning of 2 December: all green, {figures['tests']} tests passed, and {honest['lines'] - spoilt['lines']} of {honest['lines']} "
         f"order lines never arrived: the dashboard shows €{spoilt['euros']:,.2f} for Monday instead of €{honest['euros']:,.2f}",
     )
-
-
-def _clock(minute: int) -> dt.datetime:
-    from shopflow.clock import TODAY
-
-    return dt.datetime.combine(TODAY, dt.time(minute // 60, minute % 60))

@@ -72,13 +72,14 @@ def _still(state: dict[str, Any]) -> Picture:
             "step": step,
             "attempt": attempt,
             "status": status,
-            "started_at": _clock(day, start),
-            "finished_at": _clock(day, end),
+            "started_at": moment(day, start),
+            "finished_at": moment(day, end),
         }
         for step, attempt, status, start, end in at["attempts"]
     ]
     return morning(rows, f"{at['weekday']} {day.day} {day:%B %Y}. {at['told']}", ends="10:00")
 
 
-def _clock(day: dt.date, minutes: float | None) -> dt.datetime | None:
+def moment(day: dt.date, minutes: float | None) -> dt.datetime | None:
+    """A minute of a day, from midnight on, as a moment; None for none."""
     return None if minutes is None else dt.datetime.combine(day, MIDNIGHT) + dt.timedelta(minutes=minutes)
