@@ -17,8 +17,8 @@ from typing import Any
 
 import nbformat
 
+from dojo.judge.contract import Task
 from dojo.places import COURSE, stem, tools
-from dojo.tasks.model import Task
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from html import escape
 
 from dojo import tasks
+from dojo.judge.contract import Task
 from dojo.record import Progress
-from dojo.tasks.model import Task
 
 MARKS = {"solved": ("✓", "#0b6e4f"), "shown": ("◇", "#6b4fa0"), "tried": ("◐", "#b34700"), "open": ("○", "#5a6472")}
 """Sign and colour of a task's state; 4.5:1 on the card's own paper, and the sign alone tells them apart."""

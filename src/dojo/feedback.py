@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from dojo.verdict import Outcome, TaskReport, Verdict
+from dojo.judge.verdict import Outcome, TaskReport, Verdict
 
 MARKS = {
     Outcome.PASSED: ("Passed", "#0b6e4f"),

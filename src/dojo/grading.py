@@ -12,12 +12,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from dojo import tasks
+from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.sandbox import Sandbox, isolation
+from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.judge.work import Stopped
 from dojo.submission import Answer, NotANotebook, Submission, read
-from dojo.tasks.model import Task
-from dojo.verdict import Outcome, TaskReport, Verdict
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any
 from dojo import course_map, tasks
 from dojo.feedback import Note
 from dojo.judge import waiting
+from dojo.judge.contract import Task
 from dojo.judge.engine import judge
+from dojo.judge.verdict import TaskReport
 from dojo.judge.work import KernelWork
 from dojo.places import home
 from dojo.record import NotSaved, Progress
-from dojo.tasks.model import Task
-from dojo.verdict import TaskReport
 from dojo.workspace import Shop, WorkspaceError, open_workspace
 
 _shops: dict[str, Shop] = {}

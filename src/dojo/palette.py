@@ -6,7 +6,7 @@ import re
 
 from dojo.charts import COLOURS
 from dojo.feedback import MARKS
-from dojo.verdict import Outcome
+from dojo.judge.verdict import Outcome
 
 PAPER = ("#ffffff", "#14181d")
 """What everything stands on, in the light and in the dark."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dojo.verdict import TaskReport
+from dojo.judge.verdict import TaskReport
 
 _SCHEMA = """
 create table if not exists attempt (

@@ -14,13 +14,13 @@ from typing import Any
 from dojo import mutants, tasks
 from dojo.authoring import exercise_of, read_source, without_markers
 from dojo.grading import grade_answer
+from dojo.judge.contract import Attempt, Task
 from dojo.judge.engine import data_of, judge
 from dojo.judge.sandbox import Sandbox
+from dojo.judge.verdict import Outcome, TaskReport
 from dojo.judge.work import KernelWork
 from dojo.places import COURSE, stem
 from dojo.submission import Answer, Cell, Submission
-from dojo.tasks.model import Attempt, Task
-from dojo.verdict import Outcome, TaskReport
 
 KILL_RATE = 0.95
 

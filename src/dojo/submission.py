@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from dojo.authoring import without_markers
-from dojo.tasks.model import Task
+from dojo.judge.contract import Task
 
 MAX_BYTES = 50 * 1024 * 1024
 

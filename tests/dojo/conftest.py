@@ -9,8 +9,8 @@ import pytest
 
 from dojo import tasks
 from dojo.judge import engine
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.sandbox import Sandbox
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 
 
 def doubled_is_right(work, data):

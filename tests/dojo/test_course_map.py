@@ -8,8 +8,8 @@ import pytest
 
 from dojo import course_map, notebook, tasks
 from dojo.course_map import Card, Room
+from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.record import Progress
-from dojo.verdict import Outcome, TaskReport, Verdict
 
 
 def room(*states: str) -> Room:

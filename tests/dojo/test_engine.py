@@ -12,10 +12,10 @@ import pytest
 
 from dojo import mutants, tasks
 from dojo.judge import plain, sql
+from dojo.judge.contract import Check
 from dojo.judge.engine import judge
+from dojo.judge.verdict import Outcome
 from dojo.judge.work import KernelWork, LearnerError, NotCheckable, Stopped
-from dojo.tasks.model import Check
-from dojo.verdict import Outcome
 
 PLAIN = [
     None, True, 3, 2.5, "text", b"bytes", [1, [2]], (1, 2), {"a": {1: 2}}, {1, 2}, Decimal("1.10"),

@@ -10,8 +10,8 @@ import pytest
 from dojo.grading import grade_answer
 from dojo.judge import sandbox as sandbox_module
 from dojo.judge.sandbox import SOURCE, Sandbox, isolation
+from dojo.judge.verdict import Outcome
 from dojo.submission import Answer
-from dojo.verdict import Outcome
 
 GOOD = "def double(n):\n    return 2 * n"
 needs_walls = pytest.mark.skipif(isolation() != "isolated", reason=f"this machine: {isolation()}")
@@ -73,7 +73,7 @@ HOSTILE = {
     ),
     "a hard-coded answer": ("def double(n):\n    return 22", "not twice"),
     "tampering with the checks": (
-        "import dojo.judge.plain as p, dojo.judge.runner as r, dojo.verdict as v\nv.Verdict.passed = True\n"
+        "import dojo.judge.plain as p, dojo.judge.runner as r, dojo.judge.verdict as v\nv.Verdict.passed = True\n"
         "p.dumps = lambda value: b'22'\nr.invoke = lambda *a: 22\ndef double(n):\n    return 0",
         "",
     ),
@@ -98,7 +98,7 @@ WALLED = {
     "fork bomb": "import os\ndef double(n):\n    while True:\n        os.fork()",
     "network": "import socket\ndef double(n):\n    socket.create_connection(('127.0.0.1', 22), 1)\n    return 2 * n",
     "writes outside": f"def double(n):\n    open({str(SOURCE / 'dojo' / 'x')!r}, 'w')\n    return 2 * n",
-    "reads the expected values": f"def double(n):\n    import dojo.tasks.m03_data_tests\n    open({str(SOURCE / 'dojo/tasks/model.py')!r})\n    return 2 * n",
+    "reads the expected values": f"def double(n):\n    import dojo.tasks.m03_data_tests\n    open({str(SOURCE / 'dojo/judge/contract.py')!r})\n    return 2 * n",
     "reads the judge's memory": "def double(n):\n    open('/proc/1/mem', 'rb').read(1)\n    return 2 * n",
     "kills its parent": "import os, signal\ndef double(n):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return 2 * n",
 }  # fmt: skip

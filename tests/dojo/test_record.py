@@ -11,8 +11,8 @@ import time
 import pytest
 
 from dojo import notebook
+from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.record import NotSaved, Progress
-from dojo.verdict import Outcome, TaskReport, Verdict
 
 
 def report(outcome, task="90.1"):
@@ -42,7 +42,7 @@ def test_a_solution_opened_after_solving_stays_solved(tmp_path):
 
 def test_two_kernels_write_at_once_and_nothing_is_lost(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.verdict import *\n"
+        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.judge.verdict import *\n"
         "p = Progress(Path(sys.argv[1]))\n"
         "for _ in range(40): p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.NOT_YET),), 2))"
     )
@@ -54,7 +54,7 @@ def test_two_kernels_write_at_once_and_nothing_is_lost(tmp_path):
 def test_a_kernel_killed_in_mid_write_leaves_a_readable_file(tmp_path):
     path = tmp_path / "p.sqlite"
     code = (
-        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.verdict import *\n"
+        "import sys; from pathlib import Path; from dojo.record import Progress; from dojo.judge.verdict import *\n"
         "p = Progress(Path(sys.argv[1]))\n"
         "import time\n"
         "while True:\n    p.record(TaskReport('90.1', 't', (Verdict('c', Outcome.PASSED),), 2))\n"

@@ -10,7 +10,7 @@ import pytest
 
 from dojo import grading, submission
 from dojo.judge.sandbox import Sandbox
-from dojo.verdict import Outcome
+from dojo.judge.verdict import Outcome
 
 GOOD = "def double(n):\n    return 2 * n"
 

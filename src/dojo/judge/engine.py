@@ -7,9 +7,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task
+from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, Timer, Work
-from dojo.tasks.model import Check, NotYet, Task
-from dojo.verdict import Outcome, TaskReport, Verdict
 
 
 def judge(task: Task, work: Work, *, transport: str = "kernel") -> TaskReport:

@@ -12,7 +12,7 @@ from dojo.places import COURSE
 from dojo.site.course import Module
 
 SRC = COURSE / "src"
-FACES = ("dojo.notebook", "dojo.workspace", "dojo.tasks.model", "dojo.judge.work", "dojo.verdict")
+FACES = ("dojo.notebook", "dojo.workspace", "dojo.judge.contract", "dojo.judge.work", "dojo.judge.verdict")
 """What learners call, what their workspace offers, and what an author of tasks writes against; whatever lessons import is added."""
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 
 from dojo import tasks
+from dojo.judge.contract import Task
 from dojo.places import COURSE
-from dojo.tasks.model import Task
 
 
 @dataclass(frozen=True)

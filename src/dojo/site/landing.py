@@ -7,10 +7,10 @@ from html import escape
 
 import yaml
 
+from dojo.judge.contract import Task
 from dojo.places import COURSE
 from dojo.site import doors, lessons
 from dojo.site.course import Module, hours
-from dojo.tasks.model import Task
 from dojo.widgets.first_move import FILE, first_move
 
 PATHS = COURSE / "book" / "paths.yaml"

@@ -8,7 +8,7 @@ import pkgutil
 from functools import cache
 from types import ModuleType
 
-from dojo.tasks.model import Task
+from dojo.judge.contract import Task
 
 
 class UnknownTask(KeyError):

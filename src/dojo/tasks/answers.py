@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dojo.tasks.model import NotYet
+from dojo.judge.contract import NotYet
 
 
 def as_euros(value: Any) -> Decimal | None:

@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
+from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros, parse_yaml
-from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from shopflow import faults, sources
 from shopflow.clock import FIRST_DAY, TODAY, days
 from shopflow.tables import TABLES

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros, one_of, parse_yaml
-from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from dojo.tasks.samples import Company, company
 
 STEM = "00-start-here"

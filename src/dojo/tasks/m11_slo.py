@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
+from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import number, parse_yaml
-from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from shopflow import runlog
 from shopflow.clock import LAST_DAY, days
 

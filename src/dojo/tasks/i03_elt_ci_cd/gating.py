@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.i03_elt_ci_cd import company
@@ -13,7 +14,6 @@ from dojo.tasks.i03_elt_ci_cd.changes import pull_requests
 from dojo.tasks.m04_continuous_integration import gate
 from dojo.tasks.m04_continuous_integration.gate import Tried
 from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 CI = "repo/.github/workflows/ci.yml"
 _TRIED: WeakKeyDictionary = WeakKeyDictionary()

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.i03_elt_ci_cd import company, loads
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 LOAD, TESTS, MODULE = "repo/ingest/shop_api.py", "repo/tests/test_shop_api.py", "ingest.shop_api"
 _TRIED: WeakKeyDictionary = WeakKeyDictionary()

@@ -9,11 +9,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros
 from dojo.tasks.i03_elt_ci_cd import company
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 
 Row = tuple[str, int, int, Decimal | None]
 

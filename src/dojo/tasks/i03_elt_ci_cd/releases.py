@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dojo.judge.contract import Check, Task, file, right, wrong
 from dojo.tasks.i03_elt_ci_cd import company
 from dojo.tasks.i03_elt_ci_cd.releasing import (
     DEPLOY,
@@ -14,7 +15,6 @@ from dojo.tasks.i03_elt_ci_cd.releasing import (
     refuses_without,
     undo_framed,
 )
-from dojo.tasks.model import Check, Task, file, right, wrong
 
 GOOD = """name: deploy
 on: {push: {branches: [main]}}

@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import NotYet
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.i03_elt_ci_cd import changes, company
 from dojo.tasks.m04_continuous_integration import gate
-from dojo.tasks.model import NotYet
 
 DEPLOY, UNDO = "repo/.github/workflows/deploy.yml", "repo/.github/workflows/rollback.yml"
 CI = """name: ci

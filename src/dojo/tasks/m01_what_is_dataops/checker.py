@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 from shopflow import inherited
 
 KINDS = ("secret", "masked", "full-access")

@@ -9,9 +9,9 @@ from statistics import mean, median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import number
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 
 STAGES = ("writing", "waiting for review", "review", "waiting for merge", "waiting for release")
 MOMENTS = ("written", "asked", "reviewed", "approved", "merged", "live")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 from shopflow import inherited
 from shopflow.inherited import CAUSES, CONSEQUENCES, PITFALLS, LookAlike, Planted
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from dojo.audit import card
 from dojo.audit.found import Finding
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 
 # ---------------------------------------------------------------- 01.3
 

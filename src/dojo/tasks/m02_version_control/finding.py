@@ -7,11 +7,11 @@ from typing import Any
 
 import duckdb
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.m02_version_control import story
 from dojo.tasks.m02_version_control.story import DAILY, Daily
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 from dojo.tasks.samples import company
 from shopflow.history import PEOPLE
 

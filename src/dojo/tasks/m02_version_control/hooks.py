@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m02_version_control import story
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 CONFIG = "repo/.pre-commit-config.yaml"
 SCRIPT = "repo/ci/check_files.py"

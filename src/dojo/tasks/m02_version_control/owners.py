@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 PATH = "repo/.github/CODEOWNERS"
 PLATFORM, ANALYTICS, FINANCE, PRIVACY = (f"@shopflow/{t}" for t in ("platform", "analytics", "finance", "privacy"))

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 from dojo.tasks.samples import company
 from dojo.tools import dbt as dbt_tool
 

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m02_version_control import story
 from dojo.tasks.m02_version_control.branches import BRANCH, FAULTS, HARMLESS, SEND, Fault, line_of
-from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from dojo.tools import git
 
 FINDINGS = "reviews/partner-export.yml"

@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 
 from dojo.judge import sql
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import LearnerError, Work
 from dojo.tasks.m02_version_control import finding, story
 from dojo.tasks.m02_version_control.story import DAILY, MARTS
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 from dojo.tasks.samples import company
 from dojo.tools.git import NoSuchObject, Repository, opened
 

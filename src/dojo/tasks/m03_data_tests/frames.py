@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, file, function, right, wrong
 from dojo.tasks.samples import company
 
 # ---------------------------------------------------------------- 03.6

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m03_data_tests import project
 from dojo.tasks.m03_data_tests.project import CASH_BY_DAY
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 from dojo.tasks.samples import company
 
 MODEL = "cash_by_day"

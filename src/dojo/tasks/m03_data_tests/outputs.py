@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 from dojo.tasks.samples import company
 
 KEYS = ("missing", "added", "doubled", "changed", "euros")

@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m03_data_tests import project
 from dojo.tasks.m03_data_tests.states import QUIET, STOP, WARN, Damage, Days, State, days_of
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 _LATEST: dict[tuple[str, str, Any], dict[str, Any]] = {}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m03_data_tests import project
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 from dojo.tasks.samples import company
 
 MACRO = "macros/test_volume_in_line.sql"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m04_continuous_integration.gate import Tried, table
 from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, _variants, request
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 PIPELINE, JENKINSFILE = "repo/.gitlab-ci.yml", "repo/Jenkinsfile"
 KINDS = {11: ("good", "data test", "style"), 29: ("good", "unit test")}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import NotYet
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, request
-from dojo.tasks.model import NotYet
 
 _TRIED: WeakKeyDictionary = WeakKeyDictionary()
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m04_continuous_integration import gate
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 SAFE = "repo/.github/workflows/safe.yml"
 UNTRUSTED = r"\$\{\{[^}]*github\.(event\.(pull_request\.(title|body|head\.(ref|label))|issue|comment|review|head_commit)|head_ref)[^}]*\}\}"

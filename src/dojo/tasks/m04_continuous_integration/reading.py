@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 
 FAILURES = (
     ("Lint SQL", "== [dbt/models/staging/{m}.sql] FAIL\nL:   1 | P:   1 | CP01 | Keywords must be lower case. [capitalisation.keywords]\nAll Finished!", "dbt/models/staging/{m}.sql"),

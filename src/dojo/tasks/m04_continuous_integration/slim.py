@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m04_continuous_integration import gate
 from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, _edit, _variants, request
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 SLIM = "repo/.github/workflows/slim.yml"
 _TRIED: WeakKeyDictionary = WeakKeyDictionary()

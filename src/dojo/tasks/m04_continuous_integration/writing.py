@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m04_continuous_integration import gate
 from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 CI, GATE = "repo/.github/workflows/ci.yml", "repo/.github/workflows/gate.yml"
 

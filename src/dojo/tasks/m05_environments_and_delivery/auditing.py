@@ -10,10 +10,10 @@ from typing import Any
 
 import duckdb
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import once
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 SCRIPT = "repo/pipeline/deliver_day.py"
 LINES = "select order_id, line_number, business_date, store_id, quantity, line_revenue from rows"

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
+from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
-from dojo.tasks.model import Check, NotYet, Task, function, right, wrong
 from shopflow.runlog import to_berlin
 
 NAMES = ("deployments_per_week", "lead_time_hours", "change_failure_rate", "restore_hours")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import once
-from dojo.tasks.model import Check, NotYet, Task, file, right, wrong
 
 SCRIPT = "repo/pipeline/publish.py"
 BUILT, SERVED = "build/warehouse.duckdb", "serving/dashboards.duckdb"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dojo.tasks.model import NotYet
+from dojo.judge.contract import NotYet
 
 _LATEST: dict[tuple, Any] = {}
 
