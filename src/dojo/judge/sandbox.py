@@ -20,7 +20,7 @@ import psutil
 from dojo import places
 from dojo.judge import plain
 from dojo.judge.frames import read_frame, write_frame
-from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, is_stub_file
+from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, is_stub_file
 
 SOURCE = Path(__file__).resolve().parents[2]
 LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120}
@@ -219,7 +219,7 @@ class Sandbox:
         return SandboxWork(self, cells, files, seconds)
 
 
-class SandboxWork:
+class SandboxWork(Memory):
     """The work in a separate process. A context manager: its child lives from the first question to the end of the block."""
 
     def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], files: dict[str, str], seconds: float):
@@ -246,7 +246,7 @@ class SandboxWork:
 
     def _exchange(self, message: dict[str, Any], value: bytes = b"") -> bytes:
         self._open()
-        reply, given = self._sandbox.ask({**message, "seconds": self._seconds}, self._seconds, value)
+        reply, given = self._sandbox.ask({**message, "zone": self.zone, "seconds": self._seconds}, self._seconds, value)
         if "ok" in reply:
             return given
         said = str(reply.get("said", ""))[:2000]

@@ -8,14 +8,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
+from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros, one_of, parse_yaml
 from dojo.tasks.samples import Company, company
-
-STEM = "00-start-here"
-TITLE = "Start here: a company, its data and its morning"
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -635,4 +632,10 @@ TASK_5 = Task(
     ),
 )  # fmt: skip
 
-TASKS = (TASK_1, TASK_2, TASK_3, TASK_4, TASK_5)
+
+MODULE = Module(
+    key="00",
+    stem="00-start-here",
+    title="Start here: a company, its data and its morning",
+    tasks=(TASK_1, TASK_2, TASK_3, TASK_4, TASK_5),
+)
