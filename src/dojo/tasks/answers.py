@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import yaml
 
 from dojo.judge.contract import NotYet
+
+Mistake = TypeVar("Mistake")
 
 _KINDS = {
     "NoneType": "None",
@@ -90,7 +92,7 @@ def truth(value: Any, what: str, *, tried: str = "") -> bool:
     return value
 
 
-def day(value: Any, what: str, *, tried: str = "") -> dt.date:
+def calendar_day(value: Any, what: str, *, tried: str = "") -> dt.date:
     """A calendar day, from a date, a datetime at midnight or a text in ISO form (2025-12-01). NotYet for anything else."""
     if isinstance(value, dt.datetime):
         if value.time() != dt.time(0):
@@ -167,6 +169,16 @@ def rows(value: Any, what: str, columns: Sequence[str], *, tried: str = "") -> l
             said = f"{what} holds {row[0]!r} where a {named} is due." if len(row) == 1 else f"Each entry is a {named}."
             raise NotYet(said, tried=tried, expected=f"entries {named}", got=row, cause="grain")
     return found
+
+
+def diagnosis(
+    known: Mapping[str, tuple[str, Mistake]], gives: Callable[[Mistake], bool], otherwise: tuple[str, str]
+) -> tuple[str, str]:
+    """(sentence, cause) of the known mistake that gives exactly what the answer gave, else of `otherwise`.
+
+    known: by cause the sentence to the learner and the mistake; gives: whether that mistake explains the whole answer.
+    """
+    return next(((said, cause) for cause, (said, mistake) in known.items() if gives(mistake)), otherwise)
 
 
 def repeated(values: Sequence[Any]) -> list[Any]:
