@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from dojo import course_map, tasks
+from dojo.debriefing import NoDebriefing, debriefing
 from dojo.feedback import Note, shown
 from dojo.judge import waiting
 from dojo.judge.contract import Task
@@ -32,7 +33,7 @@ def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return face(*args, **kwargs)
-        except (tasks.UnknownTask, WorkspaceError, NotSaved) as error:
+        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing) as error:
             error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
             raise
 
@@ -124,6 +125,12 @@ def solution(task: str) -> Note:
     text = solution_of(wanted)
     note = "One good answer among many. Progress now says “shown” for this task unless you had solved it before."
     return Note(f"{note}\n\n{text}", f"<p>{escape(note)}</p><pre>{escape(text)}</pre>")
+
+
+@_in_words
+def debrief(module: str) -> Any:
+    """What good, better and best answers to an interview scenario say; opens when one of its tasks has been tried."""
+    return debriefing(str(module), _progress())
 
 
 @_in_words
