@@ -53,7 +53,9 @@ def start(module: str, fresh: bool = False) -> Shop:
     """
     key = str(module).zfill(2) if str(module).isdigit() else str(module)
     tasks.module(key)
-    _shops[key] = open_workspace(key, fresh=fresh)
+    opened = open_workspace(key, fresh=fresh)
+    _shops.pop(key, None)  # the order is that of opening
+    _shops[key] = opened
     _current[:] = [key]
     _attach()
     for tool in getattr(tasks.module(key), "USES", ()):
@@ -213,9 +215,9 @@ def _workfile(line: str, cell: str) -> None:
 
 
 def _home_of(path: str) -> str:
-    """The opened module whose task asks for a file; the one opened last where that is none, or more than one."""
+    """The opened module whose task asks for a file: the one opened last where there are several, or none."""
     asking = [key for key in _shops if path in _asked_for(key)]
-    return asking[0] if len(asking) == 1 else _current[0]
+    return asking[-1] if asking and _current[0] not in asking else _current[0]
 
 
 def _asked_for(key: str) -> set[str]:

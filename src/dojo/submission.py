@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -65,7 +66,9 @@ class Submission:
             texts = [(c, without_markers(c.reading.workfile[1])) for c in self._writing.get(path, ())]
             own = [text for c, text in texts if task.id in c.tasks or not c.tasks]
             every = [text for _, text in texts]
-            worked = [text for text in own if not is_untouched(path, text)] or [t for t in every if not is_untouched(path, t)]
+            worked = [text for text in own if not is_untouched(path, text)] or [
+                t for t in every if not is_untouched(path, t)
+            ]
             if worked or every:
                 found[path] = (worked or own or every)[-1]
         return found
@@ -92,7 +95,7 @@ class Submission:
                 if name in settled:
                     continue
                 settled.add(name)
-                binding = self._binding.get(name) or self._stars
+                binding = self._binding.get(name) or ([] if hasattr(builtins, name) else self._stars)
                 above = [c for c in binding if c.number <= end] or binding
                 last = max((c.number for c in above), default=0)
                 changing = [c for c in self._changing.get(name, ()) if c.number <= max(end, last)]
@@ -145,9 +148,7 @@ def _definition(binding: list[Cell], name: str, checked: float) -> Cell | None:
 
 def read(path: Path) -> Submission:
     """The submission in a file. NotANotebook for anything that is not a readable notebook."""
-    made = tuple(
-        Cell(c["number"], c["source"], tuple(c["tasks"]), Reading.of_json(c["reading"])) for c in code_cells(path)
-    )
+    made = tuple(Cell(c["number"], c["source"], tuple(c["tasks"]), Reading.of_json(c["reading"])) for c in code_cells(path))
     return Submission(made, _module_of(made))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import dis
 import re
 import symtable
@@ -102,7 +101,7 @@ def _read(python: str, depth: int) -> Reading:
     changed = _changed(module)
     return Reading(
         bound,
-        tuple(sorted((needed | changed) - set(dir(builtins)))),
+        tuple(sorted(needed | changed)),
         tuple(sorted(changed)),
         star,
         checks=tuple(sorted(_checks(module))),
@@ -242,13 +241,17 @@ def _only_deleted(module: ast.Module) -> set[str]:
     if not gone:
         return gone
     made = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-    made |= {a.asname or a.name.split(".")[0] for n in ast.walk(module) for a in getattr(n, "names", ()) if hasattr(a, "asname")}
+    made |= {
+        a.asname or a.name.split(".")[0] for n in ast.walk(module) for a in getattr(n, "names", ()) if hasattr(a, "asname")
+    }
     return gone - made - {n.name for n in _at_top(module) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
 
 
 def _only_annotated(module: ast.Module) -> set[str]:
     """Names that are given a type and no value (`double: Callable`)."""
-    bare = [n for n in _at_top(module) if isinstance(n, ast.AnnAssign) and n.value is None and isinstance(n.target, ast.Name)]
+    bare = [
+        n for n in _at_top(module) if isinstance(n, ast.AnnAssign) and n.value is None and isinstance(n.target, ast.Name)
+    ]
     if not bare:
         return set()
     targets = {id(n.target) for n in bare}

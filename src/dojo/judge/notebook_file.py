@@ -67,7 +67,9 @@ def _read_apart(path: Path) -> dict[str, Any]:
     if done.returncode == 0:
         return json.loads(done.stdout)
     if done.returncode == TOO_MUCH:
-        return {"refused": "takes more than 2 GB of memory to read. Clear its outputs, delete what is not yours, and save it"}
+        return {
+            "refused": "takes more than 2 GB of memory to read. Clear its outputs, delete what is not yours, and save it"
+        }
     if done.returncode in (-24, -9):
         return {"refused": f"takes more than {SECONDS} s to read. Delete the cells that are not part of your answers"}
     return {"refused": "brought the process that reads it to an end. Copy your answers into a fresh exercise notebook"}

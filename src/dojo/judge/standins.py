@@ -30,7 +30,7 @@ class NotInGrading:
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name.startswith("_repr_") or name.startswith("_ipython_"):
+        if name.startswith(("__", "_repr_", "_ipython_")):
             raise AttributeError(name)
         if name == "today":
             from shopflow.clock import TODAY
