@@ -226,14 +226,14 @@ def _asked_for(key: str) -> set[str]:
 
 def _what_became(path: str, shop: Shop, written: Written) -> str:
     """The line that %%workfile prints: the file, the module, and where an earlier text is."""
-    where = f"module {shop.key}, work/{shop.path.name}/"
+    where = f"the workspace of module {shop.key}, work/{shop.path.name}/"
     if written.spared:
-        return f"{path}: your work in {where} is kept; this cell holds only the stub, so it was not written."
-    said = f"{path}: {'written' if written.changed else 'unchanged'} in {where}"
+        return f"{path}: not written, because this cell holds only the stub. Your work in {where} stays as it is."
+    said = f"{path}: {'written to' if written.changed else 'unchanged in'} {where}"
     said += f"; what stood there before is in {written.kept}" if written.kept else ""
     elsewhere = [key for key in tasks.module_keys() if path in _asked_for(key)]
     if elsewhere and shop.key not in elsewhere:
-        said += f"\nA task of module {elsewhere[0]} asks for this file. Was it meant for there? Run start({elsewhere[0]!r}) first."
+        said += f'\nThe task that asks for this file is one of module {elsewhere[0]}: run start("{elsewhere[0]}") first to put it there.'
     return said
 
 

@@ -51,7 +51,14 @@ class Odd:
             source, task = cell if isinstance(cell, tuple) else (cell, "")
             tags = {"tags": ["answer", f"task-{task}"]} if task else {}
             made.append(
-                {"cell_type": "code", "id": f"c{n}", "metadata": tags, "source": source, "outputs": [], "execution_count": None}
+                {
+                    "cell_type": "code",
+                    "id": f"c{n}",
+                    "metadata": tags,
+                    "source": source,
+                    "outputs": [],
+                    "execution_count": None,
+                }
             )
         return {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

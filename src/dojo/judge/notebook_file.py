@@ -15,7 +15,8 @@ from dojo.judge import cells
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_CELLS = 5_000
-MAX_CODE = 2 * 1024 * 1024
+MAX_CODE = 1024 * 1024
+MAX_CELL = 256 * 1024
 SECONDS = 20
 """Processor time that reading may take; an exercise takes a hundredth of it."""
 WAIT = 120
@@ -114,7 +115,12 @@ def opened(data: bytes) -> dict[str, Any]:
         return {"refused": f"has {len(found):,} code cells; at most {MAX_CELLS:,} are read. Delete those that are not yours"}
     sources = [_source(c) for c in found]
     if sum(map(len, sources)) > MAX_CODE:
-        return {"refused": "holds more than 2 MB of code. Keep data in files, and only your answers in its cells"}
+        return {"refused": "holds more than 1 MB of code. Keep data in files, and only your answers in its cells"}
+    for number, source in enumerate(sources, 1):
+        if len(source) > MAX_CELL:
+            return {
+                "refused": f"holds more than 256 kB in its code cell {number}. Keep data in files, and only your answers in cells"
+            }
     return {
         "cells": [
             {"number": n, "source": source, "tasks": _tasks(cell), "reading": cells.read(source).as_json()}
