@@ -55,7 +55,7 @@ def _read_apart(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             done = subprocess.run(
-                [sys.executable, "-P", "-m", "dojo.judge.notebook_file"],
+                [sys.executable, "-P", "-m", "dojo.judge.notebook_file", str(SECONDS), str(MEMORY)],
                 stdin=file,
                 capture_output=True,
                 timeout=WAIT,
@@ -69,7 +69,7 @@ def _read_apart(path: Path) -> dict[str, Any]:
         return json.loads(done.stdout)
     if done.returncode == TOO_MUCH:
         return {
-            "refused": "takes more than 2 GB of memory to read. Clear its outputs, delete what is not yours, and save it"
+            "refused": f"takes more than {MEMORY >> 20:,} MB of memory to read. Clear its outputs, delete what is not yours, and save it"
         }
     if done.returncode in (-24, -9):
         return {"refused": f"takes more than {SECONDS} s to read. Delete the cells that are not part of your answers"}
@@ -90,13 +90,13 @@ def _told(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- the process that reads
 
 
-def _limit() -> None:
+def _limit(seconds: int, memory: int) -> None:
     with contextlib.suppress(ImportError):  # Windows has no such limits; its clock still runs
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         if sys.platform == "linux":
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def opened(data: bytes) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _tasks(cell: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Reads a notebook from stdin and writes what `opened` makes of it to stdout."""
-    _limit()
+    """Reads a notebook from stdin and writes what `opened` makes of it to stdout. argv: seconds, bytes of memory."""
+    _limit(*map(int, sys.argv[1:]))
     try:
         said = json.dumps(opened(sys.stdin.buffer.read()))
     except MemoryError:

@@ -281,7 +281,7 @@ class SandboxWork:
 
     def file(self, path: str) -> str:
         text = self._files.get(path)
-        return handed_in(path, None if text is None else text.encode("utf-8", "replace"))
+        return handed_in(path, None if text is None else text.encode("utf-8", "surrogatepass"))
 
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         self._sandbox.warm(name)

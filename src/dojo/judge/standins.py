@@ -150,7 +150,7 @@ class Session:
         A statement that fails over a stand-in is passed over: in the notebook it would have worked.
         """
         python = cells.python_of(source)
-        linecache.cache[label] = (len(python), None, python.splitlines(keepends=True), label)
+        linecache.cache[label] = (len(python), None, [f"{line}\n" for line in python.split("\n")], label)
         module = compile(python, label, "exec", ast.PyCF_ONLY_AST | cells.AWAIT, dont_inherit=True)
         self._flags |= _futures(module)
         compile(module, label, "exec", self._flags, dont_inherit=True)  # all of a cell can be read, or none of it runs

@@ -107,7 +107,8 @@ def learner_error(error: BaseException) -> LearnerError:
     text = str(error).strip().split("\n")[0]
     if isinstance(error, SyntaxError):
         line = error.lineno or 0
-        return LearnerError("SyntaxError", f"{error.msg} (line {line})", line, (error.text or "").strip())
+        said = f"{error.msg} (line {line})" if line else str(error.msg)
+        return LearnerError("SyntaxError", said, line, (error.text or "").strip())
     return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
 
 
