@@ -304,6 +304,8 @@ class Shop:
         """
         target = self._inside(path)
         try:
+            if target.is_dir():
+                raise WorkspaceError(f"`{path}` is a folder of the workspace {self.path.name}/; give the path of a file.")
             data = text.encode("utf-8")
             before = target.read_bytes() if target.is_file() else None
             if before == data:
@@ -325,7 +327,7 @@ class Shop:
         return Written(changed=True, kept=kept)
 
     def _inside(self, path: str) -> Path:
-        """The file a path means. WorkspaceError where it leads out of the workspace or names no file."""
+        """The file a path means. WorkspaceError where it leads out of the workspace."""
         try:
             target = (self.path / path).resolve()
             within = target.is_relative_to(self.path.resolve()) and target != self.path.resolve()
@@ -333,8 +335,6 @@ class Shop:
             within = False
         if not within:
             raise WorkspaceError(f"`{path}` lies outside the workspace {self.path.name}/; give a path inside it.")
-        if target.is_dir():
-            raise WorkspaceError(f"`{path}` is a folder of the workspace {self.path.name}/; give the path of a file.")
         return target
 
     def _is_work(self, path: str, data: bytes) -> bool:
