@@ -95,7 +95,7 @@ class Submission:
                 if name in settled:
                     continue
                 settled.add(name)
-                binding = self._binding.get(name) or ([] if hasattr(builtins, name) else self._stars)
+                binding = self._binding.get(name) or (self._stars if _may_be_starred(name) else [])
                 above = [c for c in binding if c.number <= end] or binding
                 last = max((c.number for c in above), default=0)
                 changing = [c for c in self._changing.get(name, ()) if c.number <= max(end, last)]
@@ -132,6 +132,11 @@ def _by(pairs: Iterable[tuple[Cell, Iterable[str]]]) -> dict[str, list[Cell]]:
         for key in keys:
             found.setdefault(key, []).append(cell)
     return found
+
+
+def _may_be_starred(name: str) -> bool:
+    """Whether a name that no cell binds can have come from a star import."""
+    return name.isidentifier() and not hasattr(builtins, name)
 
 
 def _definition(binding: list[Cell], name: str, checked: float) -> Cell | None:

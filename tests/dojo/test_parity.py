@@ -31,11 +31,13 @@ def learner(tmp_path_factory):
 
 
 @pytest.fixture
-def kernel(learner, monkeypatch):
+def kernel(learner, monkeypatch, tmp_path):
     """A fresh kernel in which nothing of the course is open."""
     for kept in (notebook._shops, notebook._current, notebook._failed):
         kept.clear()
     Kernel.clear_instance()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     module = type(sys)("__main__")
     monkeypatch.setitem(sys.modules, "__main__", module)
     monkeypatch.setattr(builtins, "input", lambda prompt="": "")

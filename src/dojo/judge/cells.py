@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dojo.judge.work import is_stub_file
-
 AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 RUN_THEIR_CELL = ("time", "capture", "prun")
 """Cell magics that run the cell's Python in the notebook's own names."""
+WRITE_A_FILE = ("writefile", "file")
+"""Cell magics that write the cell beside the notebook, where `import` finds it; the file's name counts as bound."""
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What Python raises for a text that it cannot take for a program."""
 
@@ -50,11 +50,12 @@ class Reading:
 
 def python_of(source: str) -> str:
     """The Python that a kernel runs for a cell: IPython's own transformation. Plain Python comes back as it is."""
-    try:
-        tree(source)
-        return source
-    except UNREADABLE:
-        pass
+    if not re.match(r"\s*In \[\d+\]:", source):  # a pasted prompt can be read as an annotation
+        try:
+            tree(source)
+            return source
+        except UNREADABLE:
+            pass
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
@@ -111,6 +112,8 @@ def _read(python: str, depth: int) -> Reading:
 def _of_cell_magic(name: str, line: str, body: str, depth: int) -> Reading:
     if name == "workfile":
         return Reading({}, workfile=(workfile_path(line), body))
+    if name in WRITE_A_FILE:
+        return Reading({line.split()[-1]: "value"} if line.split() else {})
     if name not in RUN_THEIR_CELL:
         return Reading({})
     inner = _inner(body, depth)
@@ -156,12 +159,21 @@ def _names(python: str, module: ast.Module) -> tuple[dict[str, str], set[str], b
     """(names bound and how, names needed, whether a star import binds more)."""
     bound, needed = _of_symbols(python)
     bound -= _only_deleted(module) | _only_annotated(module)
-    needed = (needed - bound) | _read_before_bound(python, bound)
+    needed = (needed - bound) | _read_before_bound(python, bound) | set(_imported_files(module))
     kinds = dict.fromkeys(bound, "value")
     for node in _at_top(module):
         kinds |= {n: k for n, k in _kinds(node) if n in bound}
     star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" and n.module != "dojo" for n in module.body)
     return kinds, needed, star
+
+
+def _imported_files(module: ast.Module) -> Iterator[str]:
+    """Names of the files that imports would find beside the notebook."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (f"{alias.name.split('.')[0]}.py" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield f"{node.module.split('.')[0]}.py"
 
 
 def _of_symbols(python: str) -> tuple[set[str], set[str]]:
@@ -290,6 +302,12 @@ def _checks(module: ast.Module) -> Iterator[str]:
 def is_untouched(path: str, text: str) -> bool:
     """Whether a file is as the exercise gave it: comments alone, or in Python functions that only say "your turn"."""
     return is_stub_file(text) or (path.endswith(".py") and _is_stub_python(text))
+
+
+def is_stub_file(text: str) -> bool:
+    """Whether a file holds nothing but blank lines, comments and headings that came with the exercise."""
+    lines = [line.strip() for line in text.split("\n")]
+    return all(not line or line.startswith(("#", "--", "//")) for line in lines)
 
 
 def _is_stub_python(text: str) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib
 import inspect
 import linecache
 import sys
+import traceback
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from dojo.judge import cells
@@ -85,6 +88,10 @@ class Shell:
 
     def run_line_magic(self, name: str, line: str, *_: Any) -> Any:
         """`%time f(x)` gives what f(x) gives, in the names of the place it stands in; other magics give None."""
+        if not name.isidentifier():  # `%%time` below a comment, which is no cell magic
+            from IPython.core.error import UsageError
+
+            raise UsageError(f"Line magic function `%{name}` not found.")
         if name != "time":
             return None
         caller = sys._getframe(1)
@@ -92,13 +99,20 @@ class Shell:
         return self._session.timed(line, local)
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
-        """`%%time`, `%%capture` and `%%prun` run the cell; other magics leave it alone."""
+        """`%%time`, `%%capture` and `%%prun` run the cell, `%%writefile` writes it; other magics leave it alone."""
+        if name in cells.WRITE_A_FILE and line.split():
+            _write_beside(line.split(), cell)
         if name not in cells.RUN_THEIR_CELL:
             return None
         words = line.split()
         if name == "capture" and words and words[-1].isidentifier():
             self.user_ns[words[-1]] = NotInGrading()
-        self._session.execute(cell, f"<answer %%{name}>")
+        try:
+            self._session.execute(cell, f"<answer %%{name}>")
+        except Exception as error:
+            if name != "capture" or isinstance(error, MemoryError):
+                raise
+            traceback.print_exc()  # what %%capture runs may fail, and the cell is done all the same
         return None
 
     def system(self, command: str) -> None:
@@ -112,6 +126,16 @@ class Shell:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(NotInGrading(), name)
+
+
+def _write_beside(words: list[str], text: str) -> None:
+    """Writes a file where the cells run, and lets them import it from there."""
+    with Path(words[-1]).open("a" if "-a" in words else "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
 
 
 class Session:

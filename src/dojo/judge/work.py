@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dojo.judge import lending, plain
+from dojo.judge.cells import is_stub_file
 
 
 class NotAttempted(Exception):
@@ -72,12 +73,6 @@ def handed_in(path: str, data: bytes | None) -> str:
     return text
 
 
-def is_stub_file(text: str) -> bool:
-    """Whether a file holds nothing but blank lines, comments and headings that came with the exercise."""
-    lines = [line.strip() for line in text.split("\n")]
-    return all(not line or line.startswith(("#", "--", "//")) for line in lines)
-
-
 def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]) -> Any:
     """Calls the learner's function; arguments are its to spoil, and Database arguments arrive as connections.
 
@@ -102,7 +97,7 @@ def _own(argument: Any) -> Any:
 def learner_error(error: BaseException) -> LearnerError:
     """The exception in the learner's terms: its kind, its words, and the line of the answer it left from."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "ipykernel" in f.filename or f.filename.startswith(("<answer", "<ipython"))]
+    own = [f for f in frames if "ipykernel" in f.filename or f.filename.startswith(("<answer", "<ipython", "<timed"))]
     line = own[-1].lineno or 0 if own else 0
     text = str(error).strip().split("\n")[0]
     if isinstance(error, SyntaxError):
