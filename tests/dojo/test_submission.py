@@ -230,7 +230,7 @@ def test_a_notebook_bomb_is_refused_with_words(tmp_path, monkeypatch, made, word
 
 
 def test_a_notebook_that_takes_too_much_memory_is_refused_with_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebook_file, "MEMORY", 300 << 20)
+    monkeypatch.setattr(notebook_file, "MEMORY", 150 << 20)
     made = saved(tmp_path, notebook((GOOD, "90.1")))
     made.write_text(made.read_text().replace('"metadata": {}', f'"metadata": {{"x": [{"[]," * 4_000_000}[]]}}', 1))
     with pytest.raises(submission.NotANotebook, match="of memory to read"):
@@ -403,3 +403,18 @@ def test_a_statement_over_a_stand_in_is_passed_over_and_one_s_own_mistake_is_not
     assert graded(toy, sandbox, saved(tmp_path, notebook((over + GOOD, "90.1")))).passed
     report = graded(toy, sandbox, saved(tmp_path, notebook((over + "assert 1 == 2\n" + GOOD, "90.1"))))
     assert report.outcome is Outcome.NOT_YET and report.verdicts[0].look == "The line reads: assert 1 == 2"
+
+
+def test_where_a_reader_cannot_be_forked_one_is_started(toy, tmp_path, monkeypatch):
+    path = saved(tmp_path, notebook((GOOD, "90.1"), "%%workfile a.yml\na: 1"))
+    assert notebook_file._started(path) == notebook_file._forked(path)
+    monkeypatch.setattr(notebook_file, "WAIT", 0)
+    for read in (notebook_file._started, notebook_file._forked):
+        with pytest.raises(TimeoutError):
+            read(path)
+
+
+def test_a_busy_machine_is_said_to_be_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebook_file, "WAIT", 0)
+    with pytest.raises(submission.NotANotebook, match="because this machine is busy"):
+        submission.read(saved(tmp_path, notebook((GOOD, "90.1"))))

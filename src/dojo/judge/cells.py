@@ -160,7 +160,7 @@ def _names(python: str, module: ast.Module) -> tuple[dict[str, str], set[str], b
     bound, needed = _of_symbols(python)
     bound -= _only_deleted(module) | _only_annotated(module)
     needed = (needed - bound) | _read_before_bound(python, bound) | set(_imported_files(module))
-    kinds = dict.fromkeys(bound, "value")
+    kinds = dict.fromkeys(sorted(bound), "value")
     for node in _at_top(module):
         kinds |= {n: k for n, k in _kinds(node) if n in bound}
     star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" and n.module != "dojo" for n in module.body)

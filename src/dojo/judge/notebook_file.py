@@ -6,8 +6,12 @@ import contextlib
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 import sys
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,8 @@ WAIT = 120
 """Seconds of any clock after which a machine is too busy to read a notebook."""
 MEMORY = 2 << 30
 SOURCE = Path(__file__).resolve().parents[2]
+OUT_OF_TIME = (-24, -9)
+"""What a reader's status is when SIGXCPU or, a second later, SIGKILL ended it."""
 TOO_MUCH = 3
 """Exit status of a reader that ran out of memory."""
 
@@ -51,29 +57,65 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 
 def _read_apart(path: Path) -> dict[str, Any]:
     """What the reading process said: {"cells": …} or {"refused": why}."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "ignore"}
     try:
-        with path.open("rb") as file:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "dojo.judge.notebook_file", str(SECONDS), str(MEMORY)],
-                stdin=file,
-                capture_output=True,
-                timeout=WAIT,
-                env=environment,
-            )
+        status, said = _forked(path) if sys.platform == "linux" else _started(path)
     except PermissionError:
         return {"refused": "may not be read by you. Change its permissions, or copy it where you may read"}
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         return {"refused": f"was not read within {WAIT} s, because this machine is busy. Try again when it is quiet"}
-    if done.returncode == 0:
-        return json.loads(done.stdout)
-    if done.returncode == TOO_MUCH:
+    if status == 0:
+        return json.loads(said)
+    if status == TOO_MUCH:
         return {
             "refused": f"takes more than {MEMORY >> 20:,} MB of memory to read. Clear its outputs, delete what is not yours, and save it"
         }
-    if done.returncode in (-24, -9):
+    if status in OUT_OF_TIME:
         return {"refused": f"takes more than {SECONDS} s to read. Delete the cells that are not part of your answers"}
     return {"refused": "brought the process that reads it to an end. Copy your answers into a fresh exercise notebook"}
+
+
+def _forked(path: Path) -> tuple[int, bytes]:
+    """(exit status, output) of a reader that is forked: a start of Python would cost more than the reading."""
+    from IPython.core import inputtransformer2  # noqa: F401 - loaded once, and not in every reader
+
+    with path.open("rb") as file:
+        back, out = os.pipe()
+        with warnings.catch_warnings():  # the reader starts no thread and waits for none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                status = _serve(file.fileno(), out, SECONDS, MEMORY)
+            os._exit(status)
+    os.close(out)
+    ended, parts, until = False, [], time.monotonic() + WAIT
+    try:
+        while select.select([back], [], [], max(0.0, until - time.monotonic()))[0]:
+            parts.append(os.read(back, 1 << 20))
+            if not parts[-1]:
+                ended = True
+                break
+    finally:
+        os.close(back)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if not ended:
+        raise TimeoutError
+    return status, b"".join(parts)
+
+
+def _started(path: Path) -> tuple[int, bytes]:
+    """(exit status, output) of a reader that is started anew, where a fork of a process with threads is not safe."""
+    command = [sys.executable, "-P", "-m", "dojo.judge.notebook_file", str(SECONDS), str(MEMORY)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "ignore"}
+    try:
+        with path.open("rb") as file:
+            done = subprocess.run(command, stdin=file, capture_output=True, timeout=WAIT, env=environment)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    return done.returncode, done.stdout
 
 
 def _told(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -96,7 +138,8 @@ def _limit(seconds: int, memory: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         if sys.platform == "linux":
-            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + memory, used + memory))
 
 
 def opened(data: bytes) -> dict[str, Any]:
@@ -157,16 +200,18 @@ def _tasks(cell: dict[str, Any]) -> list[str]:
     return [m.group(1) for tag in told if (m := re.fullmatch(r"task-(i?\d+\.\d+)", tag.strip()))]
 
 
-def main() -> int:
-    """Reads a notebook from stdin and writes what `opened` makes of it to stdout. argv: seconds, bytes of memory."""
-    _limit(*map(int, sys.argv[1:]))
+def _serve(inbox: int, outbox: int, seconds: int, memory: int) -> int:
+    """Reads a notebook from one file and writes what `opened` makes of it to another. The exit status."""
+    _limit(seconds, memory)
     try:
-        said = json.dumps(opened(sys.stdin.buffer.read()))
+        with os.fdopen(os.dup(inbox), "rb") as file:
+            said = json.dumps(opened(file.read())).encode()
+        with os.fdopen(os.dup(outbox), "wb") as out:
+            out.write(said)
     except MemoryError:
         return TOO_MUCH
-    sys.stdout.write(said)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_serve(0, 1, *map(int, sys.argv[1:])))
