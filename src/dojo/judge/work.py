@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,7 +75,19 @@ def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]
                 return opened.enter_context(lending.lent(argument.tables, alone=alone))
             return argument
 
-        return result(function(*map(arrive, args), **{k: arrive(v) for k, v in kwargs.items()}))
+        given, named = [arrive(a) for a in args], {k: arrive(v) for k, v in kwargs.items()}
+        with course_words_are_errors():
+            value = function(*given, **named)
+        return result(value)
+
+
+@contextlib.contextmanager
+def course_words_are_errors() -> Iterator[None]:
+    """Around the learner's code: what the course says by an exception is an ordinary error where the learner raises it."""
+    try:
+        yield
+    except (NotAttempted, NotCheckable, Stopped, LearnerError, plain.NotPlain) as raised:
+        raise learner_error(raised) from None
 
 
 def _own(argument: Any) -> Any:
