@@ -59,28 +59,31 @@ def fork_here(serve: Callable[[], None]) -> int:
 def fork_apart(serve: Callable[[], None]) -> int:
     """A forked process that runs `serve` as the first of new namespaces, with an empty /tmp and /dev/shm. Its pid here.
 
-    OSError where the system does not allow it.
+    OSError where the system does not allow it, with its words.
     """
     _libc().prctl(_SUBREAPER, 1, 0, 0, 0)
     told, tell = os.pipe()
     between = os.fork()
     if between == 0:
-        with contextlib.suppress(BaseException):
+        os.close(told)
+        try:
             _unshare()
-            pid = os.fork()
+            pid = os.fork()  # the first process after an unshare is the first of the new namespace
             if pid == 0:
-                os.close(told)
-                os.close(tell)
-                _run(serve, _lay_out)
+                _run(serve, lambda: (_lay_out(), os.write(tell, b"laid"), os.close(tell)))
             os.write(tell, struct.pack(">I", pid))
+        except OSError as error:
+            os.write(tell, str(error).encode())
         os._exit(0)
     os.close(tell)
-    said = os.read(told, 4)
-    os.close(told)
     os.waitpid(between, 0)
-    if len(said) < 4:
-        raise OSError("no namespaces of its own for a task")
-    return struct.unpack(">I", said)[0]
+    said = b""
+    while part := os.read(told, 4096):
+        said += part
+    os.close(told)
+    if len(said) != 8 or b"laid" not in said:
+        raise OSError(f"a task gets no namespaces of its own: {said[4:].decode(errors='replace') or 'not a word'}")
+    return struct.unpack(">I", said.replace(b"laid", b"", 1))[0]
 
 
 def _run(serve: Callable[[], None], first: Callable[[], object]) -> None:
@@ -113,7 +116,8 @@ def _lay_out() -> None:
     _mount("none", "/", "", _REC | _PRIVATE, "")
     for place, size in (("/tmp", TMP_BYTES), ("/dev/shm", SHM_BYTES)):
         _mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size}")
-    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
+    with contextlib.suppress(OSError):  # a container hides parts of /proc and allows no new one: the sandbox's own stays
+        _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
     if os.path.isdir(WARM):
         _mount(WARM, WARM, "", _BIND, "")
         _mount("none", WARM, "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV, "")

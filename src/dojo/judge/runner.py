@@ -378,7 +378,10 @@ class _Server:
                 toolbox.warm(message["name"])
         elif message["op"] == "open":
             self.settle()
-            self.room = _Room(message["limits"], self.apart)
+            try:
+                self.room = _Room(message["limits"], self.apart)
+            except OSError as error:
+                return {"raised": "NoRoom", "said": str(error)}, b""
         elif message["op"] == "close":
             return {"ok": self.room.heard() if self.room else ""}, b""
         elif self.room:

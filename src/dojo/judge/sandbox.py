@@ -189,20 +189,9 @@ class Sandbox:
             raise CannotJudge("Windows cannot run the judging process. Grade in WSL, a container or on another system.")
         self.limits = self.limits or _limits(self.isolated)
         log = tempfile.TemporaryFile()
-        self._process = (
-            _starter()
-            .submit(
-                subprocess.Popen,
-                self._command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=_environment(),
-                start_new_session=True,
-                cwd=tempfile.gettempdir(),
-            )
-            .result()  # fmt: skip
-        )
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": _environment()}
+        options |= {"start_new_session": True, "cwd": tempfile.gettempdir()}
+        self._process = _starter().submit(subprocess.Popen, self._command(), **options).result()
         warm, self.warm_tools = self.warm_tools, set()
         try:
             self._read(120)
@@ -296,7 +285,9 @@ class SandboxWork:
                 self._sandbox.start()
                 limits = self._sandbox.limits
                 total = max(limits["total"], int(4 * self._seconds))
-                self._sandbox.ask({"op": "open", "limits": {**limits, "total": total}}, 30)
+                reply, _ = self._sandbox.ask({"op": "open", "limits": {**limits, "total": total}}, 30)
+                if "ok" not in reply:
+                    raise Lost(f"No room could be made for the work ({str(reply.get('said'))[:300]}).")
                 self._opened = True
                 return
             except Lost:
