@@ -19,6 +19,7 @@ import zlib
 from pathlib import Path
 
 from dojo import install, lab, tasks
+from dojo.feedback import as_text
 from dojo.judge.engine import judge
 from dojo.judge.work import KernelWork
 from dojo.places import COURSE, home
@@ -54,7 +55,7 @@ def said() -> str:
     """What the check says to the answer of the picture, as text."""
     names: dict[str, object] = {}
     exec(compile(ANSWER, "answer", "exec"), names)
-    return str(judge(tasks.get(TASK), KernelWork(names, Path(tempfile.gettempdir()))))
+    return as_text(judge(tasks.get(TASK), KernelWork(names, Path(tempfile.gettempdir()))))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

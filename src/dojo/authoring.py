@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 
+from dojo import tasks
 from dojo.judge.contract import Task
 from dojo.places import COURSE, stem, tools
 
@@ -117,11 +118,11 @@ def _stub_line(marker: str) -> str:
 
 
 def exercise_of(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The exercise a solution notebook holds: stubs for answers, no solution cells, no outputs."""
+    """The exercise a solution notebook holds: stubs for answers, no solution or debriefing cells, no outputs."""
     cells, seen = [], {}
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if "solution" not in tags:
+        if not {"solution", "debrief"} & set(tags):
             source = stub(cell.source) if cell.cell_type == "code" else cell.source
             cells.append(_cell(cell.cell_type, source, tags, seen))
     return nbformat.v4.new_notebook(cells=cells, metadata=dict(notebook.metadata))
@@ -333,6 +334,23 @@ def task_headings(path: Path) -> list[dict[str, Any]]:
     return cards
 
 
+def text_of(task: Task) -> str:
+    """What a learner reads of a task: its section of the solutions source, from its heading to the next one."""
+    text = (COURSE / "solutions" / f"{stem(task.module)}.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(task.id)} .*?(?=^## |\Z)", text, re.M | re.S)
+    return found[0] if found else ""
+
+
+def missing_clauses(task: Task) -> list[str]:
+    """Clauses of a task whose words its text does not hold (white space and emphasis do not count)."""
+    text = _plain_words(text_of(task))
+    return [words for words in task.clauses if _plain_words(words) not in text]
+
+
+def _plain_words(text: str) -> str:
+    return " ".join(re.sub(r"[*_`]", "", text).split())
+
+
 def main(check_only: bool = False, only: str | None = None, rerun: bool = False) -> int:
     """`dojo sync`: writes what is out of date, or with check_only says what is. Exit status 1 on drift."""
     if check_only:
@@ -343,4 +361,9 @@ def main(check_only: bool = False, only: str | None = None, rerun: bool = False)
         return 1 if found else 0
     for path in sync(only, rerun=rerun):
         print(f"written {path.relative_to(COURSE).as_posix()}")
-    return 0
+    lost = [
+        (task.id, words) for key in tasks.module_keys() for task in tasks.tasks_of(key) for words in missing_clauses(task)
+    ]
+    for task, words in lost:
+        print(f"{task}: its text no longer says “{words}”. Change the task's `clauses` with the text, and what is tried.")
+    return 1 if lost else 0

@@ -84,7 +84,7 @@ def rooms(kept: Progress, keys: list[str] | None = None) -> list[Room]:
     found = []
     for key in keys or tasks.module_keys():
         module = tasks.module(key)
-        found.append(Room(key, module.STEM, module.TITLE, tuple(_card_of(task, kept) for task in tasks.tasks_of(key))))
+        found.append(Room(key, module.stem, module.title, tuple(_card_of(task, kept) for task in module.tasks)))
     return found
 
 

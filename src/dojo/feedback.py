@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from html import escape
 
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
@@ -9,10 +10,26 @@ from dojo.judge.verdict import Outcome, TaskReport, Verdict
 MARKS = {
     Outcome.PASSED: ("Passed", "#0b6e4f"),
     Outcome.NOT_YET: ("Not yet", "#b34700"),
+    Outcome.NOT_JUDGED: ("Not judged yet", "#5a6472"),
     Outcome.NOT_ATTEMPTED: ("Not attempted", "#5a6472"),
     Outcome.NOT_CHECKABLE: ("Cannot be checked here", "#6b4fa0"),
 }
 """Words and colours of the outcomes; every colour has 4.5:1 contrast on white and is never the only sign."""
+
+
+class ShownReport(TaskReport):
+    """A report that shows itself: as a section in a notebook, as lines in a terminal."""
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+def shown(report: TaskReport) -> ShownReport:
+    """The same report, ready to be the value of a notebook cell."""
+    return ShownReport(**{f.name: getattr(report, f.name) for f in fields(report)})
 
 
 class Note:

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from dojo import tasks
+from dojo.feedback import as_text
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.sandbox import Sandbox, isolation
@@ -51,11 +52,22 @@ class Grade:
         }
 
 
-def grade_answer(task: Task, answer: Answer, sandbox: Sandbox) -> TaskReport:
-    """One task's answer judged in the sandbox; whatever the answer does, a report comes back."""
+def grade_answer(
+    task: Task,
+    answer: Answer,
+    sandbox: Sandbox,
+    *,
+    seeds: tuple[int, ...] | None = None,
+    deciding: frozenset[str] | None = None,
+) -> TaskReport:
+    """One task's answer judged in the sandbox; whatever the answer does, a report comes back.
+
+    seeds: the data sets of an official run; deciding: of a task's many runs, those that are wanted. None: all.
+    """
     try:
         with sandbox.task(answer.cells, answer.files, seconds=task.seconds) as work:
-            report = judge(task, work, transport="grader")
+            work.deciding = deciding
+            report = judge(task, work, transport="grader", seeds=seeds)
         return replace(report, printed=work.printed)
     except Stopped as stopped:
         verdicts = tuple(Verdict(c.name, Outcome.NOT_YET, str(stopped), cause="stopped") for c in task.checks)
@@ -105,6 +117,6 @@ def main(path: str | Path, as_json: bool = False) -> int:
         print(json.dumps(result.as_json(), indent=2))
         return 0
     for report in result.reports:
-        print(repr(report))
+        print(as_text(report))
     print(f"{result.notebook}: {result.points:g} of {result.out_of} points ({result.isolation})")
     return 0

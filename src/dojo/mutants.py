@@ -12,16 +12,46 @@ from dataclasses import dataclass
 import yaml
 
 _COMPARE = {
-    ast.Lt: ast.GtE, ast.LtE: ast.Lt, ast.Gt: ast.LtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
-_BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult}
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+_BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.BitOr: ast.BitAnd}
+_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "len"}
 _SQL = [
-    (r"<=", "<"), (r">=", ">"), (r"<(?![=>])", ">="), (r"(?<![<=-])>(?!=)", "<="), (r"(?<![<>!=])=(?![=>])", "<>"), (r"<>|!=", "="),
-    (r"\band\b", "or"), (r"\bor\b", "and"), (r"\bleft join\b", "join"), (r"\bdistinct\b", ""), (r"\bsum\(", "max("),
-    (r"\bmin\(", "max("), (r"\bmax\(", "min("), (r"\bcount\(", "sum("), (r"\bnot\b", ""), (r"\bunion all\b", "union"),
-    (r" \* ", " + "), (r" - ", " + "), (r"\bwhere\b", "where not"), (r"\bhaving\b", "having not"),
-]  # fmt: skip
+    (r"<=", "<"),
+    (r">=", ">"),
+    (r"<(?![=>])", ">="),
+    (r"(?<![<=-])>(?!=)", "<="),
+    (r"(?<![<>!=])=(?![=>])", "<>"),
+    (r"<>|!=", "="),
+    (r"\band\b", "or"),
+    (r"\bor\b", "and"),
+    (r"\bleft join\b", "join"),
+    (r"\banti join\b", "semi join"),
+    (r"\bexcept\b(?= *select|\s*\()", "intersect"),
+    (r"(?<=using \()(\w+), ?", ""),
+    (r"\bdistinct\b", ""),
+    (r"\bdesc\b", "asc"),
+    (r"\bsum\(", "max("),
+    (r"\bmin\(", "max("),
+    (r"\bmax\(", "min("),
+    (r"\bcount\(", "sum("),
+    (r"\bnot\b", ""),
+    (r"\bunion all\b", "union"),
+    (r" \* ", " + "),
+    (r" - ", " + "),
+    (r"\bwhere\b", "where not"),
+    (r"\bhaving\b", "having not"),
+    (r"(?<=[=(,] )'[a-z]\w+'", "'other'"),
+]
 
 
 @dataclass(frozen=True)
@@ -57,12 +87,23 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
     if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARE:
         new = _COMPARE[type(node.ops[0])]
         yield f"{type(node.ops[0]).__name__} → {new.__name__}", lambda n: n.ops.__setitem__(0, new())
+        for at, side in enumerate(node.comparators):
+            if isinstance(side, ast.Constant) and isinstance(side.value, str):
+                yield f"{side.value!r} → 'other'", lambda n, at=at: setattr(n.comparators[at], "value", "other")
     elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
         new = _BINARY[type(node.op)]
         yield f"{type(node.op).__name__} → {new.__name__}", lambda n: setattr(n, "op", new())
     elif isinstance(node, ast.BoolOp):
         new = ast.Or if isinstance(node.op, ast.And) else ast.And
         yield f"{type(node.op).__name__} → {new.__name__}", lambda n: setattr(n, "op", new())
+        for at in range(len(node.values)):
+            yield f"condition {at + 1} dropped", lambda n, at=at: n.values.pop(at)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "not dropped", lambda n: setattr(n, "op", ast.UAdd()) or setattr(n, "operand", _truth(n.operand))
+    elif isinstance(node, ast.Name) and node.id in _NAMES and isinstance(node.ctx, ast.Load):
+        yield f"{node.id} → {_NAMES[node.id]}", lambda n: setattr(n, "id", _NAMES[n.id])
+    elif isinstance(node, ast.Set | ast.List) and len(node.elts) > 1:
+        yield "first element dropped", lambda n: n.elts.pop(0)
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield f"{node.value} → {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
     elif (
@@ -82,6 +123,12 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
         yield "dropped", _to_pass
     elif isinstance(node, ast.AugAssign):
         yield "update dropped", _to_pass
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield "call dropped", _to_pass
+
+
+def _truth(node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name("bool", ast.Load()), [node], [])
 
 
 def _to_pass(node: ast.AST) -> None:

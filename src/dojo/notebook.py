@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from dojo import course_map, tasks
-from dojo.feedback import Note
+from dojo.feedback import Note, shown
 from dojo.judge import waiting
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
@@ -55,7 +55,7 @@ def start(module: str, fresh: bool = False) -> Shop:
     _shops[key] = open_workspace(key, fresh=fresh)
     _current[:] = [key]
     _register_magic()
-    for tool in getattr(tasks.module(key), "USES", ()):
+    for tool in tasks.module(key).uses:
         threading.Thread(target=_make_ready, args=(tool,), daemon=True).start()
     return _shops[key]
 
@@ -79,7 +79,7 @@ def check(task: str) -> TaskReport:
         _progress().record(report)
     except NotSaved as error:
         print(error, file=sys.stderr)
-    return report
+    return shown(report)
 
 
 def _names() -> dict[str, Any]:

@@ -23,4 +23,4 @@ def stem(key: str) -> str:
     """The file stem of a module, for example "11-slo", by its key "11"."""
     from dojo import tasks
 
-    return tasks.module(key).STEM
+    return tasks.module(key).stem

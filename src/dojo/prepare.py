@@ -49,7 +49,7 @@ def trust() -> None:
 def _built(key: str) -> bool:
     name, begun = key, time.perf_counter()
     try:
-        name = tasks.module(key).STEM
+        name = tasks.module(key).stem
         folder = checkpoint_of(key)
     except Exception as error:
         print(f"starting state of {name}: not built. {_said(error)}", file=sys.stderr, flush=True)

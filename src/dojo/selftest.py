@@ -1,21 +1,28 @@
-"""Tries every task against itself: stub, solution, its wrong and odd right answers, and mutants of the solution."""
+"""Tries every task against itself: stub, constants, solution, its wrong and odd right answers, and mutants of the solution.
+
+Every verdict of every wrong answer is held against what that answer declares; the same answer gets the same verdict from
+a notebook's `check` and from `dojo grade`.
+"""
 
 from __future__ import annotations
 
+import atexit
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from dojo import mutants, tasks
-from dojo.authoring import exercise_of, read_source, without_markers
+from dojo.authoring import exercise_of, missing_clauses, read_source, without_markers
+from dojo.feedback import as_text
 from dojo.grading import grade_answer
 from dojo.judge.contract import Attempt, Task
-from dojo.judge.engine import data_of, judge
+from dojo.judge.engine import judge
 from dojo.judge.sandbox import Sandbox
 from dojo.judge.verdict import Outcome, TaskReport
 from dojo.judge.work import KernelWork
@@ -23,6 +30,22 @@ from dojo.places import COURSE, stem
 from dojo.submission import Answer, Cell, Submission
 
 KILL_RATE = 0.95
+LEAST_MUTANTS = 8
+"""So many of a task's mutants are tried at least, where the solution has as many."""
+SECRET = 2025
+"""The secret of the official run that selftest makes beside a learner's own."""
+
+CONSTANTS = ("None", "True", "False", "0", "1", "float('nan')", "''", "[]", "{}", "__import__('datetime').date(2025, 12, 1)")
+"""What a constant answer holds or returns, as Python."""
+ALMOST_EMPTY = {
+    ".yml": "version: 2\nname: shopflow\n",
+    ".yaml": "version: 2\nname: shopflow\n",
+    ".json": '{"version": 2, "name": "shopflow"}\n',
+    ".sql": "select 1 as a, 2 as b\n",
+    ".py": "a = 1\nb = 2\n",
+    ".md": "# Title\n\nText.\n",
+}
+"""A file with two keys and nothing in it, by its kind; other kinds get two lines."""
 
 
 @dataclass
@@ -32,8 +55,11 @@ class TaskTest:
     task: str
     stub_refused: bool = False
     solution_accepted: bool = False
+    constants: tuple[int, int] = (0, 0)
+    clauses: tuple[int, int] = (0, 0)
     wrong: tuple[int, int] = (0, 0)
     right: tuple[int, int] = (0, 0)
+    same: tuple[int, int] = (0, 0)
     killed: tuple[int, int] = (0, 0)
     spared: int = 0
     slowest_ms: float = 0.0
@@ -41,18 +67,76 @@ class TaskTest:
     faults: list[str] = field(default_factory=list)
 
 
-def try_task(task_id: str) -> TaskTest:
-    """Everything selftest knows to try on one task."""
+def try_task(task_id: str, *, thorough: bool = False) -> TaskTest:
+    """Everything selftest knows to try on one task.
+
+    thorough: a task that runs real tools is tried in both transports on every answer, and a wrong answer on every run, not
+    only on the good one and the one that decides.
+    """
     task = tasks.get(task_id)
-    result = TaskTest(task_id)
-    answer = solved(task.module).answer(task)
-    with Sandbox() as sandbox:
-        _lint(task, result)
-        _stub(task, result, sandbox)
-        _solution(task, answer, result, sandbox)
-        _opposition(task, answer, result, sandbox)
-        _mutants(task, answer, result, sandbox)
-    return result
+    trial = _Trial(task, solved(task.module).answer(task), TaskTest(task_id), _sandbox(), thorough)
+    _lint(trial)
+    _stub(trial)
+    _constants(trial)
+    _solution(trial)
+    _wrong(trial)
+    _right(trial)
+    _mutants(trial)
+    return trial.result
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """One judging process for all tasks that this process tries."""
+    sandbox = Sandbox()
+    atexit.register(sandbox.stop)
+    return sandbox
+
+
+@dataclass
+class _Trial:
+    """One task being tried: its reference answer, what was found so far, where answers are judged."""
+
+    task: Task
+    reference: Answer
+    result: TaskTest
+    sandbox: Sandbox
+    thorough: bool
+
+    def fault(self, said: str, report: TaskReport | None = None) -> None:
+        """Keeps what falls short, with the report it shows in."""
+        self.result.faults.append(said if report is None else f"{said}\n{as_text(report)}")
+
+    def graded(
+        self, name: str, answer: Answer, *, deciding: str = "", both: bool = False, official: bool = False
+    ) -> TaskReport:
+        """The answer's report from the grader, and whether it is sound and (both) the same as a notebook's own check.
+
+        deciding: the run that decides, where the task makes many; official: on the data sets of an official run.
+        """
+        only = frozenset({deciding}) if deciding and not self.thorough else None
+        seeds = self.task.official_seeds(SECRET) if official else None
+        report = grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
+        for verdict in report.verdicts:
+            if verdict.flaw:
+                self.fault(f"{name}: “{verdict.check}”: {verdict.flaw}", report)
+            if verdict.outcome is Outcome.NOT_CHECKABLE and verdict.cause in ("course", "machine"):
+                self.fault(f"{name}: “{verdict.check}” could not be judged", report)
+        if both and not any(v.cause == "stopped" for v in report.verdicts):
+            here = in_kernel(self.task, answer, deciding=only)
+            met, of = self.result.same
+            self.result.same = (met + (_said(here) == _said(report)), of + 1)
+            if _said(here) != _said(report):
+                self.fault(f"{name}: check and dojo grade disagree: {as_text(here)}", report)
+        return report
+
+    def both(self, number: int) -> bool:
+        """Whether the answer of that number is judged in both transports: all are, or the first where a try costs seconds."""
+        return self.thorough or not self.task.executes or number == 0
+
+
+def _said(report: TaskReport) -> list[tuple]:
+    return [(v.check, v.outcome, v.cause) for v in report.verdicts]
 
 
 def solved(key: str) -> Submission:
@@ -72,40 +156,85 @@ def _submission(notebook: Any) -> Submission:
     return Submission(tuple(cells), "")
 
 
-def _lint(task: Task, result: TaskTest) -> None:
-    """Two data sets at least, answers that differ between them, an opposition, three hints."""
+def _lint(trial: _Trial) -> None:
+    """Two data sets at least, answers that differ between them, premises that exist, an opposition, clauses, three hints."""
+    task = trial.task
     if len(task.seeds) < 2:
-        result.faults.append("has fewer than two data sets")
-    for check in task.checks:
-        if check.expected is not None:
-            answers = {repr(check.expected(data_of(task.id, seed))) for seed in task.seeds}
-            if len(answers) < len(task.seeds):
-                result.faults.append(f"“{check.name}” expects the same on two data sets: a constant passes")
+        trial.fault("has fewer than two data sets")
+    for seeds in (task.seeds, task.official_seeds(SECRET)):
+        try:
+            data = [task.data_set(seed) for seed in seeds]
+        except Exception as error:
+            trial.fault(f"makes no data for the seeds {seeds}: {type(error).__name__}: {error}")
+            continue
+        for check in task.checks:
+            if check.expected is not None and len({repr(check.expected(one)) for one in data}) < len(seeds):
+                trial.fault(f"“{check.name}” expects the same on data sets {seeds}: a constant passes")
+    names = [c.name for c in task.checks]
+    for number, check in enumerate(task.checks):
+        for premise in set(task.premises(check)) - set(names[:number]):
+            trial.fault(f"“{check.name}” builds on “{premise}”, which is no check before it")
     if len(task.right) < 2:
-        result.faults.append("ships fewer than two right answers unlike the reference")
+        trial.fault("ships fewer than two right answers unlike the reference")
     if not task.wrong:
-        result.faults.append("ships no wrong answer")
+        trial.fault("ships no wrong answer")
+    if not task.clauses:
+        trial.fault("lists no clause of its text")
+    known = {attempt.name for attempt in task.wrong}
+    for words in missing_clauses(task):
+        trial.fault(f"its text no longer holds the words “{words}”")
+    for words, name in task.clauses.items():
+        if name not in known:
+            trial.fault(f"no wrong answer “{name}” breaks the clause “{words}”")
 
 
-def _stub(task: Task, result: TaskTest, sandbox: Sandbox) -> None:
-    exercise = exercise_of(read_source(COURSE / "solutions" / f"{stem(task.module)}.md"))
-    report = grade_answer(task, _submission(exercise).answer(task), sandbox)
-    result.stub_refused = report.outcome is Outcome.NOT_ATTEMPTED and not any(v.passed for v in report.verdicts)
-    if not result.stub_refused:
-        result.faults.append(f"the untouched stub is not “not attempted” on every check: {report!r}")
+def _stub(trial: _Trial) -> None:
+    exercise = exercise_of(read_source(COURSE / "solutions" / f"{stem(trial.task.module)}.md"))
+    report = trial.graded("the stub", _submission(exercise).answer(trial.task), both=True)
+    trial.result.stub_refused = report.outcome is Outcome.NOT_ATTEMPTED and not any(v.passed for v in report.verdicts)
+    if not trial.result.stub_refused:
+        trial.fault("the untouched stub is not “not attempted” on every check", report)
 
 
-def _solution(task: Task, answer: Answer, result: TaskTest, sandbox: Sandbox) -> None:
-    graded = grade_answer(task, answer, sandbox)
-    here = in_kernel(task, answer)
-    here = in_kernel(task, answer)  # the second time data sets are made, as for a learner's second try
-    result.slowest_ms = round(here.milliseconds, 1)
-    result.solution_accepted = graded.passed and here.passed
-    if not result.solution_accepted:
-        result.faults.append(f"the solution is refused: {graded!r}\n{here!r}")
+def _constant_answers(task: Task) -> Iterator[tuple[str, Answer]]:
+    """Every deliverable a constant, an empty file, or one with nothing in it."""
+    kinds = {d.name: d.kind for d in task.deliver}
+    for constant in CONSTANTS if task.names else ():
+        cell = "\n".join(
+            f"{name} = {constant}" if kinds[name] == "value" else f"def {name}(*given, **named):\n    return {constant}"
+            for name in task.names
+        )
+        yield constant, Answer([("constant", cell)], dict.fromkeys(task.files, ""))
+    if task.files:
+        texts = {path: ALMOST_EMPTY.get(Path(path).suffix, "a\nb\n") for path in task.files}
+        yield "empty files", Answer([], dict.fromkeys(task.files, ""))
+        yield "almost empty files", Answer([], texts)
 
 
-def in_kernel(task: Task, answer: Answer) -> TaskReport:
+def _constants(trial: _Trial) -> None:
+    met = of = 0
+    for name, answer in _constant_answers(trial.task):
+        report = trial.graded(f"constant {name}", answer)
+        met, of = met + (report.points == 0), of + 1
+        if report.points:
+            trial.fault(f"constant {name} earns {report.points:g} of {report.out_of} points", report)
+    trial.result.constants = (met, of)
+
+
+def _solution(trial: _Trial) -> None:
+    task, answer = trial.task, trial.reference
+    reports = [trial.graded("the solution", answer, both=True)]
+    in_kernel(task, answer)
+    again = in_kernel(task, answer)  # data sets are there by now, as for a learner's second try
+    trial.result.slowest_ms = round(again.milliseconds, 1)
+    reports += [again, trial.graded("the solution on official data sets", answer, official=True)]
+    refused = [report for report in reports if not report.passed]
+    trial.result.solution_accepted = not refused
+    for report in refused:
+        trial.fault("the solution is refused", report)
+
+
+def in_kernel(task: Task, answer: Answer, *, deciding: frozenset[str] | None = None) -> TaskReport:
     """The answer judged the way a notebook's `check` does it, in this process."""
     names: dict[str, Any] = {"__name__": "__main__"}
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +246,9 @@ def in_kernel(task: Task, answer: Answer) -> TaskReport:
                 exec(compile(source, f"<answer {label}>", "exec", dont_inherit=True), names)
         except Exception:
             names = {}
-        return judge(task, KernelWork(names, Path(folder)))
+        work = KernelWork(names, Path(folder))
+        work.deciding = deciding
+        return judge(task, work)
 
 
 def prepared(task: Task, attempt: Attempt, reference: Answer) -> Answer:
@@ -129,80 +260,92 @@ def prepared(task: Task, attempt: Attempt, reference: Answer) -> Answer:
     return Answer(cells, {**reference.files, **files})
 
 
-def _opposition(task: Task, reference: Answer, result: TaskTest, sandbox: Sandbox) -> None:
-    met = 0
-    for attempt in task.wrong:
-        report = grade_answer(task, prepared(task, attempt, reference), sandbox)
+def _wrong(trial: _Trial) -> None:
+    """Each wrong answer is refused, for its cause, and no verdict names a cause that it does not declare."""
+    task, met, refused = trial.task, 0, set()
+    for number, attempt in enumerate(task.wrong):
+        name, answer = f"wrong answer “{attempt.name}”", prepared(task, attempt, trial.reference)
+        report = trial.graded(name, answer, deciding=attempt.decided_by, both=trial.both(number))
         causes = {v.cause for v in report.verdicts if v.outcome is Outcome.NOT_YET}
-        if attempt.cause in causes:
+        if attempt.cause in causes and causes <= {attempt.cause, *attempt.also}:
             met += 1
+            refused.add(attempt.name)
         else:
-            result.faults.append(
-                f"wrong answer “{attempt.name}” should be refused for {attempt.cause!r}, got {causes or 'accepted'}: {report!r}"
+            trial.fault(
+                f"{name} should be refused for {(attempt.cause, *attempt.also)}, got {causes or 'no refusal'}", report
             )
-    result.wrong = (met, len(task.wrong))
+        if not task.executes:
+            official = trial.graded(name, answer, official=True)
+            if official.passed:
+                trial.fault(f"{name} is accepted on official data sets", official)
+    trial.result.wrong = (met, len(task.wrong))
+    trial.result.clauses = (sum(name in refused for name in task.clauses.values()), len(task.clauses))
+
+
+def _right(trial: _Trial) -> None:
     met = 0
-    for attempt in task.right:
-        report = grade_answer(task, prepared(task, attempt, reference), sandbox)
+    for number, attempt in enumerate(trial.task.right):
+        name, answer = f"right answer “{attempt.name}”", prepared(trial.task, attempt, trial.reference)
+        report = trial.graded(name, answer, both=trial.both(number + 1))
         met += report.passed
         if not report.passed:
-            result.faults.append(f"right answer “{attempt.name}” is refused: {report!r}")
-    result.right = (met, len(task.right))
+            trial.fault(f"{name} is refused", report)
+    trial.result.right = (met, len(trial.task.right))
 
 
-def _mutants(task: Task, reference: Answer, result: TaskTest, sandbox: Sandbox) -> None:
-    tried = [
+def _mutants(trial: _Trial) -> None:
+    task, reference = trial.task, trial.reference
+    made = [
         (m, Answer(_replaced(reference.cells, n, m.text), reference.files))
         for n, (_, s) in enumerate(reference.cells)
         for m in mutants.of_python(s)
     ]
-    tried += [
+    made += [
         (m, Answer(reference.cells, {**reference.files, p: m.text}))
         for p, s in reference.files.items()
         for m in mutants.of_file(p, s)
     ]
-    step = max(1, -(-len(tried) // task.mutants))
-    killed = of = 0
-    for mutant, answer in tried[::step]:
-        if grade_answer(task, answer, sandbox).passed:
-            if any(fragment in mutant.what for fragment in task.spared):
-                result.spared += 1
-                continue
-            result.survivors.append(mutant.what)
-        else:
-            killed += 1
-        of += 1
-    result.killed = (killed, of)
+    spread = [m for m in made if not any(fragment in m[0].what for fragment in task.spared)]
+    trial.result.spared = len(made) - len(spread)
+    step = max(1, len(spread) // max(LEAST_MUTANTS, task.mutants))
+    tried = spread[::step]
+    for mutant, answer in tried:
+        if trial.graded(f"mutant {mutant.what}", answer).passed:
+            trial.result.survivors.append(mutant.what)
+    killed = len(tried) - len(trial.result.survivors)
+    trial.result.killed = (killed, len(tried))
+    if tried and killed < KILL_RATE * len(tried):
+        trial.fault(f"{killed} of {len(tried)} mutants are refused; alive: {'; '.join(trial.result.survivors)}")
 
 
 def _replaced(cells: list[tuple[str, str]], at: int, text: str) -> list[tuple[str, str]]:
     return [(label, text if n == at else source) for n, (label, source) in enumerate(cells)]
 
 
-def run(keys: Iterable[str]) -> list[TaskTest]:
+def run(keys: Iterable[str], thorough: bool = False) -> list[TaskTest]:
     """Tests all tasks of the modules, two at a time."""
     ids = [t.id for key in keys for t in tasks.tasks_of(key)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(try_task, ids))
+        return list(pool.map(partial(try_task, thorough=thorough), ids))
 
 
-def main(module: str | None = None, as_json: bool = False) -> int:
+def main(module: str | None = None, as_json: bool = False, thorough: bool = False) -> int:
     """`dojo selftest`: prints a row a task; exit status 1 if anything falls short."""
     keys = [module] if module else tasks.module_keys()
     for key in keys:
         tasks.module(key)
-    results = run(keys)
+    results = run(keys, thorough)
     killed, of = (sum(r.killed[i] for r in results) for i in (0, 1))
-    short = any(r.faults for r in results) or (of and killed / of < KILL_RATE)
+    short = any(r.faults for r in results)
     if as_json:
         print(json.dumps({"tasks": [vars(r) for r in results], "mutants": [killed, of], "ok": not short}, indent=2))
         return int(short)
-    print(f"{'task':6} {'stub':8} {'solution':9} {'wrong':7} {'right':7} {'mutants':12} {'check ms':>8}")
+    print("task   stub     solution  constants clauses wrong   right   same    mutants      check ms")
     for r in results:
         words = ("refused" if r.stub_refused else "PASSES", "accepted" if r.solution_accepted else "REFUSED")
         print(
-            f"{r.task:6} {words[0]:8} {words[1]:9} {_of(r.wrong):7} {_of(r.right):7} "
-            f"{_of(r.killed) + (f' +{r.spared} eq' if r.spared else ''):12} {r.slowest_ms:8.1f}"
+            f"{r.task:6} {words[0]:8} {words[1]:9} {_of(r.constants):9} {_of(r.clauses):7} {_of(r.wrong):7} {_of(r.right):7} "
+            f"{_of(r.same):7} {_of(r.killed) + (f' +{r.spared} eq' if r.spared else ''):12} {r.slowest_ms:8.1f}"
         )
     for r in results:
         for text in [*r.faults, *(f"mutant survives: {s}" for s in r.survivors)]:

@@ -37,7 +37,7 @@ def builder_of(key: str) -> Callable[[Path], None]:
     """What makes the state a module starts from: its own prepare(root), or the default company."""
     from dojo import tasks
 
-    return getattr(tasks.module(key), "prepare", build_company)
+    return tasks.module(key).prepare or build_company
 
 
 @cache

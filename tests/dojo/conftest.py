@@ -8,8 +8,7 @@ import types
 import pytest
 
 from dojo import tasks
-from dojo.judge import engine
-from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
+from dojo.judge.contract import Check, Module, NotYet, Task, function, right, wrong
 from dojo.judge.sandbox import Sandbox
 
 
@@ -42,12 +41,10 @@ TOY = Task(
 def toy(monkeypatch):
     """Module "90" with one task, and a clean cache of judge's data."""
     module = types.ModuleType("dojo.tasks.m90_toy")
-    module.STEM, module.TITLE, module.TASKS = "90-toy", "Toy", (TOY,)
+    module.MODULE = Module("90", "90-toy", "Toy", (TOY,))
     monkeypatch.setitem(sys.modules, "dojo.tasks.m90_toy", module)
     monkeypatch.setattr(tasks, "_names", lambda: {"90": "m90_toy"})
-    engine.data_of.cache_clear()
-    yield TOY
-    engine.data_of.cache_clear()
+    return TOY
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dojo import mutants, tasks
+from dojo.feedback import as_html, as_text
 from dojo.judge import plain, sql
 from dojo.judge.contract import Check
 from dojo.judge.engine import judge
@@ -72,12 +73,12 @@ def test_what_this_machine_cannot_check_is_said_and_is_no_failure(toy):
         raise NotCheckable("Needs a container engine: apt-get install podman.")
 
     report = judge(replace(toy, checks=(Check("builds", needs_a_tool),)), KernelWork({}, None))
-    assert report.outcome is Outcome.NOT_CHECKABLE and "podman" in repr(report)
+    assert report.outcome is Outcome.NOT_CHECKABLE and "podman" in as_text(report)
 
 
 def test_a_check_that_breaks_is_the_course_s_fault(toy):
     report = judge(replace(toy, checks=(Check("breaks", lambda w, d: 1 / 0),)), KernelWork({}, None))
-    assert report.outcome is Outcome.NOT_CHECKABLE and "not yours" in repr(report)
+    assert report.outcome is Outcome.NOT_CHECKABLE and "not yours" in as_text(report)
 
 
 def test_a_constant_passes_one_data_set_and_fails_the_other(toy):
@@ -96,7 +97,7 @@ def test_a_function_cannot_spoil_the_judge_s_arguments(toy):
 
 
 def test_the_report_is_html_without_the_learner_s_markup(toy):
-    html = judge(toy, KernelWork({"double": lambda n: "<script>alert(1)</script>"}, None))._repr_html_()
+    html = as_html(judge(toy, KernelWork({"double": lambda n: "<script>alert(1)</script>"}, None)))
     assert "<script>" not in html and 'aria-label="Verdict on task 90.1"' in html
 
 

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from dojo import grading, submission
+from dojo.feedback import as_text
 from dojo.judge.sandbox import Sandbox
 from dojo.judge.verdict import Outcome
 
@@ -113,7 +114,7 @@ def test_without_walls_the_grade_says_so(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "isolation", lambda: "not isolated: for the test")
     with Sandbox() as open_air:
         report = graded(toy, open_air, saved(tmp_path, notebook((GOOD, "90.1"))))
-    assert report.passed and report.isolated is False and "not isolated" in repr(report)
+    assert report.passed and report.isolated is False and "not isolated" in as_text(report)
 
 
 def test_without_walls_two_sandboxes_leave_each_other_s_files_alone(toy, tmp_path, monkeypatch):

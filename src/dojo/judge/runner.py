@@ -112,6 +112,9 @@ def _told(error: LearnerError) -> dict[str, Any]:
 def _serve(message: dict[str, Any], given: bytes, names: dict[str, Any], sent: plain.Sent) -> bytes:
     """The value a request asks for, as bytes."""
     op = message["op"]
+    if hasattr(time, "tzset") and os.environ.get("TZ") != message.get("zone", "UTC"):
+        os.environ["TZ"] = message.get("zone", "UTC")
+        time.tzset()
     if op == "run":
         with course_words_are_errors():
             for label, source in message["cells"]:

@@ -20,7 +20,7 @@ import psutil
 from dojo import places
 from dojo.judge import namespaces, plain
 from dojo.judge.frames import FRAME_SECONDS, PATIENCE, read_frame, write_frame
-from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, is_stub_file
+from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, is_stub_file
 
 SOURCE = Path(__file__).resolve().parents[2]
 LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120, "total": 240}
@@ -255,7 +255,7 @@ class Lost(Stopped):
     """The warm process died or fell silent: by the answer's doing or by the machine's."""
 
 
-class SandboxWork:
+class SandboxWork(Memory):
     """The work in a separate process. A context manager: its room is there from the first question to the end of the block.
 
     idle: a question was stopped by the clock although little processor time was used; lost: the process went away;
@@ -300,7 +300,8 @@ class SandboxWork:
             self._open()
         self.begun = True
         try:
-            reply, given = self._sandbox.ask({**message, "seconds": self._seconds}, PATIENCE * self._seconds, value)
+            message = {**message, "zone": self.zone, "seconds": self._seconds}
+            reply, given = self._sandbox.ask(message, PATIENCE * self._seconds, value)
         except Lost:
             self.lost = True
             raise

@@ -8,10 +8,15 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """The four things that can be said of a check; they are never mixed."""
+    """The five things that can be said of a check; they are never mixed.
+
+    NOT_JUDGED: a check that it builds on has not passed, so nothing is said of it; NOT_CHECKABLE: for a reason of this
+    machine or of the course, never of the learner.
+    """
 
     PASSED = "passed"
     NOT_YET = "not yet"
+    NOT_JUDGED = "not judged yet"
     NOT_ATTEMPTED = "not attempted"
     NOT_CHECKABLE = "cannot be checked here"
 
@@ -22,7 +27,8 @@ class Verdict:
 
     check: name of the check; outcome: see Outcome; said: one sentence in the second person;
     tried, expected, got: what was fed in, what was wanted, what the learner's work gave (short texts);
-    cause: key of the named mistake, when it is recognised; look: where to look next.
+    cause: key of the named mistake, when it is recognised; look: where to look next; flaw: what is wrong with the verdict
+    itself, for selftest ("" for a sound one).
     """
 
     check: str
@@ -33,6 +39,7 @@ class Verdict:
     got: str = ""
     cause: str = ""
     look: str = ""
+    flaw: str = ""
 
     @property
     def passed(self) -> bool:
@@ -40,7 +47,7 @@ class Verdict:
         return self.outcome is Outcome.PASSED
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class TaskReport:
     """All verdicts on one task. `points` are of `out_of`; `isolated` says whether the work ran in a sandbox."""
 
@@ -70,6 +77,11 @@ class TaskReport:
         return self.outcome is Outcome.PASSED
 
     @property
+    def regrade(self) -> bool:
+        """Whether something could not be judged for a reason of the machine or of the course: to be tried again, not a 0."""
+        return any(v.outcome is Outcome.NOT_CHECKABLE and v.cause in ("machine", "course") for v in self.verdicts)
+
+    @property
     def points(self) -> float:
         """Points earned: each check weighs the same, rounded down to a tenth so that only all checks give all points."""
         met = sum(v.passed for v in self.verdicts)
@@ -86,15 +98,6 @@ class TaskReport:
             "transport": self.transport,
             "isolated": self.isolated,
             "printed": self.printed,
-            "checks": [{k: str(v) for k, v in asdict(verdict).items()} for verdict in self.verdicts],
+            "regrade": self.regrade,
+            "checks": [{k: str(v) for k, v in asdict(verdict).items() if k != "flaw"} for verdict in self.verdicts],
         }
-
-    def __repr__(self) -> str:
-        from dojo.feedback import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from dojo.feedback import as_html
-
-        return as_html(self)

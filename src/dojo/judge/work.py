@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -32,10 +33,62 @@ class NotCheckable(Exception):
     """This machine lacks what the check needs; the message says what would make it checkable."""
 
 
+ZONES = ("UTC", "Pacific/Auckland")
+"""The time zones of the process in which work is judged, one data set in each: the machine's own must not decide."""
+
+
+class Memory:
+    """What one piece of work has already been asked; gone with it. Both kinds of work have it.
+
+    zone: the time zone of the process while the work runs; deciding: where a task makes many runs, those that are wanted
+    (None: all of them).
+    """
+
+    zone: str = ZONES[0]
+    deciding: frozenset[str] | None = None
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The value made for a key, made when it is first asked for. What `make` raises is raised again, and not made again."""
+        kept = self.__dict__.setdefault("_kept", {})
+        if key not in kept:
+            try:
+                kept[key] = (make(), None)
+            except Exception as error:
+                kept[key] = (None, error)
+        made, error = kept[key]
+        if error is not None:
+            raise error
+        return made
+
+
+@contextlib.contextmanager
+def in_zone(name: str) -> Iterator[None]:
+    """The process's time zone for the block; where the system cannot change it (Windows), its own stays."""
+    if not hasattr(time, "tzset"):
+        yield
+        return
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
 class Work(Protocol):
     """What a check may ask of a learner's work. Values come back as copies that survived plain.dumps."""
 
     isolated: bool | None
+    zone: str
+    deciding: frozenset[str] | None
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The value made for a key by the first check that asks for it, for every later one."""
 
     def value(self, name: str) -> Any:
         """The variable of that name."""
@@ -104,7 +157,7 @@ def learner_error(error: BaseException) -> LearnerError:
     return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
 
 
-class KernelWork:
+class KernelWork(Memory):
     """The work in the learner's own kernel: names from the notebook, files from the workspace. Honour system, milliseconds."""
 
     isolated: bool | None = None
@@ -141,10 +194,10 @@ class KernelWork:
     def _invoked(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         return invoke(function, [_own(a) for a in args], {k: _own(v) for k, v in kwargs.items()}, plain.copy)
 
-    @staticmethod
-    def _run(name: str, work: Callable[[], Any]) -> Any:
+    def _run(self, name: str, work: Callable[[], Any]) -> Any:
         try:
-            return work()
+            with in_zone(self.zone):
+                return work()
         except NotImplementedError:
             raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
         except plain.NotPlain as error:

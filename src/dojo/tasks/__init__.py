@@ -1,4 +1,4 @@
-"""What is asked and how it is judged: one module a lesson, each with STEM, TITLE, TASKS and, where needed, prepare() and USES (tools)."""
+"""What is asked and how it is judged: one Python module a lesson, each with its MODULE (see dojo.judge.contract)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
-from types import ModuleType
 
-from dojo.judge.contract import Task
+from dojo.judge.contract import Module, Task
 
 
 class UnknownTask(KeyError):
@@ -33,17 +32,17 @@ def module_keys() -> list[str]:
     return list(_names())
 
 
-def module(key: str) -> ModuleType:
-    """The task module of a lesson or scenario, by its key. UnknownTask names what exists."""
+def module(key: str) -> Module:
+    """A lesson or scenario by its key. UnknownTask names what exists."""
     try:
-        return importlib.import_module(f"dojo.tasks.{_names()[key]}")
+        return importlib.import_module(f"dojo.tasks.{_names()[key]}").MODULE
     except KeyError:
         raise UnknownTask(f"There is no module {key!r}. These exist: {', '.join(_names())}.") from None
 
 
 def tasks_of(key: str) -> tuple[Task, ...]:
     """All tasks of a module in order."""
-    return tuple(module(key).TASKS)
+    return module(key).tasks
 
 
 def get(task_id: str) -> Task:

@@ -12,16 +12,13 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
-from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
+from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros, parse_yaml
 from shopflow import faults, sources
 from shopflow.clock import FIRST_DAY, TODAY, days
 from shopflow.tables import TABLES
-
-STEM = "i01-silent-failure"
-TITLE = "Silent failure: weeks of green, and the revenue is wrong"
 
 BEGAN = dt.date(2025, 11, 8)
 """The first extract with the fault, in the learner's workspace."""
@@ -606,4 +603,11 @@ TASK_5 = Task(
     ),
 )  # fmt: skip
 
-TASKS = (TASK_1, TASK_2, TASK_3, TASK_4, TASK_5)
+
+MODULE = Module(
+    key="i01",
+    stem="i01-silent-failure",
+    title="Silent failure: weeks of green, and the revenue is wrong",
+    tasks=(TASK_1, TASK_2, TASK_3, TASK_4, TASK_5),
+    prepare=prepare,
+)

@@ -11,15 +11,12 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
-from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
+from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import number, parse_yaml
 from shopflow import runlog
 from shopflow.clock import LAST_DAY, days
-
-STEM = "11-slo"
-TITLE = "SLO: a promise with numbers in it"
 
 EIGHT = dt.time(8)
 
@@ -971,4 +968,11 @@ TASK_6 = Task(
     spared={".exceptions[1]": "one exception is enough"},
 )  # fmt: skip
 
-TASKS = (TASK_1, TASK_2, TASK_3, TASK_4, TASK_5, TASK_6)
+
+MODULE = Module(
+    key="11",
+    stem="11-slo",
+    title="SLO: a promise with numbers in it",
+    tasks=(TASK_1, TASK_2, TASK_3, TASK_4, TASK_5, TASK_6),
+    prepare=prepare,
+)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dojo.judge.contract import Module
 from dojo.tasks.i03_elt_ci_cd import gating, loading, moving, releases
-
-STEM = "i03-elt-ci-cd"
-TITLE = "CI/CD for dlt and dbt: what blocks, what is released, how it is undone"
-TASKS = (moving.TASK, loading.TASK, gating.TASK, releases.RELEASE, releases.REVERT)
 
 
 def prepare(root: Path) -> None:
@@ -25,3 +22,12 @@ def prepare(root: Path) -> None:
     history.git(repo, "init", "--quiet", "--initial-branch=main", "--object-format=sha1")
     history.git(repo, "add", "--all")
     history.git(repo, "commit", "--quiet", "--message", "Load the shop's API; build the takings", environment=who)
+
+
+MODULE = Module(
+    key="i03",
+    stem="i03-elt-ci-cd",
+    title="CI/CD for dlt and dbt: what blocks, what is released, how it is undone",
+    tasks=(moving.TASK, loading.TASK, gating.TASK, releases.RELEASE, releases.REVERT),
+    prepare=prepare,
+)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dojo.judge.contract import Module
 from dojo.tasks.m02_version_control import finding, hooks, owners, rescue, review, story, undoing
 from dojo.tools import git
 from dojo.workspace import SEED
 from shopflow import checkpoint, transform
-
-STEM = "02-version-control"
-TITLE = "Version control: a platform that can be undone"
-TASKS = (finding.TASK_1, finding.TASK_2, undoing.TASK_3, rescue.TASK_4, hooks.TASK_5, review.TASK_6, owners.TASK_7)
 
 LEDGER = """
 create schema if not exists finance;
@@ -45,3 +42,12 @@ def prepare(root: Path) -> None:
     rescue.create_by_hand(platform.at("prod").warehouse)
     shutil.rmtree(root / "repo" / "dbt" / "target", ignore_errors=True)
     shutil.rmtree(root / "repo" / "dbt" / "logs", ignore_errors=True)
+
+
+MODULE = Module(
+    key="02",
+    stem="02-version-control",
+    title="Version control: a platform that can be undone",
+    tasks=(finding.TASK_1, finding.TASK_2, undoing.TASK_3, rescue.TASK_4, hooks.TASK_5, review.TASK_6, owners.TASK_7),
+    prepare=prepare,
+)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dojo.judge.contract import Module
 from dojo.tasks.m04_continuous_integration import elsewhere, hardening, reading, slim, writing
-
-STEM = "04-continuous-integration"
-TITLE = "Continuous integration: red pull requests instead of wrong dashboards"
-USES = ("act",)
-TASKS = (reading.TASK, writing.WRITE, writing.REPAIR, slim.TASK, hardening.TASK, elsewhere.AT_GITLAB, elsewhere.AT_JENKINS)
 
 
 def prepare(root: Path) -> None:
@@ -32,3 +28,21 @@ def prepare(root: Path) -> None:
     history.git(
         root / "repo", "commit", "--quiet", "--message", "Sample, linters and a first attempt at CI", environment=who
     )
+
+
+MODULE = Module(
+    key="04",
+    stem="04-continuous-integration",
+    title="Continuous integration: red pull requests instead of wrong dashboards",
+    tasks=(
+        reading.TASK,
+        writing.WRITE,
+        writing.REPAIR,
+        slim.TASK,
+        hardening.TASK,
+        elsewhere.AT_GITLAB,
+        elsewhere.AT_JENKINS,
+    ),
+    prepare=prepare,
+    uses=("act",),
+)
