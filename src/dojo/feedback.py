@@ -6,6 +6,7 @@ from dataclasses import fields
 from html import escape
 
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
+from dojo.judge.visible import visible
 
 MARKS = {
     Outcome.PASSED: ("Passed", "#0b6e4f"),
@@ -50,7 +51,7 @@ def as_text(report: TaskReport) -> str:
     lines = [f"{report.task} {report.title}: {MARKS[report.outcome][0]} ({report.points:g} of {report.out_of} points)"]
     for verdict in report.verdicts:
         lines.append(f"  [{MARKS[verdict.outcome][0]}] {verdict.check}")
-        lines += [f"      {line}" for label, text in _details(verdict) for line in f"{label}{text}".splitlines()]
+        lines += [f"      {line}" for label, text in _details(verdict) for line in f"{label}{text}".split("\n")]
     if report.isolated is False:
         lines.append("  (This machine could not wall in the work: not isolated.)")
     return "\n".join(lines)
@@ -84,7 +85,7 @@ def _row(verdict: Verdict) -> str:
 def _details(verdict: Verdict) -> list[tuple[str, str]]:
     pairs = [("", verdict.said), ("tried: ", verdict.tried), ("expected: ", verdict.expected)]
     pairs += [("got: ", verdict.got), ("look: ", verdict.look)]
-    return [(label, text) for label, text in pairs if text]
+    return [(label, shown) for label, text in pairs if (shown := visible(text))]
 
 
 def _marked(text: str) -> str:

@@ -52,8 +52,14 @@ def fork_here(serve: Callable[[], None]) -> int:
     """A forked process that runs `serve` in a process group of its own, and dies with this one. Its pid."""
     pid = os.fork()
     if pid == 0:
-        _run(serve, lambda: os.setsid() and sys.platform == "linux" and _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+        _run(serve, lambda: (os.setsid(), die_with_parent()))
     return pid
+
+
+def die_with_parent() -> None:
+    """This process is killed when the one that forked it ends (Linux)."""
+    if sys.platform == "linux":
+        _libc().prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def fork_apart(serve: Callable[[], None]) -> int:
