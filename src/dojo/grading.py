@@ -33,6 +33,8 @@ TRIES = 2
 """So often an answer is judged where the machine may be why it was not the first time."""
 BASE_SECONDS = 120
 """What judging may take beside the seconds of the tasks: starting, reading, making data."""
+JUDGE_SECONDS = 60
+"""Processor seconds the judge of one task may use beside the task's own."""
 REGRADE = "could not be judged here: regrade"
 
 
@@ -134,7 +136,7 @@ def _tried(
                     task.data_set(seed)
     except CannotJudge as error:
         return _stopped(task, sandbox, str(error)), str(error)
-    ending = apart(work, processor=BASE_SECONDS + task.seconds, clock=clock)
+    ending = apart(work, processor=JUDGE_SECONDS + task.seconds, clock=clock)
     if ending.answer is None:
         sandbox.stop()  # nobody knows what it was doing
         return _stopped(task, sandbox, ending.said), _doubt(ending)
