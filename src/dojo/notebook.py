@@ -12,7 +12,7 @@ from typing import Any
 
 from dojo import course_map, tasks
 from dojo.feedback import Note, shown
-from dojo.judge import waiting
+from dojo.judge import settings, waiting
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.verdict import TaskReport
@@ -25,6 +25,10 @@ _shops: dict[str, Shop] = {}
 _current: list[str] = []
 
 
+class Interrupted(KeyboardInterrupt):
+    """A check was stopped by the one who had asked for it."""
+
+
 def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     """What the course has words for shows in a notebook as those words, without the frames it came through."""
 
@@ -32,7 +36,7 @@ def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return face(*args, **kwargs)
-        except (tasks.UnknownTask, WorkspaceError, NotSaved) as error:
+        except (tasks.UnknownTask, WorkspaceError, NotSaved, Interrupted) as error:
             error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
             raise
 
@@ -74,7 +78,12 @@ def check(task: str) -> TaskReport:
     if folder is None and wanted.files:
         folder = open_workspace(wanted.module).path
     with waiting.shown_in_notebook() if _shell() is not None else contextlib.nullcontext():
-        report = judge(wanted, KernelWork(_names(), folder))
+        work = KernelWork(_names(), folder)
+        try:
+            with settings.settled():
+                report = judge(wanted, work)
+        except KeyboardInterrupt:
+            raise Interrupted("You stopped the check. Nothing was judged to its end, and nothing is recorded.") from None
     try:
         _progress().record(report)
     except NotSaved as error:

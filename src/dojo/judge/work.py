@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import decimal
 import os
 import time
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from dojo.judge import lending, plain
+from dojo.judge import lending, plain, settings
 
 
 class NotAttempted(Exception):
@@ -164,6 +165,7 @@ class KernelWork(Memory):
 
     def __init__(self, names: dict[str, Any], folder: Path | None):
         self._names, self._folder = names, folder
+        self._decimals = decimal.getcontext().copy()
 
     def _found(self, name: str) -> Any:
         if name not in self._names or self._names[name] is ...:
@@ -196,14 +198,12 @@ class KernelWork(Memory):
 
     def _run(self, name: str, work: Callable[[], Any]) -> Any:
         try:
-            with in_zone(self.zone):
+            with in_zone(self.zone), decimal.localcontext(self._decimals), settings.validating():
                 return work()
         except NotImplementedError:
             raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
         except plain.NotPlain as error:
             raise LearnerError("TypeError", str(error)) from None
-        except KeyboardInterrupt:
-            raise Stopped("You interrupted the check while your function was running.") from None
         except RecursionError as error:
             raise LearnerError("RecursionError", "the function calls itself without end") from error
         except Exception as error:
@@ -224,7 +224,8 @@ class KernelWork(Memory):
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         from dojo.judge import toolbox
 
-        return toolbox.run(name, plain.copy(request))
+        with settings.interruptible():
+            return toolbox.run(name, plain.copy(request))
 
 
 class Timer:
