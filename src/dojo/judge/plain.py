@@ -217,6 +217,8 @@ def _scalar(value: Any) -> dict[str, Any] | None:
     if isinstance(value, dt.timedelta):
         return None if str(value) == "NaT" else {"$": "span", "v": [value.days, value.seconds, value.microseconds]}
     if isinstance(value, Decimal):
+        if value.is_snan():
+            raise NotPlain("A signalling NaN cannot be compared.")
         return {"$": "decimal", "v": Decimal.__str__(value)}
     if isinstance(value, bytes):
         return {"$": "bytes", "v": base64.b64encode(value).decode()}

@@ -282,6 +282,7 @@ class _Room:
             reply, value = read_frame(self.pipes[role].back, FRAME_SECONDS, largest=MAX_REPLY)
             if not isinstance(reply, dict) or not ("ok" in reply or isinstance(reply.get("raised"), str)):
                 raise ValueError
+            reply.pop("idle", None)  # that is not for the answer to say
             return reply, value
         except EOFError:
             return self._gone(role)
