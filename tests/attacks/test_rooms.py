@@ -53,7 +53,7 @@ LOOKS = (
     "import os, subprocess\ndef double(n):\n"
     "    seen = [p for p in os.listdir('/tmp') if not p.startswith('answer-')] + os.listdir('/dev/shm')\n"
     "    shared = open('/proc/sysvipc/shm').read().splitlines()[1:]\n"
-    "    others = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]\n"
+    "    others = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, 2, os.getpid())]\n"
     "    return [seen, shared, others] if seen or shared or others or os.nice(0) else 2 * n"
 )
 
@@ -108,11 +108,12 @@ def test_what_holds_expected_values_cannot_be_imported_or_read(attacked):
         "    for name in ('dojo.tasks.answers', 'dojo.tasks.m00_start_here', 'dojo.tasks.samples'):\n"
         "        try: importlib.import_module(name); found.append(name)\n        except ImportError: pass\n"
         "    try:\n        import shopflow.truth\n        found += [n for n in vars(shopflow.truth) if not n.startswith('__')]\n"
-        "    except OSError: pass\n"
+        "    except (ImportError, OSError): pass\n"
         f"    root = {str(SOURCE)!r}\n"
         "    for path in ('dojo/tasks', 'dojo/quizzes', '../solutions', '../tests', '../exercises', '../work', '../.git'):\n"
         "        found += glob.glob(f'{root}/{path}/*')\n"
-        "    for path in glob.glob(f'{root}/shopflow/__pycache__/truth*'):\n        found += [path] * os.access(path, os.R_OK)\n"
+        "    for path in glob.glob(f'{root}/shopflow/__pycache__/truth*'):\n"
+        "        try: found += [path] * bool(open(path, 'rb').read())\n        except OSError: pass\n"
         "    return found or 2 * n"
     )
     report = attacked(source)
@@ -129,6 +130,13 @@ def test_an_answer_does_not_answer_for_a_real_tool(sandbox):
         assert work.call("double", 2) == 4
         told = work.tool("git", {"op": "folders", "trees": [{"a.txt": "one"}]})
         assert list(told) == ["paths"] and work.call("double", 3) == 6
+
+
+@needs_walls
+def test_no_process_of_a_room_has_the_pid_of_the_process_it_was_forked_from(sandbox):
+    source = "import os\ndef pids():\n    return [os.getpid(), *(os.fork() or os._exit(0) for _ in range(20))]"
+    with sandbox.task([("cell 1", source)], {}) as work:
+        assert 2 not in work.call("pids")
 
 
 ORDINARY = """

@@ -135,6 +135,23 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str) -> Non
     _must(_libc().mount(*words, ctypes.c_ulong(flags), options.encode() or None), f"mount {target}")
 
 
+def hold(number: int) -> None:
+    """In the first process of a new namespace: gives the pid of the process that was forked to one that only waits.
+
+    Libraries and tools know their own process by its pid; in a new namespace the same number would come again.
+    """
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            if os.getpid() == number:
+                os.closerange(0, 4096)
+                while True:
+                    signal.pause()
+            os._exit(0)
+        if pid >= number:
+            return
+
+
 def end(pid: int) -> None:
     """Kills a process of `fork_here` or `fork_apart` with what hangs on it, and waits for its end."""
     for kill in (os.killpg, os.kill):

@@ -220,8 +220,14 @@ class _Room:
         self.fate, fate_in = os.pipe()
         self.printed, self.printed_bytes = b"", 0
         self.begun_with = psutil.Process().memory_info().rss
-        serve = (self.pipes, log_in, fate_in, limits, _home_of(os.getpid()))
-        self.pid = (namespaces.fork_apart if apart else namespaces.fork_here)(lambda: _warden(*serve))
+        here = os.getpid()
+
+        def serve() -> None:
+            if apart:
+                namespaces.hold(here)
+            _warden(self.pipes, log_in, fate_in, limits, _home_of(here))
+
+        self.pid = namespaces.fork_apart(serve) if apart else namespaces.fork_here(serve)
         for pipes in self.pipes.values():
             pipes.close("inbox", "outbox")
         for fd in (log_in, fate_in):
