@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dojo import places
 from dojo.judge.work import NotCheckable
 from dojo.tools import git, runner_programs
 from dojo.tools.warm import Warm
@@ -62,7 +63,7 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
 def _room() -> Path:
     """This process's folder, with the programs of the hooks in bin/ and the tools held warm."""
     if _HERE.get("pid") != os.getpid():
-        room = Path(tempfile.mkdtemp(prefix="dojo-hooks-"))
+        room = Path(tempfile.mkdtemp(prefix="dojo-hooks-", dir=places.for_programs()))
         runner_programs.write(room / "bin")
         for name in ("python", "python3", "pip", "pip3", "uv", "uvx"):
             (room / "bin" / name).unlink()
