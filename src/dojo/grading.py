@@ -65,7 +65,7 @@ def grade_answer(
     seeds: the data sets of an official run; deciding: of a task's many runs, those that are wanted. None: all.
     """
     try:
-        with sandbox.task(answer.cells, answer.files, seconds=task.seconds) as work:
+        with sandbox.task(answer.cells, {**answer.around, **answer.files}, seconds=task.seconds) as work:
             work.deciding = deciding
             report = judge(task, work, transport="grader", seeds=seeds)
         return replace(report, printed=work.printed)

@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -49,7 +49,8 @@ class Submission:
             if name not in defined:
                 code += [c for c in self.cells if name in _bound(c.source) and c not in code]
         needed = self._with_what_they_need(code)
-        return Answer([(f"cell {c.number}", _plain_python(c.source)) for c in needed], files)
+        around = {path: text for c in self.cells for path, text in _file_of(c.source).items() if path not in files}
+        return Answer([(f"cell {c.number}", _plain_python(c.source)) for c in needed], files, around)
 
     def _with_what_they_need(self, code: list[Cell]) -> list[Cell]:
         """Adds the other cells that define a name used here, and theirs in turn; notebook order is kept."""
@@ -69,10 +70,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes to the judge for one task: (label, source) cells to run first, and files by path."""
+    """What goes to the judge for one task: (label, source) cells to run first, files by path, and the other files around them."""
 
     cells: list[tuple[str, str]]
     files: dict[str, str]
+    around: dict[str, str] = field(default_factory=dict)
 
 
 def read(path: Path) -> Submission:

@@ -21,7 +21,7 @@ import yaml
 
 from dojo.bench import tracked_copy
 from dojo.places import COURSE
-from dojo.tools import act, checkouts
+from dojo.ci import act, checkouts
 
 WORKFLOWS = {p.name: yaml.safe_load(p.read_text("utf-8")) for p in sorted((COURSE / ".github" / "workflows").glob("*.yml"))}
 ACT = Path(sys.executable).with_name("act")

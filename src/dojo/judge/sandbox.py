@@ -285,6 +285,10 @@ class SandboxWork(Memory):
             raise NotAttempted(f"`{path}` is empty or holds only comments.")
         return text
 
+    def files(self, folder: str) -> dict[str, str]:
+        inside = folder.rstrip("/") + "/"
+        return {p.removeprefix(inside): t for p, t in self._files.items() if p.startswith(inside) and t.strip()}
+
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         self._sandbox.warm(name)
         return self._value(self._exchange({"op": "tool", "name": name}, plain.dumps(request)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -102,6 +103,9 @@ class Work(Protocol):
     def file(self, path: str) -> str:
         """Text of a workspace file."""
 
+    def files(self, folder: str) -> dict[str, str]:
+        """Texts of the files below a folder of the workspace that a commit would take along, by their path in it."""
+
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         """The answer of a real tool run over the learner's files (see dojo.judge.toolbox), where the learner's code may run."""
 
@@ -143,6 +147,22 @@ def learner_error(error: BaseException) -> LearnerError:
     line = own[-1].lineno or 0 if own else 0
     text = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
+
+
+MAX_TEXT = 1 << 20
+"""Bytes of the largest file of a workspace that is handed to a tool; there is no source file of that size."""
+
+
+def _committable(root: Path) -> list[str]:
+    """Paths of the files below a folder that `git add --all` would take; of all its files where it is no checkout."""
+    if (root / ".git").exists():
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=root, capture_output=True,
+        )  # fmt: skip
+        if listed.returncode == 0:
+            return sorted({name for name in listed.stdout.decode("utf-8", "replace").split("\0") if name})
+    return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and ".git" not in p.parts)
 
 
 class KernelWork(Memory):
@@ -208,6 +228,17 @@ class KernelWork(Memory):
         if is_stub_file(text):
             raise NotAttempted(f"`{path}` holds only comments so far.")
         return text
+
+    def files(self, folder: str) -> dict[str, str]:
+        root = (self._folder or Path()) / folder
+        if self._folder is None or not root.is_dir():
+            return {}
+        texts = {}
+        for name in _committable(root):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                if (root / name).is_file() and (root / name).stat().st_size <= MAX_TEXT:
+                    texts[name] = (root / name).read_text(encoding="utf-8")
+        return texts
 
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         from dojo.judge import toolbox
