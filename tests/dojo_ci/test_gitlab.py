@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dojo.ci import gitlab
 from dojo.tasks.m04_continuous_integration import elsewhere
-from dojo.tasks.m04_continuous_integration.pull_requests import _variants, request
-from dojo.tools import gitlab
+from dojo.tasks.m04_continuous_integration.pull_requests import _variants, main_branch
 
 needs_runner = pytest.mark.skipif(not gitlab.local_runner(), reason="gitlab-ci-local, Node.js or rsync is not here")
 RULES = 'workflow:\n  rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]\n'
@@ -22,6 +22,9 @@ PIPELINES = {
     "kept when green": f"look: {{script: [touch kept.txt, test ! -e bad], {KEEP}on_success}}}}",
     "kept always": f"look: {{script: [touch kept.txt, test ! -e bad], {KEEP}always}}}}",
     "extends, before, variables": ".base: {before_script: [test ! -e $WHAT]}\nlook: {extends: .base, variables: {WHAT: bad}, script: [echo on]}",
+    "a matrix": "look: {parallel: {matrix: [{WHAT: [bad, worse]}]}, script: [test ! -e $WHAT]}",
+    "several copies": "look: {parallel: 2, script: ['test ! -e bad || test $CI_NODE_INDEX = 1']}",
+    "lines of another job": ".base: {script: [test ! -e bad]}\nlook: {script: [!reference [.base, script], echo on]}",
     "given variables": "look: {script: ['test $CI_MERGE_REQUEST_IID = 1', 'test -d $CI_PROJECT_DIR/.git || test -e $CI_PROJECT_DIR/README.md']}",
 }  # fmt: skip
 PULLS = [{"name": "good", "changes": {"new": "x\n"}}, {"name": "bad", "changes": {"bad": "x\n"}}]
@@ -33,7 +36,14 @@ def _own_checkpoints(tmp_path, monkeypatch):
 
 
 def told(pipeline: str) -> list[dict]:
-    return gitlab.session({"files": {"README.md": "a repository\n"}, "pull_requests": PULLS, "pipeline": RULES + pipeline})
+    return session(RULES + pipeline)
+
+
+def session(pipeline: str, pulls=PULLS, files=None, **own: str) -> list[dict]:
+    held = {".gitlab-ci.yml": pipeline, **own}
+    return gitlab.session(
+        {"path": ".gitlab-ci.yml", "files": files or {"README.md": "a repository\n"}, "own": held, "pull_requests": pulls}
+    )
 
 
 def agree(really: list[dict], stand_in: list[dict]) -> None:
@@ -54,10 +64,10 @@ def test_the_stand_in_agrees_with_the_local_runner(name, monkeypatch):
 
 @needs_runner
 def test_both_run_the_reference_on_a_failing_unit_test(monkeypatch):
-    asked = {**request("", (_variants("unit test")[1],)), "pipeline": elsewhere.GOOD}
-    really = gitlab.session(asked)
+    pulls = [_variants("unit test")[1].as_request()]
+    really = session(elsewhere.GOOD, pulls, main_branch())
     monkeypatch.setattr(gitlab, "local_runner", lambda: False)
-    agree(really, gitlab.session(asked))
+    agree(really, session(elsewhere.GOOD, pulls, main_branch()))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +84,61 @@ def test_only_jobs_that_a_merge_request_starts_are_run(pipeline, kept):
     assert "b:" not in found
 
 
-@pytest.mark.parametrize("key", gitlab.REFUSED)
-def test_what_the_stand_in_does_not_know_is_named(key):
-    (result, _) = told(f"look: {{script: ['true'], {key}: x}}\n")
-    assert (result["colour"], key in result["said"]) == ("no run", True)
+COLOURS = {
+    "one job": "red",
+    "status thrown away": "green",
+    "allowed to fail": "green",
+    "a matrix": "red",
+    "several copies": "red",
+    "lines of another job": "red",
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_a_failure_reaches_the_pipeline_as_it_does_at_gitlab(name, monkeypatch):
+    monkeypatch.setattr(gitlab, "local_runner", lambda: False)
+    good, bad = told(PIPELINES[name])
+    assert (good["colour"], bad["colour"]) == ("green", COLOURS[name])
+
+
+def test_a_file_of_the_repository_may_be_included(monkeypatch):
+    monkeypatch.setattr(gitlab, "local_runner", lambda: False)
+    own = {"ci/look.yml": "look: {script: [test ! -e bad]}\n"}
+    good, bad = session(RULES + "include: {local: /ci/look.yml}\n", **own)
+    assert (good["colour"], bad["colour"]) == ("green", "red")
+
+
+@pytest.mark.parametrize(
+    ("job", "what"),
+    [
+        ("services: [postgres]", "`services`"),
+        ("trigger: other/project", "`trigger`"),
+        ("rules: [{changes: [dbt/**]}]", "`rules: changes`"),
+        ("allow_failure: {exit_codes: 5}", "`allow_failure"),
+        ("hooks: {pre_get_sources_script: [true]}", "`hooks`"),
+        ("except: [tags]", "`except`"),
+    ],
+)
+def test_what_the_stand_in_does_not_know_it_says_it_cannot_tell(job, what, monkeypatch):
+    monkeypatch.setattr(gitlab, "local_runner", lambda: False)
+    (result, _) = told(f"look: {{script: ['true'], {job}}}\n")
+    assert (result["colour"], result["unknown"]) == ("no run", True)
+    assert what in result["said"] and "gitlab-ci-local" in result["said"]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "said"),
+    [
+        ("a: [", "not YAML"),
+        ("stages: [a]\n", "No job"),
+        ("look: {stage: test}\n", "no `script`"),
+        ("look: {extends: .none}\n", "no such job"),
+        ("look: {script: ['true'], parallel: {matrix: 3}}\n", "`matrix`"),
+        ("look: {script: ['true'], stage: late}\n", "no stage `late`"),
+    ],
+)
+def test_what_is_no_pipeline_is_the_learners_to_mend(pipeline, said, monkeypatch):
+    monkeypatch.setattr(gitlab, "local_runner", lambda: False)
+    (result, _) = told(pipeline) if pipeline.startswith("look") else session(pipeline)
+    assert (result["colour"], result["unknown"]) == ("no run", False)
+    assert said in result["said"]
