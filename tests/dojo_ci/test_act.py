@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from dojo.ci import act, checkouts, gate, masks, workflow
+from dojo.ci import act, checkouts, excerpts, gate, masks, workflow
 from dojo.ci.pull_requests import Tried
 from dojo.judge import waiting
 from dojo.tasks.m04_continuous_integration.pull_requests import AGAIN, ORDER, _variants, main_branch, pull_requests
@@ -355,5 +355,5 @@ def test_an_excerpt_keeps_the_line_that_tells():
     words = "\n".join(
         [f"{n} of 61 OK" for n in range(40)] + ["Failure in test a_b", "  Got 3 results"] + [f"line {n}" for n in range(80)]
     )
-    assert "Failure in test a_b\n  Got 3 results" in gate.excerpt(words)
-    assert len(gate.excerpt(words)) < 700
+    assert "Failure in test a_b\n  Got 3 results" in excerpts.excerpt(words)
+    assert len(excerpts.excerpt(words)) < 700

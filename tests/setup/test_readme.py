@@ -23,8 +23,8 @@ import yaml
 
 from dojo import install
 from dojo.bench import tracked_copy
-from dojo.places import COURSE
 from dojo.ci import checkouts
+from dojo.places import COURSE
 from dojo.tools import environments
 from dojo.workspace import checkpoints
 

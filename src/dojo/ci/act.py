@@ -14,7 +14,7 @@ import yaml
 
 from dojo.ci import workflow
 from dojo.ci.checkouts import STOPPED, Checkout, execute, git, make_ready, not_run, try_each, warm
-from dojo.judge.engine import shortened
+from dojo.ci.excerpts import within
 from dojo.judge.work import NotCheckable
 
 __all__ = ["command", "make_ready", "session", "texts_of", "told", "unusable", "warm"]
@@ -221,7 +221,7 @@ def told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
             step["result"] = event["stepResult"]
             step["seconds"] = round(event.get("executionTime", 0) / 1e9, 2)
     for step in steps.values():
-        step["said"] = shortened("\n".join(step["said"][-KEPT_LINES:]), KEPT_SIGNS)
+        step["said"] = within("\n".join(step["said"][-KEPT_LINES:]), KEPT_SIGNS)
     made = list(steps.values())
     failed = [s for s in made if s["result"] == "failure"]
     colour = "no run" if not made else "red" if code else "green"
@@ -235,7 +235,7 @@ def told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
         "decided": f"{decided['job']} / {decided['name']}" if decided else "",
         "steps": made,
         "jobs": jobs,
-        "said": shortened("\n".join(other), 1500) if not made or (code and not failed) else "",
+        "said": within("\n".join(other), 1500) if not made or (code and not failed) else "",
         "unknown": False,
         "stopped": code == STOPPED,
     }

@@ -12,9 +12,9 @@ import yaml
 
 from dojo.ci import masks, workflow
 from dojo.ci.act import texts_of
+from dojo.ci.excerpts import excerpt
 from dojo.ci.pull_requests import Tried, deciding_step, table
 from dojo.judge.contract import NotYet
-from dojo.judge.engine import shortened
 
 TOOLS = {
     "secret": (r"detect-secrets(-hook)?|gitleaks|trufflehog|pre-commit", "looks for secrets"),
@@ -145,20 +145,6 @@ def _why_red(words: str, result: dict[str, Any]) -> tuple[str, str]:
     if not any("checkout" in s["name"].lower() for s in result["steps"]):
         return "no-checkout", "A runner starts with an empty folder: `actions/checkout` brings the repository."
     return "good-is-red", ""
-
-
-TELLS = re.compile(r"\b(error|fail(ed|ure)?|not found|no such|cannot|denied|refused|raise|exception|would reformat)\b", re.I)
-
-
-def excerpt(words: str, limit: int = 600) -> str:
-    """What a step said, short enough to read: the lines that tell of a failure stay whole, with what stands around them."""
-    lines = [line.rstrip() for line in words.split("\n") if line.strip()]
-    text = "\n".join(lines)
-    if len(text) <= limit:
-        return text
-    telling = {n for n, line in enumerate(lines) if TELLS.search(line)}
-    near = sorted({m for n in telling for m in (n, n + 1, n + 2) if m < len(lines)} | {len(lines) - 1})
-    return shortened("\n".join(lines[n] for n in near), limit)
 
 
 def stops_bad(rows: list[Tried], pipeline: Pipeline) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from dojo.ci import act, checkouts
+from dojo.ci.excerpts import within
 from dojo.ci.gate import Pipeline, Place, scripts
 from dojo.ci.masks import GITLAB
 from dojo.judge.contract import NotYet
-from dojo.judge.engine import shortened
 from dojo.tools import environments
 
 LOCAL = "gitlab-ci-local"
@@ -236,7 +236,10 @@ def _told(pr: dict[str, Any], code: int, lines: list[str], jobs: Collection[str]
     """gitlab-ci-local's lines as the steps of a result, one a job."""
     ends = {}
     for line in lines:
-        if (found := re.fullmatch(r" (PASS|FAIL|WARN)  (\S.*?)(?:  .*)?\s*", line)) and found[2] in jobs:
+        found = re.fullmatch(r" (PASS|FAIL|WARN)  (\S.*?)(?:  .*)?\s*", line)
+        if (
+            found and re.sub(r"(: \[.*\]| \d+/\d+)$", "", found[2]) in jobs
+        ):  # copies of a job have their variant behind the name
             ends[found[2]] = found[1]
     steps = []
     for name, end in ends.items():
@@ -245,7 +248,7 @@ def _told(pr: dict[str, Any], code: int, lines: list[str], jobs: Collection[str]
             for line in lines
             if (rest := line.removeprefix(name)) != line and rest.lstrip()[:1] in (">", "$")
         ]
-        words = shortened("\n".join(said), act.KEPT_SIGNS)
+        words = within("\n".join(said), act.KEPT_SIGNS)
         result = "success" if end == "PASS" else "failure"
         steps.append({"job": name, "cell": name, "name": name, "result": result, "said": words, "seconds": 0.0})
     failed = [name for name, end in ends.items() if end == "FAIL"]
@@ -256,7 +259,7 @@ def _told(pr: dict[str, Any], code: int, lines: list[str], jobs: Collection[str]
         "decided": f"{failed[0]} / {failed[0]}" if failed and code else "",
         "steps": steps,
         "jobs": {},
-        "said": shortened("\n".join(lines), 1500) if not steps else "",
+        "said": within("\n".join(lines), 1500) if not steps else "",
         "unknown": False,
         "stopped": code == checkouts.STOPPED,
     }

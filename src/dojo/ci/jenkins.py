@@ -146,7 +146,8 @@ def _is_call(node: Any) -> bool:
 
 def _call(node: Any) -> Call:
     line, parts = node.start_point[0] + 1, list(node.named_children)
-    if node.type == "local_variable_declaration":  # `agent any` reads like a declaration to Groovy
+    if node.type == "local_variable_declaration" and not _text(node).startswith(("def ", "final ")):
+        # `agent any` reads like a declaration to Groovy
         return Call(_text(parts[0]), line, tuple(_text(p) for p in parts[1:]))
     if node.type == "assignment_expression":
         return Call(_text(parts[0]), line, (_value(parts[1]),))

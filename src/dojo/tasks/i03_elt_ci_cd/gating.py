@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dojo.ci import gate, workflow
+from dojo.ci.excerpts import excerpt
 from dojo.ci.pull_requests import Tried, deciding_step, in_repository, table, tried
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
@@ -48,7 +49,7 @@ def lets_good_through(work: Work, seed: int) -> str:
     rows = _rows(work, seed)
     step = deciding_step(rows[0].result)
     if step and "SHOP_API_URL" in step["said"]:
-        raise NotYet("The load does not know where the API is. A gate has the recorded answers: `SHOP_API_URL: recorded`.", tried=rows[0].pull.title, expected="green", got=f"red; the step said:\n{gate.excerpt(step['said'])}", cause="no-source")  # fmt: skip
+        raise NotYet("The load does not know where the API is. A gate has the recorded answers: `SHOP_API_URL: recorded`.", tried=rows[0].pull.title, expected="green", got=f"red; the step said:\n{excerpt(step['said'])}", cause="no-source")  # fmt: skip
     return gate.lets_good_through(rows)
 
 

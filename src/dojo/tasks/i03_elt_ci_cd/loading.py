@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from dojo.ci import gate
+from dojo.ci.excerpts import excerpt
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import NotCheckable, Work
 from dojo.tasks.i03_elt_ci_cd import company, loads
@@ -200,7 +200,7 @@ def tests_notice(work: Work, data: Mornings) -> str:
     if own["exit"] == 5:
         raise NotYet("There is no test in tests/test_shop_api.py that runs.", tried="pytest", expected="tests", got="no tests ran", cause="no-tests")  # fmt: skip
     if own["exit"]:
-        raise NotYet("Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.", tried="pytest on a right load of ours", expected="green", got=gate.excerpt(own["said"]), cause="tests-too-close")  # fmt: skip
+        raise NotYet("Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.", tried="pytest on a right load of ours", expected="green", got=excerpt(own["said"]), cause="tests-too-close")  # fmt: skip
     for name, what in (("append", "appends what comes again"), ("everything", "asks for everything each morning")):
         if _made(work, data, f"tests {name}") and _result(work, data, f"tests {name}")["exit"] == 0:
             raise NotYet(f"Your tests are green on a load that {what}. Run it twice, with a row that changed, and look at the table and at `since`.", tried=f"pytest on a load that {what}", expected="a red test", got="green", cause=f"blind-to-{name}")  # fmt: skip

@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from dojo.ci import gate, workflow
+from dojo.ci import workflow
+from dojo.ci.excerpts import excerpt
 from dojo.ci.pull_requests import deciding_step, in_repository, judged
 from dojo.judge.contract import NotYet
 from dojo.judge.work import Work
@@ -279,7 +280,7 @@ def _counted(takings: company.Takings | None) -> str:
 def _words(told: Told) -> str:
     step = deciding_step(told)
     words = (step["said"] if step else told["said"]).strip()
-    return f"{told['colour']} at {told['decided'] or 'the start'}\n{gate.excerpt(words)}"
+    return f"{told['colour']} at {told['decided'] or 'the start'}\n{excerpt(words)}"
 
 
 def publishes(work: Work, data: Production) -> str:

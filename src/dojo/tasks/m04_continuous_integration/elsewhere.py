@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dojo.ci import gate, gitlab, jenkins
+from dojo.ci.excerpts import excerpt
 from dojo.ci.pull_requests import PullRequest, Tried, deciding_step, in_repository, tried
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
@@ -66,7 +67,7 @@ class Elsewhere:
             empty = re.search(r"does not exist|SHOPFLOW_WAREHOUSE|Catalog Error", words)
             raise NotYet(
                 f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {self.fresh if empty else ''}".strip(),
-                tried=by, expected="green", got=f"red; it said:\n{gate.excerpt(words)}",
+                tried=by, expected="green", got=f"red; it said:\n{excerpt(words)}",
                 cause="empty-warehouse" if empty else "good-is-red",
             )  # fmt: skip
         return f"Green: {first.pull.title}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from dojo.ci import gate
+from dojo.ci.excerpts import excerpt
 from dojo.ci.pull_requests import PullRequest, Tried, deciding_step, tried
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
@@ -176,7 +176,7 @@ def _green(row: Tried) -> dict[str, Any]:
 
 def _said(result: dict[str, Any]) -> str:
     step = deciding_step(result)
-    return gate.excerpt((step["said"] if step else result["said"]).strip())
+    return excerpt((step["said"] if step else result["said"]).strip())
 
 
 def _not_green(pull: PullRequest, result: dict[str, Any]) -> NotYet:
@@ -191,7 +191,7 @@ def _not_green(pull: PullRequest, result: dict[str, Any]) -> NotYet:
         f"“{pull.title}” is fine and came out {result['colour']} at {result['decided'] or 'the start'}.{why}",
         tried=pull.title,
         expected="green",
-        got=gate.excerpt(words) or result["colour"],
+        got=excerpt(words) or result["colour"],
         cause=cause,
     )
 
