@@ -148,6 +148,20 @@ def test_an_action_of_ones_own_may_lack_something_as_well():
     assert result["unknown"] and "(in .github/actions/x/action.yml)" in result["said"]
 
 
+def test_what_github_knows_and_act_does_not_accuses_nobody():
+    queue = "concurrency: {group: production, cancel-in-progress: false, queue: max}\njobs:"
+    text = HEAD.replace("jobs:", queue) + CHECKOUT + STEPS["plain"]
+    assert [r["colour"] for r in session(text)] == ["green", "red"]
+    (result,) = session(HEAD + "      - {run: 'true', since-2030: yes}\n", PULLS[:1])
+    assert (result["colour"], result["unknown"]) == ("no run", True)
+
+
+def test_a_fork_has_no_secrets_and_says_where_it_is_from():
+    show = "      - env: {KEY: \"${{ secrets.KEY }}\"}\n        run: echo \"${#KEY} ${{ github.event.pull_request.head.repo.full_name == github.repository }}\"\n"
+    pulls = [{**PULLS[0], "secrets": {"KEY": "four"}}, {**PULLS[0], "name": "fork", "fork": True}]
+    assert [r["steps"][-1]["said"] for r in run(show, pulls)] == ["4 true", "0 false"]
+
+
 def test_a_workflow_that_nobody_starts_has_no_colour():
     (result,) = session(HEAD.replace("pull_request", "push", 1) + STEPS["plain"], PULLS[:1])
     assert result["colour"] == "no run"

@@ -17,7 +17,7 @@ from dojo.ci.checkouts import STOPPED, Checkout, execute, git, make_ready, not_r
 from dojo.ci.excerpts import within
 from dojo.judge.work import NotCheckable
 
-__all__ = ["command", "make_ready", "session", "texts_of", "told", "unusable", "warm"]
+__all__ = ["command", "make_known", "make_ready", "session", "texts_of", "told", "unusable", "warm"]
 
 STAND_INS = Path(__file__).parent / "actions"
 ACTIONS = {
@@ -140,11 +140,24 @@ def _act() -> Path:
 def _run(checkout: Checkout, request: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
     payload = checkout.folder / "event.json"
     payload.write_text(json.dumps(_event(checkout.repo, pr, pr.get("branch", "change"))), encoding="utf-8")
-    used = "\n".join(texts_of({**request["files"], **request["own"]}, request["path"]).values())
+    texts = texts_of({**request["files"], **request["own"]}, request["path"])
+    make_known(checkout.repo, texts)
+    used = "\n".join(texts.values())
     line = command(request.get("event", "pull_request"), request["path"], payload, used, number=checkout.number)
     for name, value in (pr.get("secrets") or {}).items():
         line += ["--secret", f"{name}={value}"]
     return told(pr, *execute(checkout, line))
+
+
+def make_known(repo: Path, texts: dict[str, str]) -> None:
+    """Takes out of the checked-out workflows what GitHub knows and act does not, where one run by itself is the same without.
+
+    `queue` of a concurrency group (GitHub, May 2026) says what waits, and here nothing does.
+    """
+    for name, text in texts.items():
+        without = re.sub(r"(?m)^[ \t]*queue:[ \t]*(max|single)[ \t]*(#.*)?\n|,[ \t]*queue:[ \t]*(max|single)\b", "", text)
+        if without != text and "concurrency" in text:
+            (repo / name).write_text(without, encoding="utf-8")
 
 
 def _event(repo: Path, pr: dict[str, Any], branch: str) -> dict[str, Any]:
@@ -236,6 +249,6 @@ def told(pr: dict[str, Any], code: int, lines: list[str]) -> dict[str, Any]:
         "steps": made,
         "jobs": jobs,
         "said": within("\n".join(other), 1500) if not made or (code and not failed) else "",
-        "unknown": False,
+        "unknown": not made and any("Unknown Property" in line for line in other),
         "stopped": code == STOPPED,
     }

@@ -13,11 +13,11 @@ from dojo.ci.trial import Trial, plain
 from dojo.tasks.m04_continuous_integration.pull_requests import _variants, main_branch
 
 
-def trial(workflow: str, *kinds: str, baseline: bool = False, title: str = "", system: str = "act") -> Trial:
+def trial(workflow: str, *kinds: str, baseline: bool = False, title: str = "", system: str = "act", **event: Any) -> Trial:
     """Executes a workflow's text on the prepared pull requests of these kinds (see pull_requests.ORDER).
 
     baseline: whether main's last run left its cache; title: another title for all of them; system: "act" for GitHub's
-    workflows, "jenkins" for a Jenkinsfile.
+    workflows, "jenkins" for a Jenkinsfile; event: what else the pull requests have, `fork` and `secrets` (see dojo.ci.act).
     """
     from dojo.judge import toolbox
 
@@ -25,7 +25,7 @@ def trial(workflow: str, *kinds: str, baseline: bool = False, title: str = "", s
     pulls = [PullRequest(p.kind, title or p.title, p.colour, p.changes) for p in pulls]
     path = {"act": ".github/workflows/ci.yml", "jenkins": "Jenkinsfile", "gitlab": ".gitlab-ci.yml"}[system]
     asked = {"path": path, "files": main_branch(), "own": {path: workflow}, "baseline": baseline}
-    results = toolbox.run(system, {**asked, "pull_requests": [p.as_request() for p in pulls]})
+    results = toolbox.run(system, {**asked, "pull_requests": [{**p.as_request(), **event} for p in pulls]})
     return Trial([Tried(p, r) for p, r in zip(pulls, results, strict=True)])
 
 
