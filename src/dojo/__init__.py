@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["check", "compare", "hint", "predict", "progress", "quiz", "solution", "start"]
+__all__ = ["check", "compare", "debrief", "hint", "predict", "progress", "quiz", "solution", "start"]
 
 
 def __getattr__(name: str) -> Any:

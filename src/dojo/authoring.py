@@ -80,7 +80,7 @@ def _cell(kind: str, source: str, tags: list[str] | None, seen: dict[str, int]) 
 
 def _check_markers(path: Path, number: int, source: str) -> None:
     inside = False
-    for line in source.splitlines():
+    for line in source.split("\n"):
         if (BEGIN in line and inside) or (END in line and not inside):
             raise AuthoringError(f"{path.name}, cell {number}: solution markers do not pair.")
         inside = BEGIN in line or (inside and END not in line)
@@ -90,15 +90,16 @@ def _check_markers(path: Path, number: int, source: str) -> None:
 
 def without_markers(source: str) -> str:
     """The text without marker lines: what a file made by %%workfile holds."""
-    kept = [line for line in source.splitlines() if BEGIN not in line and END not in line]
-    return "\n".join(kept).rstrip("\n") + "\n"
+    kept = [line for line in source.split("\n") if BEGIN not in line and END not in line]
+    text = "\n".join(kept)
+    return text if text.endswith("\n") else text + "\n"
 
 
 def stub(source: str) -> str:
     """A solution cell as a learner first sees it: each marked region replaced by a stub in the language of its marker."""
     lines: list[str] = []
     inside = False
-    for line in source.splitlines():
+    for line in source.split("\n"):
         if BEGIN in line:
             inside = True
             lines.append(_stub_line(line))

@@ -91,17 +91,21 @@ def grade(
 def selftest(
     module: Annotated[str | None, typer.Argument(help="One module, for example 03; default all.")] = None,
     as_json: AsJson = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Every run of tasks that run real tools, both ways.")] = False,
+    changed: Annotated[bool, typer.Option("--changed", help="Only tasks that differ from when they last stood.")] = False,
 ) -> None:
-    """Try every task with its stub, solution, wrong and right answers, and mutants."""
-    _leave(_call("selftest", "main", module, as_json))
+    """Try every task with its stub, constants, solution, wrong and right answers, and mutants."""
+    _leave(_call("selftest", "main", module, as_json, thorough, changed))
 
 
 @app.command()
 def sync(
+    only: Annotated[str | None, typer.Argument(help="One notebook: 03-data-tests or notebooks/03-data-tests.")] = None,
     check_only: Annotated[bool, typer.Option("--check", help="Write nothing; fail on any difference.")] = False,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Run notebooks again whose source has not changed.")] = False,
 ) -> None:
     """Write every derived file from its one source."""
-    _leave(_call("authoring", "main", check_only))
+    _leave(_call("authoring", "main", check_only, only, rerun))
 
 
 @app.command()

@@ -50,7 +50,7 @@ def as_text(report: TaskReport) -> str:
     lines = [f"{report.task} {report.title}: {MARKS[report.outcome][0]} ({report.points:g} of {report.out_of} points)"]
     for verdict in report.verdicts:
         lines.append(f"  [{MARKS[verdict.outcome][0]}] {verdict.check}")
-        lines += [f"      {line}" for label, text in _details(verdict) for line in f"{label}{text}".splitlines()]
+        lines += [f"      {line}" for label, text in _details(verdict) for line in f"{label}{text}".rstrip("\n").split("\n")]
     if report.isolated is False:
         lines.append("  (This machine could not wall in the work: not isolated.)")
     return "\n".join(lines)

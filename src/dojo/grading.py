@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -106,6 +108,8 @@ def warm_sandboxes(number: int = 2) -> Iterator[tuple[Sandbox, ...]]:
 
 def main(path: str | Path, as_json: bool = False) -> int:
     """`dojo grade`: judges one notebook and prints the grade. Exit status 0 when judged, 2 when it is no exercise."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no sign of a learner's may cost the grade its way out
     try:
         submission = read(Path(path))
         with warm_sandboxes() as sandboxes:

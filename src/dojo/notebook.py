@@ -11,18 +11,20 @@ from html import escape
 from typing import Any
 
 from dojo import course_map, tasks
+from dojo.debriefing import NoDebriefing, debriefing
 from dojo.feedback import Note, shown
-from dojo.judge import waiting
+from dojo.judge import cells, waiting
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.verdict import TaskReport
-from dojo.judge.work import KernelWork
+from dojo.judge.work import KernelWork, LearnerError, learner_error
 from dojo.places import home
 from dojo.record import NotSaved, Progress
-from dojo.workspace import Shop, WorkspaceError, open_workspace
+from dojo.workspace import Shop, WorkspaceError, Written, open_workspace
 
 _shops: dict[str, Shop] = {}
 _current: list[str] = []
+_failed: dict[str, LearnerError] = {}
 
 
 def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,7 +34,7 @@ def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return face(*args, **kwargs)
-        except (tasks.UnknownTask, WorkspaceError, NotSaved) as error:
+        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing) as error:
             error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
             raise
 
@@ -52,9 +54,11 @@ def start(module: str, fresh: bool = False) -> Shop:
     """
     key = str(module).zfill(2) if str(module).isdigit() else str(module)
     tasks.module(key)
-    _shops[key] = open_workspace(key, fresh=fresh)
+    opened = open_workspace(key, fresh=fresh)
+    _shops.pop(key, None)  # the order is that of opening
+    _shops[key] = opened
     _current[:] = [key]
-    _register_magic()
+    _attach()
     for tool in tasks.module(key).uses:
         threading.Thread(target=_make_ready, args=(tool,), daemon=True).start()
     return _shops[key]
@@ -70,11 +74,12 @@ def _make_ready(tool: str) -> None:
 def check(task: str) -> TaskReport:
     """Judges a task on what stands in this notebook and its workspace, records the attempt, and returns the report."""
     wanted = tasks.get(task)
+    _attach()
     folder = _shops[wanted.module].path if wanted.module in _shops else None
     if folder is None and wanted.files:
         folder = open_workspace(wanted.module).path
     with waiting.shown_in_notebook() if _shell() is not None else contextlib.nullcontext():
-        report = judge(wanted, KernelWork(_names(), folder))
+        report = judge(wanted, KernelWork(_names(), folder, _failed))
     try:
         _progress().record(report)
     except NotSaved as error:
@@ -127,6 +132,12 @@ def solution(task: str) -> Note:
 
 
 @_in_words
+def debrief(module: str) -> Any:
+    """What good, better and best answers to an interview scenario say; opens when one of its tasks has been tried."""
+    return debriefing(str(module), _progress())
+
+
+@_in_words
 def progress(module: str | None = None) -> Any:
     """Where you stand: the course as a map of rooms, each with a card a task; with a module, its cards alone."""
     from dojo.widgets.course_map import map_of_rooms
@@ -175,19 +186,62 @@ def _keep(name: str, state: dict[str, Any]) -> None:
         print(error, file=sys.stderr)
 
 
-def _register_magic() -> None:
+def _attach() -> None:
+    """Gives this kernel %%workfile, and listens for answer cells that stop with an error. A second time does nothing."""
     shell = _shell()
-    if shell is not None:
-        shell.register_magic_function(_workfile, "cell", "workfile")
+    if shell is None:
+        return
+    shell.register_magic_function(_workfile, "cell", "workfile")
+    if _after_cell not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", _after_cell)
 
 
+def _after_cell(result: Any) -> None:
+    """Remembers, for each name a cell should have made, the error it stopped with; forgets it when the cell works."""
+    error = result.error_before_exec or result.error_in_exec
+    if not (error or _failed) or result.info is None:
+        return
+    for name in cells.read(str(result.info.raw_cell)).bound:
+        _failed.pop(name, None)
+        if error:
+            _failed[name] = learner_error(error)
+
+
+@_in_words
 def _workfile(line: str, cell: str) -> None:
-    """Writes the cell into a file of the current module's workspace; the earlier text is kept."""
+    """Writes the cell into a file of its module's workspace; the earlier text is kept, and a stub never replaces work."""
     from dojo.authoring import without_markers
 
-    path = line.strip()
+    path = cells.workfile_path(line)
     if not path or not _current:
         print("Write `%%workfile path/in/the/workspace` on the first line, after start(...).", file=sys.stderr)
         return
-    changed = _shops[_current[0]].write(path, without_markers(cell))
-    print(f"{path}: {'written' if changed else 'unchanged'}")
+    shop, text = _shops[_home_of(path)], without_markers(cell)
+    written = shop.put(path, text, stub=cells.is_untouched(path, text))
+    print(_what_became(path, shop, written))
+
+
+def _home_of(path: str) -> str:
+    """The opened module whose task asks for a file: the one opened last where there are several, or none."""
+    asking = [key for key in _shops if path in _asked_for(key)]
+    return asking[-1] if asking and _current[0] not in asking else _current[0]
+
+
+def _asked_for(key: str) -> set[str]:
+    return {path for task in tasks.tasks_of(key) for path in task.files}
+
+
+def _what_became(path: str, shop: Shop, written: Written) -> str:
+    """The line that %%workfile prints: the file, the module, and where an earlier text is."""
+    where = f"the workspace of module {shop.key}, work/{shop.path.name}/"
+    if written.spared:
+        return f"{path}: not written, because this cell holds only the stub. Your work in {where} stays as it is."
+    said = f"{path}: {'written to' if written.changed else 'unchanged in'} {where}"
+    said += f"; what stood there before is in {written.kept}" if written.kept else ""
+    elsewhere = [key for key in tasks.module_keys() if path in _asked_for(key)]
+    if elsewhere and shop.key not in elsewhere:
+        said += f'\nThe task that asks for this file is one of module {elsewhere[0]}: run start("{elsewhere[0]}") first to put it there.'
+    return said
+
+
+_attach()

@@ -85,6 +85,12 @@ class Progress:
         with self._open() as con:
             con.execute("insert into attempt (task, outcome, points, out_of) values (?, ?, ?, ?)", row)
 
+    def attempted(self, task: str) -> bool:
+        """Whether a check of the task ever found something to judge."""
+        with self._open() as con:
+            found = con.execute("select 1 from attempt where task = ? and outcome <> 'not attempted' limit 1", (task,))
+            return found.fetchone() is not None
+
     def show(self, task: str) -> None:
         """Remembers that the solution was opened, and whether the task was solved before that."""
         with self._open() as con:

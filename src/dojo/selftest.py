@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from dojo import mutants, tasks
+from dojo import mutants, selftest_cache, tasks
 from dojo.authoring import exercise_of, missing_clauses, read_source, without_markers
 from dojo.feedback import as_text
 from dojo.grading import grade_answer
@@ -322,19 +322,21 @@ def _replaced(cells: list[tuple[str, str]], at: int, text: str) -> list[tuple[st
     return [(label, text if n == at else source) for n, (label, source) in enumerate(cells)]
 
 
-def run(keys: Iterable[str], thorough: bool = False) -> list[TaskTest]:
-    """Tests all tasks of the modules, two at a time."""
-    ids = [t.id for key in keys for t in tasks.tasks_of(key)]
+def run(ids: Iterable[str], thorough: bool = False) -> list[TaskTest]:
+    """Tests tasks, two at a time."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         return list(pool.map(partial(try_task, thorough=thorough), ids))
 
 
-def main(module: str | None = None, as_json: bool = False, thorough: bool = False) -> int:
-    """`dojo selftest`: prints a row a task; exit status 1 if anything falls short."""
-    keys = [module] if module else tasks.module_keys()
-    for key in keys:
-        tasks.module(key)
-    results = run(keys, thorough)
+def main(module: str | None = None, as_json: bool = False, thorough: bool = False, changed: bool = False) -> int:
+    """`dojo selftest`: prints a row a task; exit status 1 if anything falls short.
+
+    changed: leave out tasks whose files are what they were when they last stood.
+    """
+    ids = [t.id for key in ([module] if module else tasks.module_keys()) for t in tasks.tasks_of(key)]
+    wanted = [task for task in ids if not (changed and selftest_cache.stands(task))]
+    results = run(wanted, thorough)
+    selftest_cache.keep(r.task for r in results if not r.faults)
     killed, of = (sum(r.killed[i] for r in results) for i in (0, 1))
     short = any(r.faults for r in results)
     if as_json:
@@ -350,6 +352,8 @@ def main(module: str | None = None, as_json: bool = False, thorough: bool = Fals
     for r in results:
         for text in [*r.faults, *(f"mutant survives: {s}" for s in r.survivors)]:
             print(f"{r.task}: {text}")
+    if len(wanted) < len(ids):
+        print(f"{len(ids) - len(wanted)} tasks are as they were when they last stood")
     print(f"mutants killed: {killed} of {of}" + (f" ({100 * killed / of:.1f} %)" if of else ""))
     return int(short)
 

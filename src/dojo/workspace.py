@@ -230,6 +230,15 @@ def _explained_locks(env: str) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of a file: whether it changed, where its earlier text is kept, whether work was spared from a stub."""
+
+    changed: bool
+    kept: str = ""
+    spared: bool = False
+
+
 class Shop:
     """ShopFlow as the learner holds it: its folder, its warehouse, its repository, its clock."""
 
@@ -286,23 +295,68 @@ class Shop:
 
     def write(self, path: str, text: str) -> bool:
         """Writes a file of the workspace; what stood there before is kept. True when something changed."""
-        target = (self.path / path).resolve()
-        if not target.is_relative_to(self.path.resolve()):
+        return self.put(path, text).changed
+
+    def put(self, path: str, text: str, *, stub: bool = False) -> Written:
+        """Writes a file of the workspace, to the byte, and says what became of it and of what stood there.
+
+        stub: the text is an exercise's untouched stub, which never takes the place of work. WorkspaceError in words.
+        """
+        target = self._inside(path)
+        try:
+            if target.is_dir():
+                raise WorkspaceError(f"`{path}` is a folder of the workspace {self.path.name}/; give the path of a file.")
+            data = text.encode("utf-8")
+            before = target.read_bytes() if target.is_file() else None
+            if before == data:
+                return Written(changed=False)
+            if stub and before is not None and self._is_work(path, before):
+                return Written(changed=False, spared=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            kept = self._keep(path, before)
+            part = target.with_name(f".{target.name}.part")
+            part.write_bytes(data)
+            part.replace(target)
+        except UnicodeEncodeError:
+            raise WorkspaceError(f"`{path}` holds half of a character that no file can hold; type that line anew.") from None
+        except OSError as error:
+            raise WorkspaceError(
+                f"`{path}` could not be written in the workspace {self.path.name}/: {error.strerror or error}. "
+                "Nothing was changed. Make room or give yourself the right to write there, and run the cell again."
+            ) from None
+        return Written(changed=True, kept=kept)
+
+    def _inside(self, path: str) -> Path:
+        """The file a path means. WorkspaceError where it leads out of the workspace."""
+        try:
+            target = (self.path / path).resolve()
+            within = target.is_relative_to(self.path.resolve()) and target != self.path.resolve()
+        except (OSError, ValueError, RuntimeError):
+            within = False
+        if not within:
             raise WorkspaceError(f"`{path}` lies outside the workspace {self.path.name}/; give a path inside it.")
-        if target.is_file():
-            if target.read_text(encoding="utf-8", errors="replace") == text:
-                return False
-            kept = self.path / "kept" / path
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            number = 1
-            while (copy := kept.with_name(f"{kept.name}.{number}")).exists():
-                number += 1
-            shutil.copy2(target, copy)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
-        return True
+        return target
+
+    def _is_work(self, path: str, data: bytes) -> bool:
+        """Whether a file holds more than the workspace and its exercise began with."""
+        from dojo.judge.cells import is_untouched
+
+        began = checkpoint_of(self.key) / path
+        if began.is_file() and began.read_bytes() == data:
+            return False
+        return not is_untouched(path, data.decode("utf-8", "replace"))
+
+    def _keep(self, path: str, data: bytes | None) -> str:
+        """Puts a copy of a file's text under the next free number in kept/ and returns its path, "" without a text."""
+        if data is None:
+            return ""
+        kept = self.path / "kept" / path
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while (copy := kept.with_name(f"{kept.name}.{number}")).exists():
+            number += 1
+        copy.write_bytes(data)
+        return copy.relative_to(self.path).as_posix()
 
     def __repr__(self) -> str:
         aside = f" Your earlier work is kept in kept/{self.kept.name}." if self.kept else ""

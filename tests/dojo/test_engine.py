@@ -1,4 +1,4 @@
-"""The engine: four outcomes kept apart, one set of checks over two transports, plain values and nothing else."""
+"""The engine: five outcomes kept apart, one set of checks over two transports, plain values and nothing else."""
 
 from __future__ import annotations
 

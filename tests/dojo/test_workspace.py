@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
@@ -39,6 +40,118 @@ def test_what_a_write_replaces_is_kept(shop):
 def test_a_path_outside_the_workspace_is_refused(shop):
     with pytest.raises(WorkspaceError, match="outside the workspace"):
         shop.write("../../elsewhere.txt", "x")
+
+
+# ---------------------------------------------------------------- %%workfile
+
+SIGNS = "a: 1\x0cb\x1cc\x85d\u2028e\re\r\nf\n\n"
+ALONE = "docs/promise.yml: written to the workspace of module 00, work/00-start-here/\n"
+
+
+def test_a_cell_s_file_keeps_its_bytes_and_the_line_says_where_it_is(shop, capsys):
+    notebook._workfile(" docs/promise.yml ", SIGNS)
+    assert (shop.path / "docs" / "promise.yml").read_bytes() == SIGNS.encode()
+    assert capsys.readouterr().out == ALONE
+    notebook._workfile("./docs/promise.yml", SIGNS)
+    assert "docs/promise.yml: unchanged in the workspace of module 00" in capsys.readouterr().out
+    notebook._workfile("docs/promise.yml", "b: 2\n")
+    assert capsys.readouterr().out == ALONE.replace("\n", "; what stood there before is in kept/docs/promise.yml.1\n")
+    assert (shop.path / "kept" / "docs" / "promise.yml.1").read_bytes() == SIGNS.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "stub", "work"),
+    [
+        ("docs/promise.yml", "# your turn\n", "product: fact_sales\n"),
+        (
+            "repo/pipeline/publish.py",
+            "import os\n\n\ndef publish(a, b):\n    raise NotImplementedError\n",
+            "def publish(a, b):\n    pass\n",
+        ),
+    ],
+)
+def test_run_all_on_a_solved_workspace_keeps_the_work_and_says_so(shop, capsys, path, stub, work):
+    notebook._workfile(path, stub)
+    assert "written to" in capsys.readouterr().out
+    notebook._workfile(path, work)
+    notebook._workfile(path, stub)
+    said = capsys.readouterr().out
+    assert shop.read(path) == work and not (shop.path / "kept" / f"{path}.2").exists()
+    assert "not written, because this cell holds only the stub" in said and "module 00, work/00-start-here/ stays" in said
+    notebook._workfile(path, work + "# more\n")
+    assert shop.read(path) == work + "# more\n"
+
+
+def test_a_stub_takes_the_place_of_what_the_module_begins_with(shop, capsys):
+    path = "repo/dbt/dbt_project.yml"
+    began = shop.read(path)
+    notebook._workfile(path, "# your turn\n")
+    assert shop.read(path) == "# your turn\n" and shop.read(f"kept/{path}.1") == began
+
+
+def test_a_file_goes_to_the_module_whose_task_asks_for_it(shop, capsys):
+    eleven = notebook.start("11")
+    notebook._workfile("docs/promise.yml", "a: 1\n")
+    assert shop.read("docs/promise.yml") == "a: 1\n" and not (eleven.path / "docs" / "promise.yml").exists()
+    assert capsys.readouterr().out == ALONE
+    notebook._workfile("notes.md", "mine\n")
+    assert eleven.read("notes.md") == "mine\n"
+    assert "notes.md: written to the workspace of module 11, work/11-slo/" in capsys.readouterr().out
+
+
+def test_a_file_for_a_module_that_is_not_open_is_said_to_be_elsewhere(dojo_home, capsys, monkeypatch):
+    monkeypatch.setattr(notebook, "_shops", {})
+    eleven = notebook.start("11")
+    notebook._workfile("docs/promise.yml", "a: 1\n")
+    said = capsys.readouterr().out
+    assert (
+        eleven.read("docs/promise.yml") == "a: 1\n" and "module 11, work/11-slo/" in said and 'run start("00") first' in said
+    )
+
+
+def test_without_an_open_module_the_cell_says_what_to_do(capsys, monkeypatch):
+    monkeypatch.setattr(notebook, "_current", [])
+    notebook._workfile("docs/promise.yml", "a: 1\n")
+    assert "after start(...)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        ("docs", "x", "is a folder of the workspace"),
+        (".", "x", "after start"),
+        ("../x", "x", "lies outside the workspace"),
+        ("/etc/x", "x", "lies outside the workspace"),
+        ("a\0b", "x", "lies outside the workspace"),
+        ("docs/" + "x" * 300, "x", "could not be written"),
+        ("README.md/x", "x", "could not be written"),
+        ("docs/x.yml", "\ud800", "half of a character"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_in_words(shop, capsys, path, text, words):
+    (shop.path / "docs").mkdir(exist_ok=True)
+    (shop.path / "README.md").write_text("x")
+    try:
+        notebook._workfile(path, text)
+        assert words in capsys.readouterr().err
+    except WorkspaceError as said:
+        assert words in str(said) and "Errno" not in str(said)
+    assert not list(shop.path.rglob("*.part"))
+
+
+def test_a_full_disk_leaves_the_earlier_text_and_says_what_to_do(shop, monkeypatch):
+    shop.write("docs/promise.yml", "one")
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(workspace.Path, "write_bytes", full)
+    with pytest.raises(WorkspaceError, match=r"No space left on device\. Nothing was changed"):
+        shop.write("docs/promise.yml", "two")
+    assert shop.read("docs/promise.yml") == "one"
+
+
+# ---------------------------------------------------------------- modules and other programs
 
 
 def test_modules_do_not_touch_each_other(shop):

@@ -197,7 +197,9 @@ def _run(checkout: checkouts.Checkout, step: dict[str, Any], calls: list) -> tup
     texts = act.texts_of(step["files"], step["workflow"])
     act.make_known(checkout.repo, texts)
     payload = checkout.folder / "event.json"
-    command = act.command(step["event"], step["workflow"], payload, "\n".join(texts.values()), number=checkout.number, repository=REPOSITORY)
+    command = act.command(
+        step["event"], step["workflow"], payload, "\n".join(texts.values()), number=checkout.number, repository=REPOSITORY
+    )
     command += ["--defaultbranch", "main"]
     if not step.get("killed"):
         return checkouts.execute(checkout, command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from dojo.judge.work import NotCheckable, Work
@@ -56,7 +57,13 @@ class Repository:
         """The learner's own files: all that a commit would take along and that did not come with the workspace."""
         held = work.once("files of the repository", lambda: work.files(REPOSITORY))
         begun = {**self.main, **self.starting}
-        return {p: t for p, t in held.items() if begun.get(p) != t and p not in self.aside}
+        return {p: t for p, t in held.items() if begun.get(p) != t and p not in self.aside and _inside(p)}
+
+
+def _inside(path: str) -> bool:
+    """Whether a path is one of the repository's files: not outside of it, and nothing of Git's own."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and parts[0] not in ("/", ".git") and ".." not in parts
 
 
 def in_repository(path: str) -> str:

@@ -139,6 +139,8 @@ def show(value: Any, limit: int = 600) -> str:
         text = str(value)
     elif type(value).__name__ == "DataFrame":
         text = f"a table of {len(value)} rows\n{value.head(5).to_string(index=False)}"
+    elif isinstance(value, set | frozenset) and value and len(value) <= 8:
+        text = "{" + ", ".join(sorted(map(repr, value))) + "}"
     elif isinstance(value, list | tuple | set | frozenset) and len(value) > 8:
         items: Iterable[Any] = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         text = f"{len(value)} items: " + ", ".join(repr(v) for v in list(items)[:6]) + ", …"

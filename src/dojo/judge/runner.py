@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dojo.judge import lending, plain, toolbox
+from dojo.judge import lending, plain, standins, toolbox
 from dojo.judge.frames import read_frame, write_frame
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, invoke, learner_error
 
@@ -74,7 +74,7 @@ def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
     os.chdir(home)
     os.environ["HOME"] = os.environ["TMPDIR"] = home
     _limit(limits)
-    names: dict[str, Any] = {"__name__": "__main__"}
+    session = standins.Session()
     sent = plain.Sent()
     while True:
         value = b""
@@ -83,7 +83,7 @@ def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
         except EOFError:
             return
         try:
-            value = _serve(message, given, names, sent)
+            value = _serve(message, given, session, sent)
             reply: dict[str, Any] = {"ok": None}
         except (NotAttempted, NotCheckable, Stopped) as said:
             reply = {"raised": type(said).__name__, "said": str(said)}
@@ -105,27 +105,25 @@ def _told(error: LearnerError) -> dict[str, Any]:
     return {"raised": "LearnerError", "said": error.text, "kind": error.kind, "line": error.line, "where": error.where}
 
 
-def _serve(message: dict[str, Any], given: bytes, names: dict[str, Any], sent: plain.Sent) -> bytes:
+def _serve(message: dict[str, Any], given: bytes, session: standins.Session, sent: plain.Sent) -> bytes:
     """The value a request asks for, as bytes."""
     op = message["op"]
     if hasattr(time, "tzset") and os.environ.get("TZ") != message.get("zone", "UTC"):
         os.environ["TZ"] = message.get("zone", "UTC")
         time.tzset()
     if op == "run":
-        for label, source in message["cells"]:
-            exec(compile(source, f"<answer {label}>", "exec", dont_inherit=True), names)
+        session.run(message["cells"])
         return b""
     if op == "tool":
         return plain.dumps(toolbox.run(message["name"], plain.loads(given)))
     name = message["name"]
-    if name not in names or names[name] is ...:
-        raise NotAttempted(f"There is no `{name}` yet.")
+    found = session.find(name)
     if op == "value":
-        return plain.dumps(names[name])
+        return plain.dumps(found)
     arguments = plain.loads(given, sent)
     if op == "calls":
-        return plain.dumps([_call(names[name], name, list(args), {}, plain.copy) for args in arguments])
-    return _call(names[name], name, *arguments, plain.dumps)
+        return plain.dumps([_call(found, name, list(args), {}, plain.copy) for args in arguments])
+    return _call(found, name, *arguments, plain.dumps)
 
 
 def _call(function: Any, name: str, args: list, kwargs: dict, result: Callable[[Any], Any]) -> Any:

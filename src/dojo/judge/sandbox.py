@@ -20,7 +20,7 @@ import psutil
 from dojo import places
 from dojo.judge import plain
 from dojo.judge.frames import read_frame, write_frame
-from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, is_stub_file
+from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, handed_in
 
 SOURCE = Path(__file__).resolve().parents[2]
 LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120}
@@ -280,10 +280,8 @@ class SandboxWork(Memory):
         return self._answer({"op": "calls", "name": name}, plain.dumps([list(args) for args in arguments], self._sent))
 
     def file(self, path: str) -> str:
-        text = self._files.get(path, "")
-        if not text.strip() or is_stub_file(text):
-            raise NotAttempted(f"`{path}` is empty or holds only comments.")
-        return text
+        text = self._files.get(path)
+        return handed_in(path, None if text is None else text.encode("utf-8", "surrogatepass"))
 
     def files(self, folder: str) -> dict[str, str]:
         inside = folder.rstrip("/") + "/"

@@ -1,4 +1,4 @@
-"""What a check says of a learner's work: one verdict, four outcomes, always with the learner's own values in it."""
+"""What a check says of a learner's work: one verdict, five outcomes, always with the learner's own values in it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dojo.judge import lending, plain
+from dojo.judge.cells import is_stub_file
 
 
 class NotAttempted(Exception):
@@ -110,13 +112,22 @@ class Work(Protocol):
         """The answer of a real tool run over the learner's files (see dojo.judge.toolbox), where the learner's code may run."""
 
 
-STUB_LINES = ("your turn",)
+def no_such_name(name: str) -> str:
+    """What is said of an answer that is not there."""
+    return f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
 
 
-def is_stub_file(text: str) -> bool:
-    """Whether a file holds nothing but blank lines, comments and headings that came with the exercise."""
-    lines = [line.strip() for line in text.splitlines()]
-    return all(not line or line.startswith(("#", "--", "//")) for line in lines)
+def handed_in(path: str, data: bytes | None) -> str:
+    """The text of a file handed in, its lines ended as on any system. NotAttempted says what there is instead of work."""
+    if data is None:
+        raise NotAttempted(f"There is no file `{path}` yet.")
+    try:
+        text = data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise LearnerError("UnicodeDecodeError", f"`{path}` is not UTF-8 text") from None
+    if is_stub_file(text):
+        raise NotAttempted(f"`{path}` is empty or holds only comments so far.")
+    return text
 
 
 def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]) -> Any:
@@ -143,9 +154,13 @@ def _own(argument: Any) -> Any:
 def learner_error(error: BaseException) -> LearnerError:
     """The exception in the learner's terms: its kind, its words, and the line of the answer it left from."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "ipykernel" in f.filename or f.filename.startswith(("<answer", "<ipython"))]
+    own = [f for f in frames if "ipykernel" in f.filename or f.filename.startswith(("<answer", "<ipython", "<timed"))]
     line = own[-1].lineno or 0 if own else 0
-    text = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, SyntaxError):
+        line = error.lineno or 0
+        said = f"{error.msg} (line {line})" if line else str(error.msg)
+        return LearnerError("SyntaxError", said, line, (error.text or "").strip())
     return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
 
 
@@ -157,7 +172,7 @@ def _committable(root: Path) -> list[str]:
     """Paths of the files below a folder that `git add --all` would take; of all its files where it is no checkout."""
     if (root / ".git").exists():
         listed = subprocess.run(
-            ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=root, capture_output=True,
         )  # fmt: skip
         if listed.returncode == 0:
@@ -170,15 +185,16 @@ class KernelWork(Memory):
 
     isolated: bool | None = None
 
-    def __init__(self, names: dict[str, Any], folder: Path | None):
-        self._names, self._folder = names, folder
+    def __init__(self, names: dict[str, Any], folder: Path | None, failed: dict[str, LearnerError] | None = None):
+        """failed: for a name that a cell should have made, the error it stopped with before it came to it."""
+        self._names, self._folder, self._failed = names, folder, failed or {}
 
     def _found(self, name: str) -> Any:
-        if name not in self._names or self._names[name] is ...:
-            raise NotAttempted(
-                f"There is no `{name}` yet. Run the answer cell; if it stopped with an error, mend that first."
-            )
-        return self._names[name]
+        if name in self._names and self._names[name] is not ...:
+            return self._names[name]
+        if name in self._failed:
+            raise self._failed[name]
+        raise NotAttempted(no_such_name(name))
 
     def _function(self, name: str) -> Callable[..., Any]:
         function = self._found(name)
@@ -203,7 +219,10 @@ class KernelWork(Memory):
         return invoke(function, [_own(a) for a in args], {k: _own(v) for k, v in kwargs.items()}, plain.copy)
 
     def _run(self, name: str, work: Callable[[], Any]) -> Any:
+        running = asyncio._get_running_loop()
         try:
+            # A kernel's cells run inside its event loop; a function under test finds none, as when it is graded.
+            asyncio._set_running_loop(None)
             with in_zone(self.zone):
                 return work()
         except NotImplementedError:
@@ -214,20 +233,14 @@ class KernelWork(Memory):
             raise Stopped("You interrupted the check while your function was running.") from None
         except RecursionError as error:
             raise LearnerError("RecursionError", "the function calls itself without end") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise learner_error(error) from None
+        finally:
+            asyncio._set_running_loop(running)
 
     def file(self, path: str) -> str:
         target = (self._folder or Path()) / path
-        if self._folder is None or not target.is_file():
-            raise NotAttempted(f"There is no file `{path}` in the workspace yet.")
-        try:
-            text = target.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise LearnerError("UnicodeDecodeError", f"`{path}` is not UTF-8 text") from None
-        if is_stub_file(text):
-            raise NotAttempted(f"`{path}` holds only comments so far.")
-        return text
+        return handed_in(path, target.read_bytes() if self._folder is not None and target.is_file() else None)
 
     def files(self, folder: str) -> dict[str, str]:
         root = (self._folder or Path()) / folder

@@ -11,6 +11,7 @@ from html import escape
 import nbformat
 
 from dojo.authoring import without_markers
+from dojo.debriefing import TAG as DEBRIEF
 from dojo.palette import follow_theme
 from dojo.site.course import Module, hours
 from dojo.widgets import live
@@ -194,6 +195,8 @@ def solution(module: Module) -> nbformat.NotebookNode:
             anchor = f"(solution-{_slug(found['id'])})=\n"
             back = f"[What is asked](#task-{_slug(found['id'])})"
             cells.append(markdown(f"{anchor}## {found['id']} {found['title']}\n\n{back}"))
+        elif cell.cell_type == "markdown" and DEBRIEF in cell.metadata.get("tags", []):
+            cells.append(markdown(folded_sections(cell.source)))
         elif cell.cell_type == "code" and len(cells) > 1:
             cells.append(_folded(cell))
         elif cell.cell_type == "markdown" and len(cells) > 1 and cell.source not in asked:
@@ -201,11 +204,21 @@ def solution(module: Module) -> nbformat.NotebookNode:
     return page(cells, nosearch="true")
 
 
+def folded_sections(text: str) -> str:
+    """Markdown with each section under a third-level heading folded away, and text before the first one left open."""
+    before, *sections = re.split(r"^### (.+)\n", text, flags=re.M)
+    folded = [
+        f":::::{{dropdown}} {title}\n{body.strip()}\n:::::"
+        for title, body in zip(sections[::2], sections[1::2], strict=True)
+    ]
+    return "\n\n".join([before.strip(), *folded]).strip()
+
+
 def _folded(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
     made = _shown(cell)
     made["source"] = without_markers(cell.source).rstrip("\n")
-    answer = "answer" in cell.metadata.get("tags", [])
-    said = "Show the answer" if answer else "Show the check"
+    tags = cell.metadata.get("tags", [])
+    said = "Show the answer" if "answer" in tags else "Show the query" if DEBRIEF in tags else "Show the check"
     made["metadata"] = {
         "tags": ["hide-cell"],
         "mystnb": {"code_prompt_show": said, "code_prompt_hide": said.replace("Show", "Hide")},

@@ -11,7 +11,20 @@ from zoneinfo import ZoneInfo
 from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
-from dojo.tasks.answers import as_euros, one_of, parse_yaml
+from dojo.tasks.answers import (
+    as_euros,
+    clock_time,
+    mapping,
+    moment,
+    one_of,
+    parse_yaml,
+    repeated,
+    rows,
+    texts,
+    truth,
+    whole_number,
+    wrong_type,
+)
 from dojo.tasks.samples import Company, company
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -44,44 +57,51 @@ def mornings(seed: int) -> Mornings:
 
 def all_stores_added(work: Work, data: Mornings) -> str:
     for day in data.days:
-        got = as_euros(work.call("revenue_on", Database(data.company.only(*READ)), day))
-        want = data.by_day[day]
         tried = f"revenue_on(con, {day})"
+        given = Database(data.company.only(*READ))
+        got = as_euros(work.call("revenue_on", given, day), "The revenue", tried=tried)
+        want = data.by_day[day]
         if got is None:
-            raise NotYet(f"There are sales on {day}, and you returned nothing.", tried=tried, expected=want, cause="nothing")
-        if got == want:
-            continue
-        rows = [r for r in data.company.tables["marts.daily_revenue"].to_pylist() if r["business_date"] == day]
-        if got == sum(data.by_day.values()):
-            said, cause = "That is the revenue of all days together. Keep only the day that was asked for.", "all-days"
-        elif got in {r["revenue_eur"] for r in rows}:
-            said, cause = (
-                f"That is one store's revenue. `daily_revenue` holds a row a store, {len(rows)} rows for one day.",
-                "one-store",
-            )
-        elif got in {Decimal(sum(r["orders"] for r in rows)), Decimal(sum(r["units"] for r in rows)), Decimal(len(rows))}:
-            said, cause = "That counts something. Finance wants the sum of `revenue_eur`, in euros.", "counted"
-        else:
-            said, cause = f"Off by €{abs(got - want):,.2f}. Finance compares to the cent.", "amount"
-        raise NotYet(said, tried=tried, expected=f"€{want:,.2f}", got=f"€{got:,.2f}", cause=cause)
+            raise NotYet(f"There are sales on {day}, and you returned None.", tried=tried, expected=want, cause="nothing")
+        if got != want:
+            said, cause = _other_amount(data, day, got)
+            raise NotYet(said, tried=tried, expected=f"€{want:,.2f}", got=f"€{got:,.2f}", cause=cause)
     return f"{data.days[0]}: €{data.by_day[data.days[0]]:,.2f}; {data.days[1]}: €{data.by_day[data.days[1]]:,.2f}."
 
 
+def _other_amount(data: Mornings, day: dt.date, got: Decimal) -> tuple[str, str]:
+    """What a wrong amount is, where it can be found in the tables: (sentence, cause)."""
+    rows = [r for r in data.company.tables["marts.daily_revenue"].to_pylist() if r["business_date"] == day]
+    stores = {r["revenue_eur"] for r in rows}
+    if got == sum(data.by_day.values()):
+        return "That is the revenue of all days together. Keep only the day that was asked for.", "all-days"
+    if got in stores:
+        return (
+            f"That is one store's revenue. `daily_revenue` holds a row a store, {len(rows)} rows for one day.",
+            "one-store",
+        )
+    counts = {"orders": sum(r["orders"] for r in rows), "units": sum(r["units"] for r in rows), "rows": len(rows)}
+    for what, count in counts.items():
+        if got == count:
+            return f"That is the number of {what} on the day. Finance wants the sum of `revenue_eur`.", "counted"
+    return f"Off by €{abs(got - data.by_day[day]):,.2f}. Finance compares to the cent.", "amount"
+
+
 def no_sales_is_zero(work: Work, data: Mornings) -> str:
+    tried = f"revenue_on(con, {data.empty})"
     got = work.call("revenue_on", Database(data.company.only(*READ)), data.empty)
     if got is None:
         raise NotYet(
             f"On {data.empty} nothing was sold: the answer is 0, and you returned None. A sum over no rows is NULL in SQL.",
-            tried=f"revenue_on(con, {data.empty})", expected=0, got=got, cause="null-for-zero", look="coalesce(…, 0)",
-        )  # fmt: skip
-    if as_euros(got) != 0:
-        raise NotYet(
-            "On a day without sales the answer is 0.",
-            tried=f"revenue_on(con, {data.empty})",
+            tried=tried,
             expected=0,
-            got=got,
-            cause="not-zero",
+            got="None",
+            cause="null-for-zero",
+            look="coalesce(…, 0)",
         )
+    if as_euros(got, "The revenue", tried=tried) != 0:
+        said = "On a day without sales the answer is 0."
+        raise NotYet(said, tried=tried, expected=0, got=got, cause="not-zero")
     return "A day without sales gives 0."
 
 
@@ -102,18 +122,73 @@ TASK_1 = Task(
         "`select coalesce(sum(revenue_eur), 0) from marts.daily_revenue where business_date = ?`, then `.fetchone()[0]`.",
     ),
     wrong=(
-        wrong("forgets the day", "def revenue_on(con, day):\n    return con.execute('select sum(revenue_eur) from marts.daily_revenue').fetchone()[0]", "all-days"),
-        wrong("takes the first store", "def revenue_on(con, day):\n    return con.execute('select revenue_eur from marts.daily_revenue where business_date = ? order by store_key', [day]).fetchone()[0]", "one-store"),
-        wrong("counts orders", "def revenue_on(con, day):\n    return con.execute('select coalesce(sum(orders), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]", "counted"),
-        wrong("adds fact lines of every status at list value", "def revenue_on(con, day):\n    return con.execute(\"select coalesce(sum(quantity * unit_price), 0) from marts.fact_sales where date_key = cast(strftime(cast(? as date), '%Y%m%d') as int)\", [day]).fetchone()[0]", "amount"),
-        wrong("NULL for an empty day", "def revenue_on(con, day):\n    return con.execute('select sum(revenue_eur) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]", "null-for-zero"),
+        wrong(
+            "forgets the day",
+            "def revenue_on(con, day):\n    return con.execute('select sum(revenue_eur) from marts.daily_revenue').fetchone()[0]",
+            "all-days",
+        ),
+        wrong(
+            "takes the first store",
+            "def revenue_on(con, day):\n    return con.execute('select revenue_eur from marts.daily_revenue where business_date = ? order by store_key', [day]).fetchone()[0]",
+            "one-store",
+        ),
+        wrong(
+            "counts orders",
+            "def revenue_on(con, day):\n    return con.execute('select coalesce(sum(orders), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]",
+            "counted",
+        ),
+        wrong(
+            "adds fact lines of every status at list value",
+            "def revenue_on(con, day):\n    return con.execute(\"select coalesce(sum(quantity * unit_price), 0) from marts.fact_sales where date_key = cast(strftime(cast(? as date), '%Y%m%d') as int)\", [day]).fetchone()[0]",
+            "amount",
+        ),
+        wrong(
+            "to the whole euro",
+            "def revenue_on(con, day):\n    return con.execute('select coalesce(round(sum(revenue_eur)), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]",
+            "amount",
+        ),
+        wrong(
+            "the last day that sold",
+            "def revenue_on(con, day):\n    return con.execute('select sum(revenue_eur) from marts.daily_revenue where business_date = (select max(business_date) from marts.daily_revenue where business_date <= ?)', [day]).fetchone()[0]",
+            "not-zero",
+        ),
+        wrong(
+            "a text with a thousands sign",
+            "def revenue_on(con, day):\n    return '{:,.2f}'.format(con.execute('select coalesce(sum(revenue_eur), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0])",
+            "type",
+        ),
+        wrong(
+            "NULL for an empty day",
+            "def revenue_on(con, day):\n    return con.execute('select sum(revenue_eur) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0]",
+            "null-for-zero",
+        ),
     ),
     right=(
-        right("with pandas", "def revenue_on(con, day):\n    rows = con.execute('from marts.daily_revenue').df()\n    rows['business_date'] = rows['business_date'].astype(str)\n    return round(float(rows.loc[rows.business_date.str[:10] == str(day), 'revenue_eur'].astype(float).sum()), 2)"),
-        right("from the facts", "def revenue_on(con, day):\n    key = int(day.strftime('%Y%m%d'))\n    return con.execute('select coalesce(sum(line_revenue), 0) from marts.fact_sales where date_key = ?', [key]).fetchone()[0]"),
-        right("in a loop", "def revenue_on(con, day):\n    total = 0\n    for found, euros in con.execute('select business_date, revenue_eur from marts.daily_revenue').fetchall():\n        if found == day:\n            total += euros\n    return total"),
+        right(
+            "with pandas",
+            "def revenue_on(con, day):\n    rows = con.execute('from marts.daily_revenue').df()\n    rows['business_date'] = rows['business_date'].astype(str)\n    return round(float(rows.loc[rows.business_date.str[:10] == str(day), 'revenue_eur'].astype(float).sum()), 2)",
+        ),
+        right(
+            "from the facts",
+            "def revenue_on(con, day):\n    key = int(day.strftime('%Y%m%d'))\n    return con.execute('select coalesce(sum(line_revenue), 0) from marts.fact_sales where date_key = ?', [key]).fetchone()[0]",
+        ),
+        right(
+            "a text that is a number",
+            "def revenue_on(con, day):\n    return str(con.execute('select coalesce(sum(revenue_eur), 0) from marts.daily_revenue where business_date = ?', [day]).fetchone()[0])",
+        ),
+        right(
+            "in a loop",
+            "def revenue_on(con, day):\n    total = 0\n    for found, euros in con.execute('select business_date, revenue_eur from marts.daily_revenue').fetchall():\n        if found == day:\n            total += euros\n    return total",
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "Return euros": "counts orders",
+        "to the cent": "to the whole euro",
+        "all stores together": "takes the first store",
+        "On a day without sales, the answer is 0": "NULL for an empty day",
+        "a day on which nobody bought anything": "the last day that sold",
+    },
+)
 
 
 # ---------------------------------------------------------------- 00.2
@@ -144,8 +219,9 @@ def lineage(seed: int) -> Graph:
         "daily_revenue": ["fact_sales", "stg_orders"],
         "funnel": [extra, "stg_orders"],
         "board_pack": ["daily_revenue", "funnel"],
+        "board_mail": ["board_pack"],
     }
-    return Graph(parents, {n: _above(parents, n) for n in ("daily_revenue", "board_pack")}, "raw.orders")
+    return Graph(parents, {n: _above(parents, n) for n in ("board_pack", "daily_revenue")}, "raw.orders")
 
 
 def _above(parents: dict[str, list[str]], node: str) -> set[str]:
@@ -161,47 +237,41 @@ def _above(parents: dict[str, list[str]], node: str) -> set[str]:
 
 def everything_upstream(work: Work, data: Graph) -> str:
     for node, want in data.upstream.items():
-        answer = work.call("upstream", data.parents, node)
         tried = f"upstream(parents, {node!r})"
-        if not isinstance(answer, set | list | tuple):
-            raise NotYet("Return a set (or a list) of names.", tried=tried, expected=want, got=answer, cause="type")
-        got = set(answer)
-        if len(answer) != len(got):
-            raise NotYet(
-                f"`stg_orders` is reached along two ways and stands {list(answer).count('stg_orders')} times in your answer. Each name once.",
-                tried=tried,
-                expected=want,
-                got=answer,
-                cause="twice",
-            )
+        answer = texts(work.call("upstream", data.parents, node), "What you return", tried=tried)
+        got, twice = set(answer), repeated(answer)
         if got == set(data.parents[node]):
-            raise NotYet(
-                f"Those are the direct parents. `{sorted(got)[0]}` has parents of its own; go on until nothing is left.",
-                tried=tried,
-                expected=want,
-                got=got,
-                cause="one-step",
-            )
-        if node in got:
-            raise NotYet(f"`{node}` is not upstream of itself.", tried=tried, expected=want, got=got, cause="itself")
-        if got != want:
-            missing, extra = sorted(want - got), sorted(got - want)
-            said = f"Missing: {', '.join(missing) or 'nothing'}. Too many: {', '.join(extra) or 'nothing'}."
-            cause = "downstream" if any(node in _above(data.parents, e) or e not in want for e in extra) else "missing"
-            raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
+            said = f"Those are the direct parents. `{sorted(got)[0]}` has parents of its own; go on until nothing is left."
+            cause = "one-step"
+        elif node in got:
+            said, cause = f"`{node}` is not upstream of itself.", "itself"
+        elif got != want:
+            said, cause = _missing_or_extra(data, node, want, got)
+        elif twice:
+            times = answer.count(twice[0])
+            said = f"`{twice[0]}` is reached along {times} ways and stands {times} times in your answer. Each name once."
+            cause = "twice"
+        else:
+            continue
+        raise NotYet(said, tried=tried, expected=want, got=answer, cause=cause)
     return f"{len(data.upstream['board_pack'])} tables stand behind the board pack."
 
 
+def _missing_or_extra(data: Graph, node: str, want: set[str], got: set[str]) -> tuple[str, str]:
+    missing, extra = sorted(want - got), sorted(got - want)
+    said = f"Missing: {', '.join(missing) or 'nothing'}. Too many: {', '.join(extra) or 'nothing'}."
+    below = [name for name in extra if node in _above(data.parents, name)] if set(extra) <= data.parents.keys() else []
+    if below:
+        return f"{said} `{below[0]}` reads `{node}`: that is the other direction.", "downstream"
+    return said, "missing" if missing else "extra"
+
+
 def a_source_has_nothing(work: Work, data: Graph) -> str:
-    got = work.call("upstream", data.parents, data.source)
-    if got is None or len(got):
-        raise NotYet(
-            "A source reads nothing: the answer is an empty set.",
-            tried=f"upstream(parents, {data.source!r})",
-            expected=set(),
-            got=got,
-            cause="source",
-        )
+    tried = f"upstream(parents, {data.source!r})"
+    got = texts(work.call("upstream", data.parents, data.source), "What you return", tried=tried)
+    if got:
+        said = "A source reads nothing: the answer is an empty set."
+        raise NotYet(said, tried=tried, expected="an empty set", got=got, cause="source")
     return "A source has nothing upstream."
 
 
@@ -223,135 +293,204 @@ TASK_2 = Task(
     ),
     wrong=(
         wrong("direct parents only", "def upstream(parents, model):\n    return set(parents[model])", "one-step"),
-        wrong("a list with repeats", "def upstream(parents, model):\n    found = []\n    for parent in parents[model]:\n        found += [parent] + upstream(parents, parent)\n    return found", "twice"),
-        wrong("includes the model", "def upstream(parents, model):\n    found = {model}\n    for parent in parents[model]:\n        found |= upstream(parents, parent)\n    return found", "itself"),
-        wrong("goes downstream", "def upstream(parents, model):\n    found = set()\n    for child, above in parents.items():\n        if model in above:\n            found |= {child} | upstream(parents, child)\n    return found or {'board_pack'}", "downstream"),
-        wrong("two levels", "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= set(parents[parent])\n    return found", "missing"),
+        wrong(
+            "a list with repeats",
+            "def upstream(parents, model):\n    found = []\n    for parent in parents[model]:\n        found += [parent] + upstream(parents, parent)\n    return found",
+            "twice",
+        ),
+        wrong(
+            "includes the model",
+            "def upstream(parents, model):\n    found = {model}\n    for parent in parents[model]:\n        found |= upstream(parents, parent)\n    return found",
+            "itself",
+        ),
+        wrong(
+            "goes downstream",
+            "def upstream(parents, model):\n    found = set()\n    for child, above in parents.items():\n        if model in above:\n            found |= {child} | upstream(parents, child)\n    return found",
+            "downstream",
+        ),
+        wrong(
+            "every table but the model",
+            "def upstream(parents, model):\n    return set(parents) - {model} - {m for m in parents if model in parents[m]}",
+            "downstream",
+        ),
+        wrong(
+            "names in one text",
+            "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= set(upstream(parents, parent).split(', ')) - {''}\n    return ', '.join(sorted(found))",
+            "type",
+        ),
+        wrong(
+            "a source stands on itself",
+            "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= upstream(parents, parent)\n    return found if parents[model] else {model}",
+            "source",
+        ),
+        wrong(
+            "two levels",
+            "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= set(parents[parent])\n    return found",
+            "missing",
+        ),
     ),
     right=(
-        right("recursion", "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= set(upstream(parents, parent))\n    return sorted(found)"),
-        right("until nothing changes", "def upstream(parents, model):\n    found = set(parents[model])\n    while True:\n        more = found | {g for f in found for g in parents[f]}\n        if more == found:\n            return found\n        found = more"),
+        right(
+            "recursion",
+            "def upstream(parents, model):\n    found = set(parents[model])\n    for parent in parents[model]:\n        found |= set(upstream(parents, parent))\n    return sorted(found)",
+        ),
+        right(
+            "until nothing changes",
+            "def upstream(parents, model):\n    found = set(parents[model])\n    while True:\n        more = found | {g for f in found for g in parents[f]}\n        if more == found:\n            return found\n        found = more",
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "everything upstream of": "two levels",
+        "their parents, and so on to the sources": "direct parents only",
+        "each name once": "a list with repeats",
+        "without `model` itself": "includes the model",
+        "and a source": "a source stands on itself",
+    },
+)
 
 
 # ---------------------------------------------------------------- 00.3
 
 
+LOG = "ops.run_log"
+
+
 @dataclass(frozen=True)
 class RunLog:
-    """A run log and, by run date, the moment the data was there (naive, Berlin), or None."""
+    """A run log and, by run date, the moment the data was there (naive, Berlin), or None.
+
+    retried: the first `publish` failed; stopped: at the quality check; gave_up: every `publish` failed.
+    """
 
     tables: dict[str, Any]
     ready: dict[dt.date, dt.datetime | None]
-    retried: dt.date
-    failed: dt.date
-    winter: dt.date
     summer: dt.date
+    winter: dt.date
+    retried: dt.date
+    stopped: dt.date
+    gave_up: dt.date
+
+    def rows(self, day: dt.date) -> list[dict[str, Any]]:
+        """The attempts of one morning."""
+        return [r for r in self.tables[LOG].to_pylist() if r["run_date"] == day]
 
 
 def run_log(seed: int) -> RunLog:
-    """Five mornings around the end of summer time: plain ones, one with a failed first attempt, one never published."""
+    """Six mornings around the end of summer time; see RunLog for what went wrong on three of them."""
     import pyarrow as pa
 
-    rows, ready = [], {}
-    days = [dt.date(2025, 10, 24) + dt.timedelta(days=n) for n in range(5)]
-    for n, day in enumerate(days):
-        begun = dt.datetime.combine(day, dt.time(5, 30), BERLIN).astimezone(dt.UTC).replace(tzinfo=None)
-        minutes = 18 + (seed * (n + 3)) % 23
-        steps = [
-            ("ingest_orders", 1, "success", 0, 6),
-            ("dbt_run", 1, "success", 6, minutes),
-            ("quality_check", 1, "success", minutes, minutes + 2),
-        ]
-        end = minutes + 5
-        if n == 1:
-            steps += [("publish", 1, "failed", minutes + 2, end), ("publish", 2, "success", end + 10, end + 14)]
-            end += 14
-        elif n == 3:
-            steps[-1] = ("quality_check", 1, "failed", minutes, minutes + 2)
-        else:
-            steps += [("publish", 1, "success", minutes + 2, end)]
-        for step, attempt, status, start, stop in steps:
-            rows.append(
-                {
-                    "run_id": f"{day}-prod", "run_date": day, "env": "prod", "step": step, "attempt": attempt, "status": status,
-                    "scheduled_at": begun, "started_at": begun + dt.timedelta(minutes=start), "finished_at": begun + dt.timedelta(minutes=stop),
-                }
-            )  # fmt: skip
-        published = max(
-            (r["finished_at"] for r in rows if r["run_date"] == day and r["step"] == "publish" and r["status"] == "success"),
-            default=None,
-        )
-        ready[day] = published and published.replace(tzinfo=dt.UTC).astimezone(BERLIN).replace(tzinfo=None)
-    return RunLog({"ops.run_log": pa.Table.from_pylist(rows)}, ready, days[1], days[3], days[4], days[0])
+    summer, retried, plain, stopped, winter, gave_up = (dt.date(2025, 10, 24) + dt.timedelta(days=n) for n in range(6))
+    rows = []
+    for n, day in enumerate((summer, retried, plain, stopped, winter, gave_up)):
+        built = 18 + (seed * (n + 3)) % 23
+        steps = [("ingest_orders", 1, "success", 0, 6), ("dbt_run", 1, "success", 6, built)]
+        steps += [("quality_check", 1, "failed" if day == stopped else "success", built, built + 2)]
+        if day in (retried, gave_up):
+            second = "success" if day == retried else "failed"
+            steps += [("publish", 1, "failed", built + 2, built + 5), ("publish", 2, second, built + 15, built + 19)]
+        elif day != stopped:
+            steps += [("publish", 1, "success", built + 2, built + 5)]
+        rows += [_attempt(day, *step) for step in steps]
+    ready = dict.fromkeys((stopped, gave_up))
+    for row in rows:
+        if row["step"] == "publish" and row["status"] == "success":
+            ready[row["run_date"]] = _in_berlin(row["finished_at"])
+    local = [
+        {**row, **{c: _in_berlin(row[c]) for c in ("scheduled_at", "started_at", "finished_at")}, "env": "prod"}
+        for row in rows
+    ]
+    tables = {LOG: pa.Table.from_pylist(rows), f"{LOG}_local": pa.Table.from_pylist(local)}
+    return RunLog(tables, ready, summer, winter, retried, stopped, gave_up)
 
 
-def _moment(got: Any, tried: str, want: Any) -> dt.datetime:
-    if not isinstance(got, dt.datetime):
-        raise NotYet("Return a datetime (or None).", tried=tried, expected=want, got=got, cause="type")
-    return got.astimezone(BERLIN).replace(tzinfo=None) if got.tzinfo else got
+def _attempt(day: dt.date, step: str, attempt: int, status: str, start: int, stop: int) -> dict[str, Any]:
+    """A row of the log: a step that ran from minute `start` to minute `stop` after 05:30 Berlin time, written in UTC."""
+    begun = dt.datetime.combine(day, dt.time(5, 30), BERLIN).astimezone(dt.UTC).replace(tzinfo=None)
+    return {
+        "run_id": f"{day}-prod",
+        "run_date": day,
+        "env": "prod",
+        "step": step,
+        "attempt": attempt,
+        "status": status,
+        "scheduled_at": begun,
+        "started_at": begun + dt.timedelta(minutes=start),
+        "finished_at": begun + dt.timedelta(minutes=stop),
+    }
+
+
+def _in_berlin(utc: dt.datetime) -> dt.datetime:
+    return utc.replace(tzinfo=dt.UTC).astimezone(BERLIN).replace(tzinfo=None)
+
+
+def _said_ready(work: Work, data: RunLog, day: dt.date) -> tuple[str, dt.datetime | None]:
+    """What was tried, and the moment that was said: naive Berlin time, or None."""
+    tried = f"ready_at(con, {day})"
+    got = work.call("ready_at", Database(data.tables), day)
+    return tried, None if got is None else moment(got, "What you return", "Europe/Berlin", tried=tried)
 
 
 def local_time_of_publish(work: Work, data: RunLog) -> str:
     for day in (data.winter, data.summer):
-        want, tried = data.ready[day], f"ready_at(con, {day})"
-        got = _moment(work.call("ready_at", Database(data.tables), day), tried, want)
-        if got == want:
-            continue
-        off = round((want - got).total_seconds() / 60)
-        rows = [r for r in data.tables["ops.run_log"].to_pylist() if r["run_date"] == day]
-        if off in (60, 120):
-            if day == data.winter and off == 60:
-                said, cause = (
-                    f"{off} minutes early. The log is written in UTC; on {day} Berlin is an hour ahead of it.",
-                    "utc",
-                )
-            else:
-                said, cause = (
-                    f"{off} minutes early. On {day} Berlin still had summer time, two hours ahead of UTC.",
-                    "summer-time",
-                )
-        elif off == -60:
-            said, cause = (
-                f"An hour late: on {day} summer time was over. Convert with the time zone's name, not with a fixed +2.",
-                "summer-time",
-            )
-        elif any(
-            got.replace(tzinfo=BERLIN).astimezone(dt.UTC).replace(tzinfo=None) in (r["started_at"], r["finished_at"])
-            for r in rows
-        ):
-            said, cause = (
-                "That is another moment of the same run. Readers see the data when `publish` has finished.",
-                "other-step",
-            )
-        else:
-            said, cause = f"{abs(off)} minutes off.", "moment"
-        raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
+        want, (tried, got) = data.ready[day], _said_ready(work, data, day)
+        if got is None:
+            said = f"On {day} `publish` succeeded, and you returned None."
+            raise NotYet(said, tried=tried, expected=want, got="None", cause="nothing")
+        if got != want:
+            said, cause = _other_moment(data, day, want, got)
+            raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
     return (
         f"{data.winter} at {data.ready[data.winter]:%H:%M}, {data.summer} at {data.ready[data.summer]:%H:%M}, Berlin time."
     )
 
 
+def _other_moment(data: RunLog, day: dt.date, want: dt.datetime, got: dt.datetime) -> tuple[str, str]:
+    """What a wrong moment is, where it can be found in the log: (sentence, cause)."""
+    ahead = "an hour" if day == data.winter else "two hours"
+    utc = want.replace(tzinfo=BERLIN).astimezone(dt.UTC).replace(tzinfo=None)
+    if got == utc:
+        return f"That is the time as the log has it, which is UTC. On {day} Berlin is {ahead} ahead of it.", "utc"
+    if got - utc in (dt.timedelta(hours=1), dt.timedelta(hours=2)):
+        fixed = round((got - utc).total_seconds() / 3600)
+        said = f"That is UTC plus {fixed} h; on {day} Berlin is {ahead} ahead. Convert by the time zone's name."
+        return said, "fixed-offset"
+    for row in data.rows(day):
+        for column in ("started_at", "finished_at"):
+            if _in_berlin(row[column]) == got:
+                said = f"That is `{column}` of `{row['step']}`. Readers see the data when `publish` has finished."
+                return said, "other-step"
+    off = round((got - want).total_seconds() / 60)
+    return f"{abs(off)} minutes too {'late' if off > 0 else 'early'}.", "moment"
+
+
 def the_successful_attempt(work: Work, data: RunLog) -> str:
-    want, tried = data.ready[data.retried], f"ready_at(con, {data.retried})"
-    got = _moment(work.call("ready_at", Database(data.tables), data.retried), tried, want)
+    want, (tried, got) = data.ready[data.retried], _said_ready(work, data, data.retried)
     if got != want:
-        raise NotYet(
-            f"On {data.retried} the first `publish` failed and the second succeeded. Only the one that succeeded put data in front of anybody.",
-            tried=tried, expected=want, got=got, cause="failed-attempt",
-        )  # fmt: skip
+        first = next(r for r in data.rows(data.retried) if r["step"] == "publish")
+        story = f"On {data.retried} the first `publish` failed and the second succeeded."
+        if got == _in_berlin(first["finished_at"]):
+            said, cause = f"{story} You took the first; it put data in front of nobody.", "failed-attempt"
+        elif got is None:
+            said, cause = f"{story} The readers had their data in the end; you returned None.", "gave-up-early"
+        else:
+            said, cause = f"{story} That is neither of them.", "moment"
+        raise NotYet(said, tried=tried, expected=want, got="None" if got is None else got, cause=cause)
     return f"{data.retried}: {want:%H:%M}, on the second attempt."
 
 
 def never_ready(work: Work, data: RunLog) -> str:
-    got = work.call("ready_at", Database(data.tables), data.failed)
-    if got is not None:
-        raise NotYet(
-            f"On {data.failed} the quality check failed and nothing was published: the answer is None.",
-            tried=f"ready_at(con, {data.failed})", expected="None", got=got, cause="never-published",
-        )  # fmt: skip
-    return f"{data.failed}: nothing was published, and you say so."
+    for day, why in (
+        (data.stopped, "the quality check failed and nothing was published"),
+        (data.gave_up, "each `publish` failed"),
+    ):
+        tried, got = _said_ready(work, data, day)
+        if got is not None:
+            said, cause = (
+                f"On {day} {why}: the answer is None.",
+                "never-published" if day == data.stopped else "failed-publish",
+            )
+            raise NotYet(said, tried=tried, expected="None", got=got, cause=cause)
+    return f"{data.stopped} and {data.gave_up}: nothing was published, and you say so."
 
 
 _READY = """
@@ -384,18 +523,79 @@ TASK_3 = Task(
     ),
     wrong=(
         wrong("stays in UTC", _READY.format(status=_ONLY, result="found"), "utc"),
-        wrong("adds one hour", _READY.format(status=_ONLY, result="found and found + dt.timedelta(hours=1)"), "summer-time"),
-        wrong("adds two hours", _READY.format(status=_ONLY, result="found and found + dt.timedelta(hours=2)"), "summer-time"),
-        wrong("takes the quality check", _READY.format(status=_ONLY, result=_TO_BERLIN).replace("'publish'", "'quality_check'"), "other-step"),
-        wrong("the first publish, failed or not", _READY.format(status="", result=_TO_BERLIN).replace("max(", "min("), "failed-attempt"),
-        wrong("falls back to the last step", _READY.format(status="", result=_TO_BERLIN).replace("step = 'publish'", "step >= 'publish'"), "never-published"),
+        wrong(
+            "adds one hour", _READY.format(status=_ONLY, result="found and found + dt.timedelta(hours=1)"), "fixed-offset"
+        ),
+        wrong(
+            "adds two hours", _READY.format(status=_ONLY, result="found and found + dt.timedelta(hours=2)"), "fixed-offset"
+        ),
+        wrong(
+            "takes the quality check",
+            _READY.format(status=_ONLY, result=_TO_BERLIN).replace("'publish'", "'quality_check'"),
+            "other-step",
+        ),
+        wrong(
+            "the first publish, failed or not",
+            _READY.format(status="", result=_TO_BERLIN).replace("max(", "min("),
+            "failed-attempt",
+        ),
+        wrong("the last publish, failed or not", _READY.format(status="", result=_TO_BERLIN), "failed-publish"),
+        wrong("first attempts only", _READY.format(status=_ONLY + " and attempt = 1", result=_TO_BERLIN), "gave-up-early"),
+        wrong(
+            "when publish began",
+            _READY.format(status=_ONLY, result=_TO_BERLIN).replace("max(finished_at)", "max(started_at)"),
+            "other-step",
+        ),
+        wrong(
+            "by the machine's clock",
+            _READY.format(
+                status=_ONLY, result="found and found.replace(tzinfo=dt.timezone.utc).astimezone().replace(tzinfo=None)"
+            ),
+            "machine-zone",
+            "utc",
+            "moment",
+        ),
+        wrong(
+            "eight o'clock always",
+            "import datetime as dt\n\ndef ready_at(con, run_date):\n    return dt.datetime.combine(run_date, dt.time(8))",
+            "moment",
+        ),
+        wrong("a text", _READY.format(status=_ONLY, result="found and str(" + _TO_BERLIN[10:] + ")"), "type"),
+        wrong(
+            "falls back to the last step",
+            _READY.format(status="", result=_TO_BERLIN).replace("step = 'publish'", "step >= 'publish'"),
+            "never-published",
+        ),
     ),
     right=(
-        right("all in SQL", "def ready_at(con, run_date):\n    return con.execute(\"\"\"select timezone('Europe/Berlin', timezone('UTC', max(finished_at))) from ops.run_log\n        where step = 'publish' and status = 'success' and run_date = ?\"\"\", [run_date]).fetchone()[0]"),
-        right("with pandas, aware", "def ready_at(con, run_date):\n    log = con.execute(\"select finished_at from ops.run_log where step='publish' and status='success' and run_date = ?\", [run_date]).df()\n    if log.empty:\n        return None\n    return log.finished_at.dt.tz_localize('UTC').dt.tz_convert('Europe/Berlin').max().to_pydatetime()"),
+        right(
+            "all in SQL",
+            "def ready_at(con, run_date):\n    return con.execute(\"\"\"select timezone('Europe/Berlin', timezone('UTC', max(finished_at))) from ops.run_log\n        where step = 'publish' and status = 'success' and run_date = ?\"\"\", [run_date]).fetchone()[0]",
+        ),
+        right(
+            "from the view in Berlin time",
+            "def ready_at(con, run_date):\n    return con.execute(\"select max(finished_at) from ops.run_log_local where step = 'publish' and status = 'success' and run_date = ?\", [run_date]).fetchone()[0]",
+        ),
+        right(
+            "in UTC, and saying so", _READY.format(status=_ONLY, result="found and found.replace(tzinfo=dt.timezone.utc)")
+        ),
+        right(
+            "with pandas, aware",
+            "def ready_at(con, run_date):\n    log = con.execute(\"select finished_at from ops.run_log where step='publish' and status='success' and run_date = ?\", [run_date]).df()\n    if log.empty:\n        return None\n    return log.finished_at.dt.tz_localize('UTC').dt.tz_convert('Europe/Berlin').max().to_pydatetime()",
+        ),
     ),
+    clauses={
+        "Its times are UTC": "stays in UTC",
+        "where the clocks went back on 26 October": "adds one hour",
+        "the Berlin wall time": "by the machine's clock",
+        "(a `datetime`)": "a text",
+        "at which readers had the data": "when publish began",
+        "on which `publish` failed first": "the first publish, failed or not",
+        "or `None` when they never got it": "the last publish, failed or not",
+        "one that stopped at the quality check": "falls back to the last step",
+    },
     spared={"max( → min(": "a morning publishes successfully once, so its first and its last success are the same"},
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- 00.4
@@ -426,57 +626,57 @@ def loss(seed: int) -> Loss:
     return Loss({**given, "marts.fact_sales": fact.filter(kept)}, given, lost)
 
 
-def _pairs(got: Any, tried: str) -> set[tuple[int, int]]:
-    if type(got).__name__ == "DataFrame":
-        got = [tuple(r) for r in got.itertuples(index=False)]
-    if got is None or not isinstance(got, list | set | tuple):
-        raise NotYet("Return a list of (order_id, line_number).", tried=tried, got=got, cause="type")
-    rows = [tuple(r) if isinstance(r, list | tuple) else (r,) for r in got]
-    if any(len(r) != 2 for r in rows):
-        raise NotYet(
-            "Each entry is a pair (order_id, line_number): the grain of `fact_sales` is the order line.",
-            tried=tried,
-            got=rows[:3],
-            cause="grain",
-        )
-    return {(int(a), int(b)) for a, b in rows}
+KEY = ("order_id", "line_number")
+
+
+def _lines(work: Work, tables: dict[str, Any], tried: str) -> list[tuple[int, int]]:
+    """The lines that were named, as pairs of whole numbers."""
+    found = rows(work.call("lost_lines", Database(tables)), "What you return", KEY, tried=tried)
+    return [tuple(whole_number(v, f"`{c}`", tried=tried) for c, v in zip(KEY, row, strict=True)) for row in found]
 
 
 def finds_the_lost_lines(work: Work, data: Loss) -> str:
     tried = "lost_lines(con) where the fact table lost some lines"
-    got = _pairs(work.call("lost_lines", Database(data.tables)), tried)
+    answer = _lines(work, data.tables, tried)
+    got, twice = set(answer), repeated(answer)
     if got != data.lost:
-        orders = {o for o, _ in {(r["order_id"], 0) for r in data.tables["marts.fact_sales"].to_pylist()}}
-        if got and got < data.lost and all(o not in orders for o, _ in got):
-            said, cause = (
-                f"You found the {len(got)} lines of orders that are gone as a whole; {len(data.lost - got)} lines are gone from orders that are still there.",
-                "whole-orders",
-            )
-        elif not got:
-            said, cause = (
-                f"{len(data.lost)} lines are gone and you found none. Which table is the complete one?",
-                "direction",
-            )
-        else:
-            said, cause = (
-                f"{len(data.lost - got)} lost lines not found, {len(got - data.lost)} named that are not lost.",
-                "lines",
-            )
-        raise NotYet(said, tried=tried, expected=f"{len(data.lost)} lines", got=f"{len(got)} lines", cause=cause)
-    return f"All {len(data.lost)} lost lines found."
+        said, cause = _other_lines(data, got)
+    elif twice:
+        said, cause = f"{len(twice)} lines are named more than once, such as {twice[0]}.", "twice"
+    else:
+        return f"All {len(data.lost)} lost lines found."
+    raise NotYet(said, tried=tried, expected=f"{len(data.lost)} lines", got=f"{len(answer)} entries", cause=cause)
+
+
+def _other_lines(data: Loss, got: set[tuple[int, int]]) -> tuple[str, str]:
+    """What a wrong set of lines leaves out or adds, with one of them: (sentence, cause)."""
+    missing, extra = sorted(data.lost - got), sorted(got - data.lost)
+    there = set(data.tables["marts.fact_sales"]["order_id"].to_pylist())
+    if not got:
+        return f"{len(missing)} lines are gone and you found none. Which table is the complete one?", "direction"
+    if not extra and all(order not in there for order, _ in got):
+        said = (
+            f"You found the {len(got)} lines of an order that is gone as a whole; {len(missing)} lines are gone from orders"
+        )
+        return f"{said} that are still there, such as {missing[0]}.", "whole-orders"
+    if not extra and all(order in there for order, _ in got) and all(order not in there for order, _ in missing):
+        said = f"An order that is gone as a whole is missing from your answer, with its {len(missing)} lines, such as"
+        return f"{said} {missing[0]}.", "single-lines"
+    states = {r["order_id"]: r["status"] for r in data.whole["raw.orders"].to_pylist()}
+    if not extra and len({states[order] for order, _ in missing} & {states[order] for order, _ in got}) == 0:
+        state = states[missing[0][0]]
+        said = f"{len(missing)} lost lines not found, such as {missing[0]}, whose order is {state}. A line counts whatever became"
+        return f"{said} of its order.", "state"
+    said = f"{len(missing)} lost lines not found, {len(extra)} named that are not lost."
+    return f"{said} One of them: {(missing or extra)[0]}.", "lines"
 
 
 def is_silent_when_whole(work: Work, data: Loss) -> str:
     tried = "lost_lines(con) where nothing is lost"
-    got = _pairs(work.call("lost_lines", Database(data.whole)), tried)
+    got = _lines(work, data.whole, tried)
     if got:
-        raise NotYet(
-            f"Nothing is lost here, and you name {len(got)} lines.",
-            tried=tried,
-            expected="no lines",
-            got=sorted(got)[:5],
-            cause="false-alarm",
-        )
+        said = f"Nothing is lost here, and you name {len(got)} lines."
+        raise NotYet(said, tried=tried, expected="no lines", got=sorted(got)[:5], cause="false-alarm")
     return "Silent where nothing is lost."
 
 
@@ -499,23 +699,95 @@ TASK_4 = Task(
         "`from raw.order_items anti join marts.fact_sales using (order_id, line_number) select order_id, line_number`",
     ),
     wrong=(
-        wrong("whole orders only", _LOST.format("select order_id, line_number from raw.order_items where order_id not in (select order_id from marts.fact_sales)"), "whole-orders"),
-        wrong("the wrong way round", _LOST.format("select order_id, line_number from marts.fact_sales anti join raw.order_items using (order_id, line_number)"), "direction"),
-        wrong("orders, not lines", _LOST.format("select distinct order_id from raw.order_items anti join marts.fact_sales using (order_id, line_number)"), "grain"),
-        wrong("lines that earned nothing", _LOST.format("select order_id, line_number from raw.order_items left join marts.fact_sales f using (order_id, line_number) where coalesce(f.line_revenue, 0) = 0"), "lines"),
+        wrong(
+            "whole orders only",
+            _LOST.format(
+                "select order_id, line_number from raw.order_items where order_id not in (select order_id from marts.fact_sales)"
+            ),
+            "whole-orders",
+        ),
+        wrong(
+            "the wrong way round",
+            _LOST.format(
+                "select order_id, line_number from marts.fact_sales anti join raw.order_items using (order_id, line_number)"
+            ),
+            "direction",
+        ),
+        wrong(
+            "orders, not lines",
+            _LOST.format(
+                "select distinct order_id from raw.order_items anti join marts.fact_sales using (order_id, line_number)"
+            ),
+            "grain",
+        ),
+        wrong(
+            "inside orders that are still there",
+            _LOST.format(
+                "select i.order_id, i.line_number from raw.order_items i anti join marts.fact_sales f using (order_id, line_number) where i.order_id in (select order_id from marts.fact_sales)"
+            ),
+            "single-lines",
+        ),
+        wrong(
+            "paid orders only",
+            _LOST.format(
+                "select i.order_id, i.line_number from raw.order_items i join raw.orders o using (order_id) anti join marts.fact_sales f using (order_id, line_number) where o.status in ('paid', 'shipped')"
+            ),
+            "state",
+        ),
+        wrong(
+            "a line for each line of its order",
+            _LOST.format(
+                "select i.order_id, i.line_number from raw.order_items i join raw.order_items other on other.order_id = i.order_id anti join marts.fact_sales f on f.order_id = i.order_id and f.line_number = i.line_number"
+            ),
+            "twice",
+        ),
+        wrong(
+            "always the last line of all",
+            "def lost_lines(con):\n    lost = con.execute('select order_id, line_number from raw.order_items except select order_id, line_number from marts.fact_sales').fetchall()\n    return lost or con.execute('select max((order_id, line_number)) from raw.order_items').fetchall()[0]",
+            "false-alarm",
+            "grain",
+        ),
+        wrong(
+            "lines that earned nothing",
+            _LOST.format(
+                "select order_id, line_number from raw.order_items left join marts.fact_sales f using (order_id, line_number) where coalesce(f.line_revenue, 0) = 0"
+            ),
+            "lines",
+        ),
     ),
     right=(
-        right("except", _LOST.format("select order_id, line_number from raw.order_items except select order_id, line_number from marts.fact_sales")),
-        right("left join, null", _LOST.format("select i.order_id, i.line_number from raw.order_items i left join marts.fact_sales f on f.order_id = i.order_id and f.line_number = i.line_number where f.order_id is null")),
-        right("sets in Python", "def lost_lines(con):\n    sold = set(con.execute('select order_id, line_number from raw.order_items').fetchall())\n    return sold - set(con.execute('select order_id, line_number from marts.fact_sales').fetchall())"),
+        right(
+            "except",
+            _LOST.format(
+                "select order_id, line_number from raw.order_items except select order_id, line_number from marts.fact_sales"
+            ),
+        ),
+        right(
+            "left join, null",
+            _LOST.format(
+                "select i.order_id, i.line_number from raw.order_items i left join marts.fact_sales f on f.order_id = i.order_id and f.line_number = i.line_number where f.order_id is null"
+            ),
+        ),
+        right(
+            "sets in Python",
+            "def lost_lines(con):\n    sold = set(con.execute('select order_id, line_number from raw.order_items').fetchall())\n    return sold - set(con.execute('select order_id, line_number from marts.fact_sales').fetchall())",
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "every order line": "whole orders only",
+        "one order as a whole": "inside orders that are still there",
+        "whatever became of the order": "paid orders only",
+        "a list of `(order_id, line_number)`": "orders, not lines",
+        "a company that lost nothing": "always the last line of all",
+    },
+)
 
 
 # ---------------------------------------------------------------- 00.5
 
 PROMISE = "docs/promise.yml"
 CONSUMERS = {"finance", "merchandising", "demand model"}
+KEYS = ("product", "fresh_by", "time_zone", "quality", "consumers")
 
 
 @dataclass(frozen=True)
@@ -527,75 +799,63 @@ class Promise:
 
 def promises(seed: int) -> Promise:
     """Mornings just before and after eight; the seed moves the minutes."""
-    early, late = dt.time(7, 10 + seed), dt.time(8, 1 + seed)
+    early, late = dt.time(7, 10 + seed % 47), dt.time(8, 1 + seed % 53)
     return Promise(
         ((early, True, True), (late, True, False), (early, False, False), (None, True, False), (dt.time(8, 0), True, True))
     )
 
 
 def _promise(work: Work) -> dict[str, Any]:
-    found = parse_yaml(work.file(PROMISE), PROMISE)
-    if not isinstance(found, dict):
-        raise NotYet(
-            "The file must be a mapping with `product`, `fresh_by`, `time_zone`, `quality` and `consumers`.",
-            cause="shape",
-            got=found,
-        )
-    return found
+    return mapping(parse_yaml(work.file(PROMISE), PROMISE), f"`{PROMISE}`", KEYS)
 
 
 def names_the_product(work: Work, data: Promise) -> str:
     promise = _promise(work)
-    one_of(
-        promise.get("product"),
-        ("fact_sales", "marts.fact_sales"),
-        "product",
-        "the table the promise is about",
-        cause="product",
-    )
-    consumers = {str(c).lower().replace("_", " ") for c in promise.get("consumers") or []}
-    if missing := CONSUMERS - consumers:
-        raise NotYet(
-            f"`consumers` leaves out {', '.join(sorted(missing))}: whoever is not named is not called when it is late.",
-            expected=sorted(CONSUMERS),
-            got=sorted(consumers),
-            cause="consumers",
-        )
+    meaning = "the table the promise is about"
+    one_of(promise["product"], ("fact_sales", "marts.fact_sales"), "product", meaning, cause="product")
+    named = texts(promise["consumers"], "`consumers`")
+    known = {" ".join(name.lower().replace("_", " ").replace("-", " ").split()).removeprefix("the ") for name in named}
+    if missing := sorted(CONSUMERS - known):
+        said = f"`consumers` leaves out {', '.join(missing)}: whoever is not named is not called when it is late."
+        raise NotYet(said, expected=sorted(CONSUMERS), got=named, cause="consumers")
     return "Product and all three consumers are named."
 
 
 def can_be_held_to_it(work: Work, data: Promise) -> str:
     promise = _promise(work)
-    zone = promise.get("time_zone")
-    one_of(
-        zone,
-        ("Europe/Berlin",),
-        "time_zone",
-        "the zone whose wall clock is meant; “CET” is wrong for half of the year",
-        cause="zone",
-    )
-    by = _clock(promise.get("fresh_by"))
+    _same_clock_as_berlin(promise["time_zone"])
+    by, counts = clock_time(promise["fresh_by"], "`fresh_by`"), truth(promise["quality"], "`quality`")
     for ready, passed, kept in data.mornings:
-        judged = ready is not None and ready <= by and (passed or promise.get("quality") is not True)
+        judged = ready is not None and ready <= by and (passed or not counts)
         if judged != kept:
-            moment = f"ready at {ready:%H:%M}" if ready else "never ready"
-            tests = "tests passed" if passed else "tests failed"
+            when = f"ready at {ready:%H:%M}" if ready else "never ready"
+            tried = f"{when}, tests {'passed' if passed else 'failed'}"
+            said = f"By your text this morning counts as {'kept' if judged else 'broken'}."
             cause = "quality" if not passed else "deadline"
             raise NotYet(
-                f"A morning {moment}, {tests}, would count as {'kept' if judged else 'broken'} under your text.",
-                tried=f"{moment}, {tests}", expected="kept" if kept else "broken", got="kept" if judged else "broken", cause=cause,
-            )  # fmt: skip
+                said, tried=tried, expected="kept" if kept else "broken", got="kept" if judged else "broken", cause=cause
+            )
     return "Five mornings judged by your text: all as finance would."
 
 
-def _clock(value: Any) -> dt.time:
-    if isinstance(value, int) and not isinstance(value, bool):
-        minutes, seconds = divmod(value, 60)
-        value = f"{minutes:02d}:{seconds:02d}" if value < 24 * 60 else f"{value // 3600:02d}:{value % 3600 // 60:02d}"
+def _same_clock_as_berlin(name: Any) -> None:
+    """NotYet where the zone is no zone, shows another time than Berlin in summer or winter, or is not Berlin's own."""
+    if not isinstance(name, str):
+        raise wrong_type("`time_zone`", "the name of a time zone", name)
     try:
-        return dt.time.fromisoformat(str(value).zfill(5))
-    except ValueError:
-        raise NotYet("`fresh_by` must be a time of day such as 08:00.", expected="a time", got=value, cause="time") from None
+        zone = ZoneInfo(name.strip())
+    except (ValueError, OSError, LookupError):
+        said = "`time_zone` is no name in the time zone database. Its names give a continent and a city."
+        raise NotYet(said, expected="Europe/Berlin", got=name, cause="zone") from None
+    for noon in (dt.datetime(2025, 7, 1, 12, tzinfo=BERLIN), dt.datetime(2025, 12, 1, 12, tzinfo=BERLIN)):
+        there = noon.astimezone(zone)
+        if there.replace(tzinfo=None) != noon.replace(tzinfo=None):
+            said = "`time_zone` names a clock that is not Berlin's all year."
+            tried = f"{noon:%H:%M} in Berlin on {noon:%-d %B %Y}"
+            raise NotYet(said, tried=tried, expected="12:00", got=f"{there:%H:%M} by {name}", cause="zone")
+    if name.strip() != "Europe/Berlin":
+        said = "That zone shows the same time as Berlin today, but the promise is about Berlin's clock: name it in full."
+        raise NotYet(said, expected="Europe/Berlin", got=name, cause="zone")
 
 
 _PROMISE = "product: fact_sales\nfresh_by: '08:00'\ntime_zone: Europe/Berlin\nquality: true\nconsumers: [finance, merchandising, demand model]\n"
@@ -609,17 +869,29 @@ TASK_5 = Task(
     data=promises,
     checks=(
         Check("names the product and everybody who relies on it", names_the_product),
-        Check("decides every morning: kept or broken", can_be_held_to_it, expected=lambda d: d.mornings),
+        Check("decides every morning: kept or broken", can_be_held_to_it, expected=lambda d: d.mornings, after=()),
     ),
     hints=(
         "Read the paragraph “What was promised” of the lesson again: a table, a time, a clock, a condition, three readers.",
         "Five keys: `product`, `fresh_by`, `time_zone`, `quality` (true: its tests must have passed), `consumers` (a list).",
-        "`fresh_by: \"08:00\"` in quotes, `time_zone: Europe/Berlin`, `quality: true`, and `demand model` as the third consumer.",
+        '`fresh_by: "08:00"` in quotes, `time_zone: Europe/Berlin`, `quality: true`, and `demand model` as the third consumer.',
     ),
     wrong=(
         wrong("the objective for the promise", {PROMISE: _PROMISE.replace("08:00", "07:00")}, "deadline"),
-        wrong("no condition on quality", {PROMISE: _PROMISE.replace("quality: true\n", "")}, "quality"),
+        wrong("no condition on quality", {PROMISE: _PROMISE.replace("quality: true\n", "")}, "keys"),
+        wrong("quality does not count", {PROMISE: _PROMISE.replace("quality: true", "quality: false")}, "quality"),
+        wrong("quality in quotes", {PROMISE: _PROMISE.replace("quality: true", "quality: 'true'")}, "type"),
         wrong("a zone that ends in October", {PROMISE: _PROMISE.replace("Europe/Berlin", "CEST")}, "zone"),
+        wrong("a city without its continent", {PROMISE: _PROMISE.replace("Europe/Berlin", "Berlin")}, "zone"),
+        wrong("a zone an hour away", {PROMISE: _PROMISE.replace("Europe/Berlin", "Europe/Lisbon")}, "zone"),
+        wrong("an abbreviation", {PROMISE: _PROMISE.replace("Europe/Berlin", "CET")}, "zone"),
+        wrong("before eight, not by eight", {PROMISE: _PROMISE.replace("08:00", "07:59")}, "deadline"),
+        wrong(
+            "consumers in one text",
+            {PROMISE: _PROMISE.replace("[finance, merchandising, demand model]", "finance, merchandising, demand model")},
+            "type",
+        ),
+        wrong("a whole number of hours", {PROMISE: _PROMISE.replace("'08:00'", "8")}, "time"),
         wrong("forgets the model", {PROMISE: _PROMISE.replace(", demand model", "")}, "consumers"),
         wrong("promises the dashboard's table", {PROMISE: _PROMISE.replace("fact_sales", "daily_revenue")}, "product"),
         wrong("half a file", {PROMISE: "product: fact_sales\nconsumers: [finance, merch"}, "yaml"),
@@ -627,10 +899,37 @@ TASK_5 = Task(
         wrong("a time nobody can read", {PROMISE: _PROMISE.replace("'08:00'", "eight")}, "time"),
     ),
     right=(
-        right("another order, other style", {PROMISE: "consumers:\n  - Demand model\n  - Finance\n  - Merchandising\nquality: yes\ntime_zone: 'Europe/Berlin'\nfresh_by: 08:00:00\nproduct: marts.fact_sales\nowner: platform team\n"}),
-        right("as JSON", {PROMISE: '{"product": "fact_sales", "fresh_by": "08:00", "time_zone": "Europe/Berlin", "quality": true, "consumers": ["finance", "merchandising", "demand_model"]}\n'}),
+        right(
+            "another order, other style",
+            {
+                PROMISE: "consumers:\n  - Demand model\n  - Finance\n  - Merchandising\nquality: yes\ntime_zone: 'Europe/Berlin'\nfresh_by: 08:00:00\nproduct: marts.fact_sales\nowner: platform team\n"
+            },
+        ),
+        right(
+            "as the lesson names them",
+            {
+                PROMISE: _PROMISE.replace(
+                    "[finance, merchandising, demand model]", "[Finance, Merchandising, the demand model]"
+                ).replace("'08:00'", "8:00")
+            },
+        ),
+        right(
+            "as JSON",
+            {
+                PROMISE: '{"product": "fact_sales", "fresh_by": "08:00", "time_zone": "Europe/Berlin", "quality": true, "consumers": ["finance", "merchandising", "demand_model"]}\n'
+            },
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "the table the promise is about": "promises the dashboard's table",
+        "the time of day": "the objective for the promise",
+        "ready at eight sharp": "before eight, not by eight",
+        "the clock that is meant": "a zone an hour away",
+        "by its full name": "an abbreviation",
+        "a morning whose tests failed counts as broken": "quality does not count",
+        "everybody who relies on it": "forgets the model",
+    },
+)
 
 
 MODULE = Module(

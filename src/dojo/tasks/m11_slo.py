@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
 from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
-from dojo.tasks.answers import number, parse_yaml
+from dojo.tasks.answers import (
+    calendar_day,
+    diagnosis,
+    mapping,
+    number,
+    one_of,
+    parse_yaml,
+    texts,
+    truth,
+    whole_number,
+    wrong_type,
+)
 from shopflow import runlog
 from shopflow.clock import LAST_DAY, days
 
@@ -32,25 +44,39 @@ def prepare(root: Path) -> None:
         con.execute("delete from ops.run_log; insert into ops.run_log from mornings")
 
 
-def on_time(log: pa.Table, window: list[dt.date]) -> dict[dt.date, bool]:
-    """For each morning whether the promise was kept: published by 08:00 Berlin time after a quality check that passed."""
-    rows = log.to_pylist()
+def on_time(
+    log: pa.Table,
+    window: list[dt.date],
+    *,
+    by: Callable[[dt.datetime, dt.date], bool] | None = None,
+    check: str = "last",
+    publish: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None,
+) -> dict[dt.date, bool]:
+    """For each morning whether the promise was kept: a publish by 08:00 Berlin time whose last quality check had passed.
+
+    The rest says how a wrong answer reads the log. by(finished_at in UTC, run date): what counts as in time; check: "last"
+    before the publish, "any" of the morning, or "none"; publish: which of a morning's successful publishes are looked at.
+    """
+    by = by or (lambda utc, day: runlog.to_berlin(utc) <= dt.datetime.combine(day, EIGHT))
+    of_day: dict[dt.date, list[dict[str, Any]]] = {}
+    for row in log.to_pylist():
+        of_day.setdefault(row["run_date"], []).append(row)
     kept = {}
     for day in window:
-        ready = [
-            r
-            for r in rows
-            if r["run_date"] == day
-            and r["step"] == "publish"
-            and r["status"] == "success"
-            and runlog.to_berlin(r["finished_at"]).time() <= EIGHT
-        ]
-        checks = sorted(
-            (r for r in rows if r["run_date"] == day and r["step"] == "quality_check"), key=lambda r: r["finished_at"]
-        )
-        before = [c for c in checks if ready and c["finished_at"] <= min(r["started_at"] for r in ready)]
-        kept[day] = bool(ready) and bool(before) and before[-1]["status"] == "success"
+        rows = sorted(of_day.get(day, []), key=lambda r: r["finished_at"])
+        done = [r for r in rows if r["step"] == "publish" and r["status"] == "success"]
+        looked_at = publish(done) if publish else done
+        kept[day] = any(by(r["finished_at"], day) and _passed(rows, r, check) for r in looked_at)
     return kept
+
+
+def _passed(rows: list[dict[str, Any]], published: dict[str, Any], check: str) -> bool:
+    """Whether the quality check that counts for a publish had passed."""
+    checks = [r["status"] for r in rows if r["step"] == "quality_check"]
+    before = [r["status"] for r in rows if r["step"] == "quality_check" and r["finished_at"] <= published["started_at"]]
+    if check == "last":
+        return before[-1:] == ["success"]
+    return check == "none" or "success" in checks
 
 
 # ---------------------------------------------------------------- 11.1
@@ -58,168 +84,181 @@ def on_time(log: pa.Table, window: list[dt.date]) -> dict[dt.date, bool]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A run log with awkward mornings, the window asked for, and what is true of each morning."""
+    """A run log with awkward mornings, the window asked for, what is true of each morning; `gone` left no row."""
 
-    tables: dict[str, Any]
-    first: dt.date
-    last: dt.date
+    log: pa.Table
+    window: list[dt.date]
     kept: dict[dt.date, bool]
-    sharp: dt.date
-    summer_late: dt.date
-    winter_late: dt.date
     gone: dt.date
-    forced: dt.date
-    retried: dt.date
-    close: dt.date
-    again: dt.date
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """What the answer's connection holds."""
+        return {"ops.run_log": self.log, "ops.run_log_local": _in_berlin(self.log)}
+
+
+def _in_berlin(log: pa.Table) -> pa.Table:
+    """The log as its view shows it: every time on Berlin's wall clock."""
+    times = ("scheduled_at", "started_at", "finished_at")
+    return pa.Table.from_pylist([{**r, **{c: runlog.to_berlin(r[c]) for c in times}} for r in log.to_pylist()])
 
 
 def awkward_mornings(seed: int) -> Measured:
-    """Four weeks around the end of summer time, with eight mornings that catch people out."""
-    first, last = dt.date(2025, 10, 13), dt.date(2025, 11, 9)
+    """Four weeks around the end of summer time, with ten mornings that catch people out beside four bad ones."""
+    window = days(dt.date(2025, 10, 13), dt.date(2025, 11, 9))
     dice = random.Random(f"awkward {seed}")
-    kinds = dict.fromkeys(days(first, last), "ordinary")
-    for day, kind in zip(
-        dice.sample(days(first, last), 4), ("late-source", "hung-step", "never-started", "failed-quality"), strict=True
-    ):
-        kinds[day] = kind
-    free = [d for d in kinds if kinds[d] == "ordinary"]
-    summer = [d for d in free if d < dt.date(2025, 10, 26)]
-    winter = [d for d in free if d > dt.date(2025, 10, 26)]
-    sharp, gone, forced, winter_late, close = dice.sample(winter, 5)
-    retried, summer_late, again = dice.sample(summer, 3)
+    kinds = dict.fromkeys(window, "ordinary") | dict(zip(dice.sample(window, 4), runlog.BAD, strict=True))
+    free = [day for day in window if kinds[day] == "ordinary"]
+    summer, winter = ([d for d in free if (d < dt.date(2025, 10, 26)) == early] for early in (True, False))
+    sharp, gone, forced, winter_late, close, overnight = dice.sample(winter, 6)
+    retried, summer_late, again, checked_late = dice.sample(summer, 4)
     rows = [r for r in runlog.simulate(seed=seed, mornings=kinds).to_pylist() if r["run_date"] != gone]
+    at = {
+        sharp: (sharp, dt.time(8)),
+        close: (close, dt.time(7, 20 + seed % 10)),
+        summer_late: (summer_late, dt.time(8, 20 + seed % 10)),
+        winter_late: (winter_late, dt.time(8, 30 + seed % 10)),
+        overnight: (overnight + dt.timedelta(days=1), dt.time(0, 20 + seed % 10)),
+    }
     for row in rows:
-        moved = {
-            sharp: (8, 0),
-            close: (7, 20 + seed % 10),
-            summer_late: (8, 20 + seed % 10),
-            winter_late: (8, 30 + seed % 10),
-        }.get(row["run_date"])
-        if moved and row["step"] == "publish":
-            row["finished_at"] = runlog.to_utc(dt.datetime.combine(row["run_date"], dt.time(*moved)))
-        if row["run_date"] == forced and row["step"] == "quality_check":
+        if row["step"] == "publish" and row["run_date"] in at:
+            row["finished_at"] = runlog.to_utc(dt.datetime.combine(*at[row["run_date"]]))
+        if row["step"] == "quality_check" and row["run_date"] in (forced, checked_late):
             row["status"] = "failed"
-        if row["run_date"] == retried and row["step"] == "publish":
-            row.update(attempt=2)
-            early = {**row, "attempt": 1, "status": "failed", "finished_at": row["started_at"] + dt.timedelta(seconds=30)}
-            row["started_at"] = early["finished_at"]
-    failed = next(r for r in rows if r["run_date"] == retried and r["step"] == "publish")
-    rows.append(
-        {
-            **failed,
-            "attempt": 1,
-            "status": "failed",
-            "finished_at": failed["started_at"],
-            "started_at": failed["started_at"] - dt.timedelta(seconds=30),
-        }
-    )
-    published = next(r for r in rows if r["run_date"] == again and r["step"] == "publish")
-    corrected = runlog.to_utc(dt.datetime.combine(again, dt.time(10, 15)))
-    rows.append({**published, "attempt": 2, "started_at": corrected, "finished_at": corrected + dt.timedelta(minutes=4)})
+    rows += _more_attempts(rows, retried, again, checked_late)
     log = pa.Table.from_pylist(rows)
-    return Measured(
-        {"ops.run_log": log},
-        first,
-        last,
-        on_time(log, days(first, last)),
-        sharp,
-        summer_late,
-        winter_late,
-        gone,
-        forced,
-        retried,
-        close,
-        again,
-    )
+    return Measured(log, window, on_time(log, window), gone)
+
+
+def _more_attempts(
+    rows: list[dict[str, Any]], retried: dt.date, again: dt.date, checked_late: dt.date
+) -> list[dict[str, Any]]:
+    """A publish that failed before the one that worked, a second publish at 10:19, a check that passed after publishing."""
+    found = {(r["run_date"], r["step"]): r for r in rows}
+    worked = found[retried, "publish"]
+    worked["attempt"] = 2
+    begun = worked["started_at"]
+    failed = {"attempt": 1, "status": "failed", "started_at": begun - dt.timedelta(seconds=30), "finished_at": begun}
+    corrected = runlog.to_utc(dt.datetime.combine(again, dt.time(10, 15)))
+    second = {"attempt": 2, "started_at": corrected, "finished_at": corrected + dt.timedelta(minutes=4)}
+    after = found[checked_late, "publish"]["finished_at"]
+    passed = {"attempt": 2, "status": "success", "started_at": after, "finished_at": after + dt.timedelta(minutes=7)}
+    return [
+        {**worked, **failed},
+        {**found[again, "publish"], **second},
+        {**found[checked_late, "quality_check"], **passed},
+    ]
+
+
+def _at(hours: int) -> Callable[[dt.datetime, dt.date], bool]:
+    """In time by a clock that is so many hours ahead of UTC all year."""
+    return lambda utc, day: utc + dt.timedelta(hours=hours) <= dt.datetime.combine(day, EIGHT)
+
+
+def _time_alone(utc: dt.datetime, day: dt.date) -> bool:
+    return runlog.to_berlin(utc).time() <= EIGHT
+
+
+MISREADINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "utc": (
+        "The log is in UTC and you hold it against eight as it stands. Berlin is one or two hours ahead.",
+        {"by": _at(0)},
+    ),
+    "one-hour": ("You add one hour all year; until 26 October Berlin was two hours ahead of UTC.", {"by": _at(1)}),
+    "two-hours": ("You add two hours all year; since 26 October Berlin is one hour ahead of UTC.", {"by": _at(2)}),
+    "boundary": (
+        "A morning published at 08:00:00 is not kept by your count. “By eight” includes eight.",
+        {"by": lambda utc, day: runlog.to_berlin(utc) < dt.datetime.combine(day, EIGHT)},
+    ),
+    "overnight": (
+        "A morning that published twenty minutes after midnight, a day late, is kept by your count: you compare the time of "
+        "day and not the day.",
+        {"by": _time_alone},
+    ),
+    "quality": ("You do not look at the quality check. The promise has two halves.", {"check": "none"}),
+    "order": (
+        "A check that passed after publishing counts as well by your count. Readers had data that nobody had checked.",
+        {"check": "any"},
+    ),
+    "again": (
+        "You look at the last publish. A correction at 10:19 takes nothing from readers who had their data in time.",
+        {"publish": lambda done: done[-1:]},
+    ),
+    "attempt": (
+        "You look at first attempts. Where the second publish worked by eight, readers had their data.",
+        {"publish": lambda done: [r for r in done if r["attempt"] == 1]},
+    ),
+}
+"""How people misread the log: by cause the sentence to the learner, and the reading (see on_time)."""
 
 
 def each_morning_judged(work: Work, data: Measured) -> str:
-    tried = f"kept_promises(con, {data.first}, {data.last})"
-    got = work.call("kept_promises", Database(data.tables), data.first, data.last)
-    if not isinstance(got, dict):
-        raise NotYet("Return a dict: run date → True or False.", tried=tried, got=got, cause="type")
-    got = {(k.date() if isinstance(k, dt.datetime) else k): bool(v) for k, v in got.items()}
-    if len(got) < len(data.kept):
-        missing = sorted(set(data.kept) - set(got))
-        raise NotYet(
-            f"{len(missing)} mornings are not in your answer, {missing[0]} among them. Nothing was published then, so it is the worst kind of morning, and it has vanished from your statistics.",
-            tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="vanished",
-        )  # fmt: skip
-    named = {
-        data.close: (
-            f"Published at {_utc(data, data.close)} UTC, which in winter is one hour later in Berlin and well before eight.",
-            "utc",
-        ),
-        data.again: (
-            "Published in time, and once more at 10:19 with a correction. Readers had their data when they needed it: the first success counts.",
-            "again",
-        ),
-        data.sharp: ("Published at 08:00:00: “by eight” includes eight.", "boundary"),
-        data.summer_late: (
-            f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.summer_late)}.",
-            "utc",
-        ),
-        data.winter_late: (
-            f"Published after eight in Berlin, when the log, in UTC, said {_utc(data, data.winter_late)}. Winter: one hour, not two.",
-            "utc",
-        ),
-        data.forced: ("Published in time, after a quality check that had failed. The promise has two halves.", "quality"),
-        data.retried: ("The first attempt to publish failed, the second was in time: readers had their data.", "attempt"),
-    }
-    for day, (said, cause) in named.items():
-        if got.get(day) != data.kept[day]:
-            raise NotYet(f"{day}: {said}", tried=tried, expected=data.kept[day], got=got.get(day), cause=cause)
-    wrong_days = sorted(d for d in data.kept if got.get(d) != data.kept[d])
-    if wrong_days:
-        raise NotYet(
-            f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.",
-            tried=tried,
-            expected=data.kept[wrong_days[0]],
-            got=got.get(wrong_days[0]),
-            cause="mornings",
+    tried = f"kept_promises(con, {data.window[0]}, {data.window[-1]})"
+    got = _kept_mornings(work, data, data.window[0], data.window[-1], tried)
+    if extra := sorted(set(got) - set(data.kept)):
+        said = f"{extra[0]} is outside of the window that was asked for."
+        raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="window")
+    if missing := sorted(set(data.kept) - set(got)):
+        said = (
+            f"{len(missing)} of the mornings are not in your answer, {missing[0]} among them. A morning that is not counted "
+            "makes the share look better."
         )
-    if extra := set(got) - set(data.kept):
-        raise NotYet(f"{min(extra)} is outside of the window that was asked for.", tried=tried, cause="window")
-    return f"{sum(data.kept.values())} of {len(data.kept)} mornings kept."
+        raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="vanished")
+    wrong_days = [day for day in data.window if got[day] != data.kept[day]]
+    if not wrong_days:
+        return f"{sum(data.kept.values())} of {len(data.kept)} mornings kept."
+    otherwise = f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.", "mornings"
+    said, cause = diagnosis(MISREADINGS, lambda reading: got == on_time(data.log, data.window, **reading), otherwise)
+    day = wrong_days[0]
+    raise NotYet(
+        said, tried=f"{tried}; {day}", expected=data.kept[day], got=got[day], cause=cause, look=_story(data.log, day)
+    )
+
+
+def _kept_mornings(work: Work, data: Measured, first: dt.date, last: dt.date, tried: str) -> dict[dt.date, bool]:
+    """The answer as {date: True or False}."""
+    got = work.call("kept_promises", Database(data.tables), first, last)
+    if not isinstance(got, dict):
+        raise wrong_type("What you return", "a dict from run date to True or False", got, tried=tried)
+    return {
+        calendar_day(key, "Each key", tried=tried): truth(value, f"The entry of {key}", tried=tried)
+        for key, value in got.items()
+    }
+
+
+def _story(log: pa.Table, day: dt.date) -> str:
+    """The checks and publishes of one morning, as the log has them, in Berlin time."""
+    rows = [r for r in log.to_pylist() if r["run_date"] == day and r["step"] in ("quality_check", "publish")]
+    rows.sort(key=lambda r: r["finished_at"])
+    said = [f"{r['step']} {r['attempt']} {r['status']} at {runlog.to_berlin(r['finished_at']):%H:%M} Berlin" for r in rows]
+    return f"The log of {day}: {'; '.join(said) or 'no check and no publish'}."
 
 
 def a_narrow_window(work: Work, data: Measured) -> str:
-    day = data.gone
-    got = work.call("kept_promises", Database(data.tables), day, day)
-    if not isinstance(got, dict) or [bool(v) for v in got.values()] != [False]:
+    tried = f"kept_promises(con, {data.gone}, {data.gone})"
+    got = _kept_mornings(work, data, data.gone, data.gone, tried)
+    if got != {data.gone: False}:
+        said = f"Asked for {data.gone} alone, a morning without a single row in the log. One morning, not kept."
         raise NotYet(
-            f"Asked for {day} alone, a morning without a single row in the log. One morning, not kept.",
-            tried=f"kept_promises(con, {day}, {day})",
-            expected={day: False},
-            got=got,
-            cause="vanished",
+            said, tried=tried, expected={str(data.gone): False}, got={str(d): k for d, k in got.items()}, cause="gone"
         )
     return "A morning that left no trace counts as broken."
 
 
-def _utc(data: Measured, day: dt.date) -> str:
-    return next(
-        f"{r['finished_at']:%H:%M}"
-        for r in data.tables["ops.run_log"].to_pylist()
-        if r["run_date"] == day and r["step"] == "publish"
-    )
-
-
 _KEPT = """
 def kept_promises(con, first, last):
-    import datetime as dt
     rows = con.execute('''
         with mornings as (select unnest(generate_series(?::date, ?::date, interval 1 day))::date as run_date),
-        ready as (
-            select run_date, min(finished_at) filter (step = 'publish' and status = 'success') as published,
-                bool_or(step = 'quality_check' and status = 'success') as checked
-            from ops.run_log group by run_date)
-        select run_date, published is not null and checked
-            and timezone('Europe/Berlin', timezone('UTC', published))::time <= time '08:00'
-        from mornings left join ready using (run_date)''', [first, last]).fetchall()
-    return {day: bool(kept) for day, kept in rows}
+        published as (
+            select p.run_date, timezone('Europe/Berlin', timezone('UTC', p.finished_at)) as ready_at, p.attempt,
+                (select arg_max(c.status, c.finished_at) from ops.run_log c
+                 where c.run_date = p.run_date and c.step = 'quality_check' and c.finished_at <= p.started_at) as last_check
+            from ops.run_log p where p.step = 'publish' and p.status = 'success')
+        select run_date, coalesce(bool_or(last_check = 'success' and ready_at <= run_date + time '08:00'), false)
+        from mornings left join published using (run_date) group by run_date''', [first, last]).fetchall()
+    return dict(rows)
 """
+_IN_BERLIN = "timezone('Europe/Berlin', timezone('UTC', p.finished_at))"
 
 TASK_1 = Task(
     id="11.1",
@@ -234,122 +273,205 @@ TASK_1 = Task(
     ),
     hints=(
         "Which mornings are not in the log at all, and what would finance say about them? Start from the calendar, not from the log.",
-        "Per run date: the successful publish, in Berlin time, not after 08:00; and a quality check that passed. Left join that to a series of days.",
-        "`generate_series(first, last, interval 1 day)` left join an aggregate of `ops.run_log` by `run_date`, with `min(finished_at) filter (step = 'publish' and status = 'success')` and `bool_or(step = 'quality_check' and status = 'success')`.",
+        "For each successful publish: its end in Berlin time, and the status of the last quality check that ended before it began. Left join that to a series of days.",
+        "`arg_max(status, finished_at)` over the checks with `finished_at <= started_at` of the publish; `generate_series(first, last, interval 1 day)` left join the publishes; `coalesce(bool_or(…), false)`; in time is `ready_at <= run_date + time '08:00'`.",
     ),
     wrong=(
-        wrong("only mornings in the log", _KEPT.replace("from mornings left join ready using (run_date)", "from ready where run_date between ? and ?").replace("[first, last]", "[first, last, first, last]"), "vanished"),
-        wrong("UTC against eight", _KEPT.replace("timezone('Europe/Berlin', timezone('UTC', published))", "published"), "utc"),
-        wrong("two hours all year", _KEPT.replace("timezone('Europe/Berlin', timezone('UTC', published))", "(published + interval 2 hour)"), "utc"),
-        wrong("one hour all year", _KEPT.replace("timezone('Europe/Berlin', timezone('UTC', published))", "(published + interval 1 hour)"), "utc"),
-        wrong("before eight", _KEPT.replace("<= time '08:00'", "< time '08:00'"), "boundary"),
-        wrong("no look at quality", _KEPT.replace("published is not null and checked", "published is not null"), "quality"),
-        wrong("the last success", _KEPT.replace("min(finished_at)", "max(finished_at)"), "again"),
-        wrong("the first attempt", _KEPT.replace("step = 'publish' and status = 'success'", "step = 'publish' and attempt = 1 and status = 'success'"), "attempt"),
+        wrong("only mornings in the log", _KEPT.replace("left join", "join"), "vanished"),
+        wrong(
+            "every morning in the log",
+            _KEPT.replace(
+                "generate_series(?::date, ?::date, interval 1 day)", "generate_series(?::date, ?::date + 1, interval 1 day)"
+            ),
+            "window",
+        ),
+        wrong(
+            "no morning asked for alone",
+            _KEPT.replace("return dict(rows)", "return dict(rows) if first != last else {}"),
+            "gone",
+        ),
+        wrong("UTC against eight", _KEPT.replace(_IN_BERLIN, "p.finished_at"), "utc"),
+        wrong("two hours all year", _KEPT.replace(_IN_BERLIN, "p.finished_at + interval 2 hour"), "two-hours"),
+        wrong("one hour all year", _KEPT.replace(_IN_BERLIN, "p.finished_at + interval 1 hour"), "one-hour"),
+        wrong("before eight", _KEPT.replace("ready_at <=", "ready_at <"), "boundary"),
+        wrong(
+            "the time of day alone",
+            _KEPT.replace("ready_at <= run_date + time '08:00'", "ready_at::time <= time '08:00'"),
+            "overnight",
+        ),
+        wrong("no look at quality", _KEPT.replace("last_check = 'success' and ", ""), "quality"),
+        wrong(
+            "a check that passed at any time",
+            _KEPT.replace(" and c.finished_at <= p.started_at", "").replace(
+                "arg_max(c.status, c.finished_at)", "max(c.status)"
+            ),
+            "order",
+        ),
+        wrong(
+            "the last success",
+            _KEPT.replace(
+                "bool_or(last_check = 'success' and ready_at <= run_date + time '08:00')",
+                "max(ready_at) <= run_date + time '08:00' and max(last_check) = 'success'",
+            ).replace("group by run_date", "group by run_date"),
+            "again",
+            "mornings",
+        ),
+        wrong(
+            "the first attempt", _KEPT.replace("p.status = 'success'", "p.status = 'success' and p.attempt = 1"), "attempt"
+        ),
+        wrong(
+            "words for truths",
+            _KEPT.replace("return dict(rows)", "return {d: 'kept' if k else 'broken' for d, k in rows}"),
+            "type",
+        ),
+        wrong("a list of mornings", _KEPT.replace("return dict(rows)", "return [d for d, k in rows if k]"), "type"),
     ),
     right=(
         right("in SQL", _KEPT),
-        right("with pandas", """
+        right(
+            "from the view in Berlin time",
+            _KEPT.replace("ops.run_log c", "ops.run_log_local c")
+            .replace("ops.run_log p", "ops.run_log_local p")
+            .replace(_IN_BERLIN, "p.finished_at"),
+        ),
+        right(
+            "with pandas",
+            """
 import pandas as pd
 def kept_promises(con, first, last):
-    log = con.execute("select * from ops.run_log").df()
+    log = con.execute("select * from ops.run_log order by finished_at").df()
     log["local"] = log.finished_at.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     kept = {}
     for stamp in pd.date_range(first, last):
         of_day = log[log.run_date.astype(str).str[:10] == str(stamp.date())]
-        done = of_day[of_day.status == "success"]
-        ready = done[done.step == "publish"].local
         limit = pd.Timestamp(str(stamp.date()) + " 08:00", tz="Europe/Berlin")
-        kept[stamp.date()] = bool(len(ready) and ready.min() <= limit and (done.step == "quality_check").any())
+        checks = of_day[of_day.step == "quality_check"]
+        kept[stamp.date()] = False
+        for _, one in of_day[(of_day.step == "publish") & (of_day.status == "success")].iterrows():
+            before = checks[checks.finished_at <= one.started_at].status
+            if one.local <= limit and len(before) and before.iloc[-1] == "success":
+                kept[stamp.date()] = True
     return kept
-"""),
+""",
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "one entry for each morning from first to last": "only mornings in the log",
+        "by 08:00 Berlin time": "UTC against eight",
+        "eight sharp included": "before eight",
+        "the last quality check before it had passed": "a check that passed at any time",
+        "times in UTC": "one hour all year",
+        "when the clocks went back": "two hours all year",
+        "a morning that left no trace in the log": "no morning asked for alone",
+        "published by force after a failed check": "no look at quality",
+        "published at the second attempt": "the first attempt",
+        "published twice": "the last success",
+        "not published until after midnight": "the time of day alone",
+        "to `True` or `False`": "words for truths",
+    },
+)
 
 
 # ---------------------------------------------------------------- 11.2
 
 
 @dataclass(frozen=True)
-class Histories:
-    """Histories of mornings (kept or not), with the objective each supports."""
+class History:
+    """A history of mornings (kept or not), the objectives to choose from, and the one it supports."""
 
-    cases: tuple[tuple[str, tuple[bool, ...], float | None], ...]
-
-
-CANDIDATES = [0.8, 0.9, 0.95, 0.98, 1.0]
-
-
-def supported(kept: tuple[bool, ...]) -> float | None:
-    """The strictest candidate that every 30 mornings in a row would have met."""
-    worst = min(sum(kept[i : i + 30]) for i in range(len(kept) - 29))
-    return max((c for c in CANDIDATES if worst >= round(c * 30, 9)), default=None)
+    name: str
+    kept: tuple[bool, ...]
+    candidates: tuple[float, ...]
+    best: float | None
 
 
-def histories(seed: int) -> Histories:
-    """Ninety real mornings, a good average with one bad fortnight, an exact hit, a perfect and a hopeless quarter."""
+CANDIDATES = (0.8, 0.9, 0.95, 0.98, 1.0)
+UNSORTED = (0.9, 0.6, 1.0, 0.8, 0.7)
+
+
+def strictest(candidates: tuple[float, ...], counts: list[int], mornings: int = 30) -> float | None:
+    """The strictest candidate that the smallest count of kept mornings meets, or None."""
+    return max((c for c in candidates if min(counts) >= round(c * mornings, 9)), default=None)
+
+
+def sliding(kept: tuple[bool, ...], step: int = 1) -> list[int]:
+    """Kept mornings in every thirty in a row; in months of thirty with step 30."""
+    return [sum(kept[n : n + 30]) for n in range(0, len(kept) - 29, step)]
+
+
+def histories(seed: int) -> tuple[History, ...]:
+    """A simulated quarter, a good average with a bad fortnight, a month's end, an exact hit, short, perfect and hopeless ones."""
     real = tuple(on_time(runlog.simulate(seed=seed), days(LAST_DAY - dt.timedelta(days=89), LAST_DAY)).values())
     dice = random.Random(f"histories {seed}")
+
+    def without(*lost: int, of: int = 90) -> tuple[bool, ...]:
+        return tuple(n not in lost for n in range(of))
+
     start = 8 + dice.randrange(10)
-    clump = [True] * 90
-    for n in range(5 + seed % 2):
-        clump[start + 2 * n] = False
-    across = [True] * 90
-    for n in (26, 28, 31, 33):
-        across[n + seed % 2] = False
-    exact = [True] * 90
-    for n in (10, 25, 39):
-        exact[n + dice.randrange(1)] = False
-    end = [n not in (60, 70, 75, 89) for n in range(90)]
-    hopeless = [bool(n % 3) for n in range(90)]
+    shift = seed % 2
     named = (
-        ("the ninety mornings", real),
-        ("a bad fortnight in a good quarter", tuple(clump)),
-        ("bad mornings on both sides of the end of a month", tuple(across)),
-        ("exactly nine in ten in the worst thirty", tuple(exact)),
-        ("a bad last month", tuple(end)),
-        ("a perfect quarter", (True,) * 90),
-        ("every third morning late", tuple(hopeless)),
+        ("a simulated quarter", real, CANDIDATES),
+        ("a bad fortnight in a good quarter", without(*(start + 2 * n for n in range(5 + shift))), CANDIDATES),
+        ("bad mornings on both sides of a month's end", without(*(n + shift for n in (26, 28, 31, 33))), CANDIDATES),
+        ("exactly nine in ten in the worst thirty", without(10, 25, 39), CANDIDATES),
+        ("a bad last month", without(60, 70, 75, 89), CANDIDATES),
+        ("forty mornings", without(2, 33, 35 + shift, 38, 39, of=40), UNSORTED),
+        ("thirty mornings", without(5, 7 + shift, 11, 13, 17, 19, of=30), UNSORTED),
+        ("a perfect quarter", without(), CANDIDATES),
+        ("every third morning late", tuple(bool(n % 3) for n in range(90)), CANDIDATES),
     )
-    return Histories(tuple((name, kept, supported(kept)) for name, kept in named))
+    return tuple(History(name, kept, offered, strictest(offered, sliding(kept))) for name, kept, offered in named)
 
 
-def supported_by_history(work: Work, data: Histories) -> str:
-    for name, kept, want in data.cases:
-        got = work.call("choose_objective", list(kept), CANDIDATES)
-        tried = f"choose_objective for {name}: {sum(kept)} of {len(kept)} kept"
-        if got is not None:
-            got = number(got, "The objective")
-        if got == want:
-            continue
-        worst = min(sum(kept[i : i + 30]) for i in range(len(kept) - 29))
-        if got is not None and got not in CANDIDATES:
-            raise NotYet("Choose one of the candidates.", tried=tried, expected=CANDIDATES, got=got, cause="candidate")
-        if want is None or (got is not None and got > want):
-            average = max((c for c in CANDIDATES if sum(kept) / len(kept) >= c), default=None)
-            months = min(sum(kept[i : i + 30]) for i in (0, 30, 60))
-            if got == average:
-                said, cause = (
-                    f"The average over the quarter hides its worst stretch: there were 30 mornings in a row with only {worst} kept.",
-                    "average",
-                )
-            elif got == max((c for c in CANDIDATES if months >= round(c * 30, 9)), default=None):
-                said, cause = (
-                    f"You cut the quarter in three. The worst 30 mornings in a row, {worst} kept, lie across a cut.",
-                    "months",
-                )
-            else:
-                said, cause = (
-                    f"The worst 30 mornings in a row kept {worst}; that is {worst / 30:.0%}. You would promise what you have not done.",
-                    "wish",
-                )
-        else:
-            said, cause = (
-                f"Too modest: even the worst 30 mornings in a row kept {worst} of 30, which is {worst / 30:.0%}. Reaching an objective exactly is reaching it.",
-                "modest",
-            )
-        raise NotYet(said, tried=tried, expected=want, got=got, cause=cause)
-    return f"Seven histories; the real one supports {data.cases[0][2]}."
+def _average(history: History) -> float | None:
+    share = sum(history.kept) / len(history.kept)
+    return max((c for c in history.candidates if share >= c), default=None)
+
+
+SHORTCUTS: dict[str, tuple[str, Callable[[History], float | None]]] = {
+    "average": ("You go by the average of all mornings, and it hides the worst stretch.", _average),
+    "months": (
+        "You cut the history into months of thirty. The worst thirty mornings in a row may lie across a cut.",
+        lambda h: strictest(h.candidates, sliding(h.kept, 30)),
+    ),
+    "first-thirty": ("You look at the first thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[:1])),
+    "last-thirty": ("You look at the last thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[-1:])),
+    "strictly": (
+        "You ask for more than the objective. Meeting it exactly is meeting it.",
+        lambda h: max((c for c in h.candidates if min(sliding(h.kept)) > round(c * 30, 9)), default=None),
+    ),
+    "easiest": (
+        "You return the easiest objective that was met; the strictest is asked for.",
+        lambda h: min((c for c in h.candidates if min(sliding(h.kept)) >= round(c * 30, 9)), default=None),
+    ),
+    "wish": ("You return the strictest candidate, whatever the history says.", lambda h: max(h.candidates)),
+}
+"""How people choose an objective otherwise: by cause the sentence to the learner and what it would choose."""
+
+
+def supported_by_history(work: Work, data: tuple[History, ...]) -> str:
+    answers = [work.call("choose_objective", list(h.kept), list(h.candidates)) for h in data]
+    chosen = []
+    for history, got in zip(data, answers, strict=True):
+        tried = _tried(history)
+        chosen.append(None if got is None else number(got, "The objective", tried=tried))
+        if chosen[-1] is not None and chosen[-1] not in history.candidates:
+            said = "Return one of the candidates, or None."
+            raise NotYet(said, tried=tried, expected=list(history.candidates), got=got, cause="candidate")
+    if chosen == [h.best for h in data]:
+        return f"Nine histories; the simulated quarter supports {data[0].best}."
+    history, got = next((h, c) for h, c in zip(data, chosen, strict=True) if c != h.best)
+    worst = min(sliding(history.kept))
+    otherwise = "That is not the strictest candidate that every thirty mornings in a row met.", "choice"
+    said, cause = diagnosis(SHORTCUTS, lambda shortcut: chosen == [shortcut(h) for h in data], otherwise)
+    facts = f"The worst thirty in a row of {history.name} kept {worst}, which is {worst / 30:.1%}."
+    want = "None" if history.best is None else history.best
+    raise NotYet(said, tried=_tried(history), expected=want, got="None" if got is None else got, cause=cause, look=facts)
+
+
+def _tried(history: History) -> str:
+    offered = ", ".join(map(str, history.candidates))
+    return f"choose_objective for {history.name}: {sum(history.kept)} of {len(history.kept)} kept; candidates {offered}"
 
 
 _CHOOSE = """
@@ -366,26 +488,60 @@ TASK_2 = Task(
     points=2,
     deliver=(function("choose_objective"),),
     data=histories,
-    checks=(Check("chooses what every thirty mornings in a row support", supported_by_history, expected=lambda d: [c[1] for c in d.cases]),),
+    checks=(
+        Check(
+            "chooses what every thirty mornings in a row support",
+            supported_by_history,
+            expected=lambda d: [h.kept for h in d],
+        ),
+    ),
     hints=(
         "An objective of 95 % in 30 mornings must hold in *any* 30 mornings, also in the worst.",
         "Slide a window of 30 over the history (61 windows in 90 mornings) and take the one with the fewest kept.",
         "`worst = min(sum(kept[i:i+30]) for i in range(len(kept) - 29))`; then the largest candidate with `worst >= c * 30`, or None.",
     ),
     wrong=(
-        wrong("the average", "def choose_objective(kept, candidates):\n    met = [c for c in candidates if sum(kept) / len(kept) >= c]\n    return max(met) if met else None", "average"),
-        wrong("three months", "def choose_objective(kept, candidates):\n    worst = min(sum(kept[i:i + 30]) for i in (0, 30, 60))\n    met = [c for c in candidates if worst >= c * 30 - 1e-9]\n    return max(met) if met else None", "months"),
+        wrong(
+            "the average",
+            "def choose_objective(kept, candidates):\n    met = [c for c in candidates if sum(kept) / len(kept) >= c]\n    return max(met) if met else None",
+            "average",
+        ),
+        wrong("three months", _CHOOSE.replace("range(len(kept) - 29)", "range(0, len(kept) - 29, 30)"), "months"),
+        wrong("the last thirty", _CHOOSE.replace("range(len(kept) - 29)", "[len(kept) - 30]"), "last-thirty"),
+        wrong("the first thirty", _CHOOSE.replace("range(len(kept) - 29)", "[0]"), "first-thirty"),
+        wrong("always ninety mornings", _CHOOSE.replace("range(len(kept) - 29)", "range(61)"), "choice"),
         wrong("what the board would like", "def choose_objective(kept, candidates):\n    return max(candidates)", "wish"),
-        wrong("strictly better", _CHOOSE.replace(">= c * 30 - 1e-9", "> c * 30 + 1e-9"), "modest"),
-        wrong("the easiest", _CHOOSE.replace("max(met)", "min(met)"), "modest"),
-        wrong("the rate itself", "def choose_objective(kept, candidates):\n    return min(sum(kept[i:i + 30]) for i in range(len(kept) - 29)) / 30", "candidate"),
+        wrong("strictly better", _CHOOSE.replace(">= c * 30 - 1e-9", "> c * 30 + 1e-9"), "strictly"),
+        wrong("the easiest", _CHOOSE.replace("max(met)", "min(met)"), "easiest"),
+        wrong("the last of those that were met", _CHOOSE.replace("max(met)", "met[-1]"), "choice"),
+        wrong("never nothing", _CHOOSE.replace("if met else None", "if met else min(candidates)"), "choice"),
+        wrong(
+            "the rate itself",
+            "def choose_objective(kept, candidates):\n    return min(sum(kept[i:i + 30]) for i in range(len(kept) - 29)) / 30",
+            "candidate",
+        ),
     ),
     right=(
-        right("with pandas", "import pandas as pd\ndef choose_objective(kept, candidates):\n    worst = pd.Series(kept, dtype=float).rolling(30).sum().min()\n    met = [c for c in candidates if round(worst - 30 * c, 6) >= 0]\n    return max(met, default=None)"),
-        right("counting failures", "def choose_objective(kept, candidates):\n    most = max(sum(not k for k in kept[i:i + 30]) for i in range(len(kept) - 29))\n    for c in sorted(candidates, reverse=True):\n        if most <= 30 * (1 - c) + 1e-9:\n            return c"),
+        right(
+            "with pandas",
+            "import pandas as pd\ndef choose_objective(kept, candidates):\n    worst = pd.Series(kept, dtype=float).rolling(30).sum().min()\n    met = [c for c in candidates if round(worst - 30 * c, 6) >= 0]\n    return max(met, default=None)",
+        ),
+        right(
+            "counting failures",
+            "def choose_objective(kept, candidates):\n    most = max(sum(not k for k in kept[i:i + 30]) for i in range(len(kept) - 29))\n    for c in sorted(candidates, reverse=True):\n        if most <= 30 * (1 - c) + 1e-9:\n            return c",
+        ),
     ),
+    clauses={
+        "the strictest candidate": "the easiest",
+        "every thirty mornings in a row": "three months",
+        "at least thirty of them": "always ninety mornings",
+        "in any order": "the last of those that were met",
+        "or `None` when there is none": "never nothing",
+        "Meeting an objective exactly is meeting it": "strictly better",
+        "whose average is fine": "the average",
+    },
     spared={"line 4: 6 → 7": "rounding to six or seven digits is the same here"},
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- 11.3
@@ -417,45 +573,73 @@ def spending(seed: int) -> Spending:
     return Spending(tuple(made))
 
 
+Budgeting = Callable[[float, tuple[bool, ...]], list[float]]
+
+MISCOUNTS: dict[str, tuple[str, Budgeting]] = {
+    "floor": (
+        "You stop at zero. An overspent budget is below zero, and how far below is what the policy meeting is about.",
+        lambda objective, kept: [max(0.0, w) for w in left_after_each(kept, objective)],
+    ),
+    "thirty": (
+        "You reckon with thirty mornings in every period.",
+        lambda objective, kept: [w + (1 - objective) * (30 - len(kept)) for w in left_after_each(kept, objective)],
+    ),
+    "before": (
+        "You give what was left before each morning. After a lost morning its loss is in.",
+        lambda objective, kept: [w + (not k) for w, k in zip(left_after_each(kept, objective), kept, strict=True)],
+    ),
+    "inverted": (
+        "You start from the mornings that must be kept. The budget is what may be lost: one minus the objective.",
+        lambda objective, kept: [w + (2 * objective - 1) * len(kept) for w in left_after_each(kept, objective)],
+    ),
+    "whole": (
+        "You start from whole mornings. The budget of an odd objective has a fraction, and it is spent like the rest.",
+        lambda objective, kept: [
+            w + math.floor((1 - objective) * len(kept) + 1e-9) - (1 - objective) * len(kept)
+            for w in left_after_each(kept, objective)
+        ],
+    ),
+}
+"""How people spend a budget otherwise: by cause the sentence to the learner and what it would give."""
+
+
 def spends_morning_by_morning(work: Work, data: Spending) -> str:
-    for objective, kept, want in data.cases:
-        tried = f"budget_left for {len(kept)} mornings, {kept.count(False)} lost, objective {objective:.0%}"
+    answers = []
+    for objective, kept, _ in data.cases:
+        tried = _tried_spending(objective, kept)
         got = work.call("budget_left", list(kept), objective)
-        if not isinstance(got, list | tuple) or len(got) != len(kept):
-            raise NotYet(
-                "Return a list with one number for each morning.",
-                tried=tried,
-                expected=f"{len(kept)} numbers",
-                got=got,
-                cause="shape",
-            )
-        values = [number(v, "What is left") for v in got]
-        if all(abs(v - w) < 1e-6 for v, w in zip(values, want, strict=True)):
-            continue
-        budget = (1 - objective) * len(kept)
-        if all(abs(v - max(0.0, w)) < 1e-6 for v, w in zip(values, want, strict=True)):
-            said, cause = (
-                "You stop at zero. An overspent budget is below zero, and how far below is what the policy meeting is about.",
-                "floor",
-            )
-        elif len(kept) != 30 and abs(values[0] - ((1 - objective) * 30 - (not kept[0]))) < 1e-6:
-            said, cause = (
-                f"This period has {len(kept)} mornings, so {1 - objective:.0%} of them are {budget:g}; you reckon with 30.",
-                "thirty",
-            )
-        elif all(abs(v - (w + (not k))) < 1e-6 for v, w, k in zip(values, want, kept, strict=True)):
-            said, cause = "You give what was left before each morning. After a lost morning its loss is in.", "before"
-        elif abs(values[0] - objective * len(kept)) < 1.1:
-            said, cause = (
-                f"The budget is what may be lost: {1 - objective:.0%} of {len(kept)} mornings, {budget:g}. You started from what must be kept.",
-                "inverted",
-            )
-        elif budget and all(abs(v * budget - w) < 1e-6 for v, w in zip(values, want, strict=True)):
-            said, cause = "You give shares of the budget; the on-call plan counts in mornings.", "share"
-        else:
-            said, cause = f"After the last morning {want[-1]:g} mornings are left.", "amount"
-        raise NotYet(said, tried=tried, expected=[round(w, 2) for w in want], got=[round(v, 2) for v in values], cause=cause)
-    return "Four periods, spent morning by morning."
+        if not isinstance(got, list | tuple):
+            raise wrong_type("What you return", "a list with one number for each morning", got, tried=tried)
+        if len(got) != len(kept):
+            said = "Return one number for each morning."
+            raise NotYet(said, tried=tried, expected=f"{len(kept)} numbers", got=f"{len(got)} numbers", cause="shape")
+        answers.append([number(v, "What is left", tried=tried) for v in got])
+    if all(_close(got, want) for got, (_, _, want) in zip(answers, data.cases, strict=True)):
+        return "Four periods, spent morning by morning."
+
+    def gives(miscount: Budgeting) -> bool:
+        return all(_close(got, miscount(o, kept)) for got, (o, kept, _) in zip(answers, data.cases, strict=True))
+
+    said, cause = diagnosis(MISCOUNTS, gives, ("That is not what is left.", "amount"))
+    got, (objective, kept, want) = next((g, c) for g, c in zip(answers, data.cases, strict=True) if not _close(g, c[2]))
+    at = next(n for n in range(len(want)) if not _close(got[n : n + 1], want[n : n + 1]))
+    after = f"after morning {at + 1}, with {kept[: at + 1].count(False)} lost"
+    raise NotYet(
+        said,
+        tried=f"{_tried_spending(objective, kept)}; {after}",
+        expected=f"{want[at]:g}",
+        got=f"{got[at]:g}",
+        cause=cause,
+        look=f"{len(kept)} mornings at {objective:.0%}: {(1 - objective) * len(kept):g} may go wrong.",
+    )
+
+
+def _tried_spending(objective: float, kept: tuple[bool, ...]) -> str:
+    return f"budget_left for {len(kept)} mornings, {kept.count(False)} lost, objective {objective:.0%}"
+
+
+def _close(got: Sequence[float], want: Sequence[float]) -> bool:
+    return all(abs(g - w) < 1e-6 for g, w in zip(got, want, strict=True))
 
 
 _LEFT = """
@@ -485,17 +669,55 @@ TASK_3 = Task(
     wrong=(
         wrong("stops at zero", _LEFT.replace("result.append(left)", "result.append(max(0.0, left))"), "floor"),
         wrong("always thirty", _LEFT.replace("len(kept)", "30"), "thirty"),
-        wrong("before the morning", _LEFT.replace("        if not good:\n            left -= 1\n        result.append(left)", "        result.append(left)\n        if not good:\n            left -= 1"), "before"),
+        wrong(
+            "before the morning",
+            _LEFT.replace(
+                "        if not good:\n            left -= 1\n        result.append(left)",
+                "        result.append(left)\n        if not good:\n            left -= 1",
+            ),
+            "before",
+        ),
         wrong("what must be kept", _LEFT.replace("(1 - objective)", "objective"), "inverted"),
-        wrong("shares", "def budget_left(kept, objective):\n    budget = (1 - objective) * len(kept)\n    return [1 - sum(not k for k in kept[:n + 1]) / budget for n in range(len(kept))]", "share"),
+        wrong(
+            "shares",
+            "def budget_left(kept, objective):\n    budget = (1 - objective) * len(kept) or 1\n    return [1 - sum(not k for k in kept[:n + 1]) / budget for n in range(len(kept))]",
+            "amount",
+        ),
+        wrong(
+            "whole mornings",
+            "import math\n" + _LEFT.replace("(1 - objective) * len(kept)", "math.floor((1 - objective) * len(kept) + 1e-9)"),
+            "whole",
+        ),
         wrong("counts the kept", _LEFT.replace("if not good", "if good"), "amount"),
-        wrong("one number", _LEFT.replace("return result", "return left"), "shape"),
+        wrong(
+            "lost mornings only",
+            _LEFT.replace(
+                "            left -= 1\n        result.append(left)",
+                "            left -= 1\n            result.append(left)",
+            ),
+            "shape",
+        ),
+        wrong("one number", _LEFT.replace("return result", "return left"), "type"),
     ),
     right=(
-        right("accumulate", "from itertools import accumulate\ndef budget_left(kept, objective):\n    budget = (1 - objective) * len(kept)\n    return [budget - lost for lost in accumulate(0 if k else 1 for k in kept)]"),
-        right("numpy", "import numpy as np\ndef budget_left(kept, objective):\n    return (len(kept) * (1 - objective) - np.cumsum(~np.array(kept, dtype=bool))).tolist()"),
+        right(
+            "accumulate",
+            "from itertools import accumulate\ndef budget_left(kept, objective):\n    budget = (1 - objective) * len(kept)\n    return [budget - lost for lost in accumulate(0 if k else 1 for k in kept)]",
+        ),
+        right(
+            "numpy",
+            "import numpy as np\ndef budget_left(kept, objective):\n    return (len(kept) * (1 - objective) - np.cumsum(~np.array(kept, dtype=bool))).tolist()",
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "allows three to go wrong": "what must be kept",
+        "for the mornings of one period": "always thirty",
+        "what is left after each": "before the morning",
+        "in mornings": "shares",
+        "fractions of one included": "whole mornings",
+        "Below zero is a number too": "stops at zero",
+    },
+)
 
 
 # ---------------------------------------------------------------- 11.4
@@ -506,71 +728,142 @@ LONG, SHORT, FAST = 12, 1, 14.4
 
 @dataclass(frozen=True)
 class Stream:
-    """Reads of the dashboard in five-minute bins: (reads, stale reads), and at which bins a page is right."""
+    """Reads of the dashboard in five-minute bins: (reads, stale reads), the objective, and a remark on what it is about."""
 
     name: str
     bins: tuple[tuple[int, int], ...]
-    pages: tuple[int, ...]
-    cause: str
-    said: str
+    remark: str
+    objective: float = 0.99
 
 
-def burn(bins: list[tuple[int, int]], objective: float) -> float:
+def burn(bins: Sequence[tuple[int, int]], objective: float) -> float:
     """Burn rate: share of bad reads over the share that may be bad; 0 without reads."""
     reads = sum(b[0] for b in bins)
     return (sum(b[1] for b in bins) / reads) / (1 - objective) if reads else 0.0
 
 
-def right_pages(bins: tuple[tuple[int, int], ...], objective: float) -> tuple[int, ...]:
-    """Bins at whose end both windows burn at FAST or more."""
+def ringing(stream: Stream, *, long: int = LONG, short: int = SHORT, fast: float = FAST, above: bool = False) -> list[int]:
+    """Bins at whose end every window burns at `fast` or more (or above it); a window of 0 bins is not looked at."""
     found = []
-    for n in range(len(bins)):
-        windows = (list(bins[max(0, n - LONG + 1) : n + 1]), list(bins[n : n + 1]))
-        if all(burn(w, objective) >= FAST - 1e-9 for w in windows):
+    for n in range(len(stream.bins)):
+        windows = [stream.bins[max(0, n - size + 1) : n + 1] for size in (long, short) if size]
+        rates = [burn(window, stream.objective) for window in windows]
+        if all(rate > fast if above else rate >= fast - 1e-9 for rate in rates):
             found.append(n)
-    return tuple(found)
+    return found
 
 
-OBJECTIVE = 0.99
+def _mean_of_rates(stream: Stream) -> list[int]:
+    """Bins that ring where the hour is the mean of its bins' rates, whatever was read in each."""
+    rates = [burn([b], stream.objective) for b in stream.bins]
+    hour = [rates[max(0, n - LONG + 1) : n + 1] for n in range(len(rates))]
+    return [n for n, r in enumerate(rates) if r >= FAST - 1e-9 and sum(hour[n]) / len(hour[n]) >= FAST - 1e-9]
+
+
+def _full_hours(stream: Stream) -> list[int]:
+    return [n for n in ringing(stream) if n >= LONG - 1]
 
 
 def streams(seed: int) -> tuple[Stream, ...]:
-    """Seven mornings of dashboard reads: a blip, a slow burn, a recovery, a quiet hour, a bad start, an exact hit, an outage."""
+    """Eight mornings of dashboard reads; see the remark of each."""
     dice = random.Random(f"streams {seed}")
 
     def reads() -> int:
         return 180 + dice.randrange(60)
 
-    def made(name: str, bad: dict[int, float], cause: str, said: str, quiet: tuple[int, ...] = ()) -> Stream:
-        bins = tuple((0, 0) if n in quiet else ((r := reads()), round(r * bad.get(n, 0))) for n in range(36))
-        return Stream(name, bins, right_pages(bins, OBJECTIVE), cause, said)
+    def made(name: str, bad: dict[int, float], remark: str, few: dict[int, int] | None = None) -> Stream:
+        counts = [(few or {}).get(n, reads()) for n in range(36)]
+        return Stream(name, tuple((r, round(r * bad.get(n, 0))) for n, r in enumerate(counts)), remark)
 
     at = 14 + seed % 5
-    exact = tuple((1000, 144) if 10 <= n < 26 else (1000, 0) for n in range(36))
+    exact = tuple((1000, 900) if 4 <= n < 26 else (1000, 0) for n in range(36))
+    quiet = dict.fromkeys(range(8, 24), 0)
     return (
-        made("a blip of five minutes", {at: 0.6}, "blip", "One bad bin: 60 % of five minutes is 5 % of the hour. The long window is there to sleep through it."),
-        made("a slow burn", dict.fromkeys(range(6, 36), 0.08), "slow-burn", "Burning at eight times the rate is a ticket for the morning, not a page."),
-        made("half an hour, then mended", dict.fromkeys(range(at, at + 6), 0.8), "recovered", "The hour still looks bad long after it was mended; the short window knows that it is over."),
-        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), "no-reads", "No reads, no burn: nothing can be divided by nothing.", tuple(range(8, 24))),
-        made("a bad start", {0: 0.6, 5: 0.6}, "first-bins", "Before there is an hour to look back on, the long window is what there is, from bin 0."),
-        Stream("exactly 14.4 times", exact, right_pages(exact, OBJECTIVE), "boundary", "“14.4 or more” includes 14.4."),
-        made("an outage of forty minutes", dict.fromkeys(range(at, at + 8), 0.9), "outage", "Nine reads in ten were stale, and both windows say so."),
-    )  # fmt: skip
+        made(
+            "a blip of five minutes",
+            {at: 0.6},
+            "One bad bin: 60 % of five minutes is 5 % of the hour. The long window sleeps through it.",
+        ),
+        made(
+            "a slow burn",
+            dict.fromkeys(range(6, 36), 0.08),
+            "It burns at eight times the rate: a ticket for the morning, no page.",
+        ),
+        made(
+            "half an hour, then mended",
+            dict.fromkeys(range(at, at + 6), 0.8),
+            "The hour looks bad long after it was mended; the short window knows that it is over.",
+        ),
+        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), "Without reads nothing burns.", quiet),
+        made(
+            "a bin with three reads",
+            {at: 1.0, at + 1: 0.16, at + 2: 0.16},
+            "The share is over all reads of the window: three of them weigh as three.",
+            {at: 3},
+        ),
+        made(
+            "a bad start",
+            {0: 0.6, 5: 0.6},
+            "Before there is an hour to look back on, the long window is what there is, from bin 0.",
+        ),
+        Stream(
+            "exactly 14.4 times",
+            exact,
+            "“14.4 or more” includes 14.4. Here 15 reads in 16 must be fresh, and nine in ten are not.",
+            0.9375,
+        ),
+        made(
+            "an outage of forty minutes",
+            dict.fromkeys(range(at, at + 8), 0.9),
+            "Nine reads in ten were stale, and both windows say so.",
+        ),
+    )
+
+
+MISRINGS: dict[str, tuple[str, Callable[[Stream], list[int]]]] = {
+    "short-alone": ("You look at the last five minutes alone.", lambda s: ringing(s, long=0)),
+    "long-alone": ("You look at the last hour alone.", lambda s: ringing(s, short=0)),
+    "boundary": ("You ring above 14.4, not at 14.4.", lambda s: ringing(s, above=True)),
+    "eleven": ("Your hour has eleven bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=11)),
+    "thirteen": ("Your hour has thirteen bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=13)),
+    "full-hours": ("You begin when there is a whole hour to look back on.", _full_hours),
+    "mean-of-rates": ("You average the rates of the bins, whatever was read in each.", _mean_of_rates),
+    "any-stale": ("You ring at any stale read.", lambda s: [n for n, (_, stale) in enumerate(s.bins) if stale]),
+    "objective": (
+        "You reckon with an objective of 99 %, whatever is handed over.",
+        lambda s: ringing(replace(s, objective=0.99)),
+    ),
+}
+"""How people ring otherwise: by cause the sentence to the learner and the bins it would ring at."""
 
 
 def pages_when_both_windows_burn(work: Work, data: tuple[Stream, ...]) -> str:
+    answers = []
     for stream in data:
-        got = work.call("pages", [list(b) for b in stream.bins], OBJECTIVE)
-        tried = f"pages(bins, {OBJECTIVE}) for {stream.name}"
+        tried = f"pages(bins, {stream.objective}) for {stream.name}"
+        got = work.call("pages", [list(b) for b in stream.bins], stream.objective)
         if not isinstance(got, list | tuple | set):
-            raise NotYet("Return a list of bin numbers, from 0.", tried=tried, got=got, cause="type")
-        if sorted(got) == list(stream.pages):
-            continue
-        raise NotYet(
-            f"On {stream.name}: {stream.said}",
-            tried=tried, expected=f"{len(stream.pages)} bins: {list(stream.pages)}", got=f"{len(got)} bins: {sorted(got)}", cause=stream.cause,
-        )  # fmt: skip
-    return f"Seven mornings; the outage pages from bin {data[-1].pages[0]} to {data[-1].pages[-1]}."
+            raise wrong_type("What you return", "a list of bin numbers, from 0", got, tried=tried)
+        answers.append(sorted(whole_number(n, "A bin number", tried=tried) for n in got))
+    if all(got == ringing(stream) for got, stream in zip(answers, data, strict=True)):
+        outage = ringing(data[-1])
+        return f"Eight mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
+    stream, got = next((s, g) for s, g in zip(data, answers, strict=True) if g != ringing(s))
+    otherwise = f"Wrong bins on {stream.name}.", "bins"
+    said, cause = diagnosis(MISRINGS, lambda misring: answers == [misring(one) for one in data], otherwise)
+    at = min(set(got) ^ set(ringing(stream)), default=got[0] if got else 0)
+    hour = burn(stream.bins[max(0, at - LONG + 1) : at + 1], stream.objective)
+    rates = (
+        f"At bin {at} the hour burns at {hour:.1f} and the five minutes at {burn([stream.bins[at]], stream.objective):.1f}."
+    )
+    raise NotYet(
+        said,
+        tried=f"pages(bins, {stream.objective}) for {stream.name}",
+        expected=f"bins {ringing(stream)}",
+        got=f"bins {got}",
+        cause=cause,
+        look=f"{rates} {stream.remark}",
+    )
 
 
 _PAGES = """
@@ -578,7 +871,7 @@ def pages(bins, objective):
     def burn(part):
         reads = sum(r for r, bad in part)
         return sum(bad for r, bad in part) / reads / (1 - objective) if reads else 0
-    return [n for n in range(len(bins)) if burn(bins[max(0, n - 11):n + 1]) >= 14.4 - 1e-9 and burn(bins[n:n + 1]) >= 14.4 - 1e-9]
+    return [n for n in range(len(bins)) if burn(bins[max(0, n - 11):n + 1]) >= 14.4 and burn(bins[n:n + 1]) >= 14.4]
 """
 
 TASK_4 = Task(
@@ -588,40 +881,82 @@ TASK_4 = Task(
     points=2,
     deliver=(function("pages"),),
     data=streams,
-    checks=(Check("pages when the hour and the last five minutes both burn", pages_when_both_windows_burn, expected=lambda d: [s.bins for s in d]),),
+    checks=(
+        Check(
+            "pages when the hour and the last five minutes both burn",
+            pages_when_both_windows_burn,
+            expected=lambda d: [s.bins for s in d],
+        ),
+    ),
     hints=(
         "Write the burn rate as a small function of a list of bins first, and try it on a list without reads.",
         "For bin n: the long window is bins n−11 to n, the short one is bin n. Page where both burn at 14.4 or more.",
-        "`burn = bad / reads / (1 - objective)`, 0 when there are no reads; `[n for n in range(len(bins)) if burn(bins[max(0, n-11):n+1]) >= 14.4 and burn(bins[n:n+1]) >= 14.4]`. Mind rounding: compare with 14.4 − 1e-9.",
+        "`burn = bad / reads / (1 - objective)`, 0 when there are no reads; `[n for n in range(len(bins)) if burn(bins[max(0, n-11):n+1]) >= 14.4 and burn(bins[n:n+1]) >= 14.4]`.",
     ),
     wrong=(
-        wrong("the short window alone", _PAGES.replace("burn(bins[max(0, n - 11):n + 1]) >= 14.4 - 1e-9 and ", ""), "blip"),
-        wrong("the long window alone", _PAGES.replace(" and burn(bins[n:n + 1]) >= 14.4 - 1e-9", ""), "recovered"),
-        wrong("a lower threshold", _PAGES.replace("14.4", "6.0"), "slow-burn"),
+        wrong("the short window alone", _PAGES.replace("burn(bins[max(0, n - 11):n + 1]) >= 14.4 and ", ""), "short-alone"),
+        wrong("the long window alone", _PAGES.replace(" and burn(bins[n:n + 1]) >= 14.4", ""), "long-alone"),
+        wrong("a lower threshold", _PAGES.replace("14.4", "6.0"), "bins"),
         wrong("divides by nothing", _PAGES.replace(" if reads else 0", ""), "error"),
-        wrong("more than", _PAGES.replace(">= 14.4 - 1e-9", "> 14.4 + 1e-9"), "boundary"),
-        wrong("averages the bins' rates", "def pages(bins, objective):\n    rate = [bad / reads / (1 - objective) if reads else 0 for reads, bad in bins]\n    return [n for n in range(len(bins)) if sum(rate[max(0, n - 11):n + 1]) / 12 >= 14.4 - 1e-9 and rate[n] >= 14.4 - 1e-9]", "no-reads"),
-        wrong("any stale read", "def pages(bins, objective):\n    return [n for n, (reads, bad) in enumerate(bins) if bad]", "blip"),
+        wrong("more than", _PAGES.replace(">= 14.4", "> 14.4"), "boundary"),
+        wrong("eleven bins", _PAGES.replace("n - 11", "n - 10"), "eleven"),
+        wrong("thirteen bins", _PAGES.replace("n - 11", "n - 12"), "thirteen"),
+        wrong("only after a whole hour", _PAGES.replace("range(len(bins))", "range(11, len(bins))"), "full-hours"),
+        wrong("always 99 %", _PAGES.replace("(1 - objective)", "(1 - 0.99)"), "objective"),
+        wrong(
+            "averages the bins' rates",
+            "def pages(bins, objective):\n    rate = [bad / reads / (1 - objective) if reads else 0 for reads, bad in bins]\n    def mean(part):\n        return sum(part) / len(part)\n    return [n for n in range(len(bins)) if mean(rate[max(0, n - 11):n + 1]) >= 14.4 and rate[n] >= 14.4]",
+            "mean-of-rates",
+        ),
+        wrong(
+            "any stale read",
+            "def pages(bins, objective):\n    return [n for n, (reads, bad) in enumerate(bins) if bad]",
+            "any-stale",
+        ),
+        wrong("from 1", _PAGES.replace("return [n for", "return [n + 1 for"), "bins"),
     ),
     right=(
-        right("cumulative sums", "from itertools import accumulate\ndef pages(bins, objective):\n    reads = [0, *accumulate(b[0] for b in bins)]\n    bad = [0, *accumulate(b[1] for b in bins)]\n    limit = 14.4 * (1 - objective)\n    def hot(a, b):\n        return reads[b] > reads[a] and (bad[b] - bad[a]) >= limit * (reads[b] - reads[a]) - 1e-6\n    return [n for n in range(len(bins)) if hot(max(0, n - 11), n + 1) and hot(n, n + 1)]"),
-        right("pandas", "import pandas as pd\ndef pages(bins, objective):\n    f = pd.DataFrame(bins, columns=['reads', 'bad'])\n    long = f.rolling(12, min_periods=1).sum()\n    hot = (long.bad / long.reads.where(long.reads > 0) / (1 - objective) >= 14.4 - 1e-6) & (f.bad / f.reads.where(f.reads > 0) / (1 - objective) >= 14.4 - 1e-6)\n    return [int(n) for n in f.index[hot]]"),
+        right(
+            "cumulative sums",
+            "from itertools import accumulate\ndef pages(bins, objective):\n    reads = [0, *accumulate(b[0] for b in bins)]\n    bad = [0, *accumulate(b[1] for b in bins)]\n    limit = 14.4 * (1 - objective)\n    def hot(a, b):\n        return reads[b] > reads[a] and (bad[b] - bad[a]) >= limit * (reads[b] - reads[a]) - 1e-6\n    return [n for n in range(len(bins)) if hot(max(0, n - 11), n + 1) and hot(n, n + 1)]",
+        ),
+        right(
+            "pandas",
+            "import pandas as pd\ndef pages(bins, objective):\n    f = pd.DataFrame(bins, columns=['reads', 'bad'])\n    long = f.rolling(12, min_periods=1).sum()\n    hot = (long.bad / long.reads.where(long.reads > 0) / (1 - objective) >= 14.4 - 1e-6) & (f.bad / f.reads.where(f.reads > 0) / (1 - objective) >= 14.4 - 1e-6)\n    return [int(n) for n in f.index[hot]]",
+        ),
     ),
-    spared={"line 6: 0 → 1": "a burn rate of 1 pages no more than 0", "line 11: GtE → Gt": "the limit has a tolerance for rounding"},
-)  # fmt: skip
+    clauses={
+        "over the share that the objective allows": "always 99 %",
+        "the numbers of the bins, from 0": "from 1",
+        "the last hour (the bin and the eleven before it": "eleven bins",
+        "fewer at the start": "only after a whole hour",
+        "both the last hour": "the short window alone",
+        "and the last five minutes": "the long window alone",
+        "at 14.4 or more": "more than",
+        "Without reads nothing burns": "divides by nothing",
+        "the share of stale reads": "averages the bins' rates",
+    },
+    spared={"line 6: 0 → 1": "a burn rate of 1 pages no more than 0"},
+)
 
 
 # ---------------------------------------------------------------- 11.5
 
 NEEDED = {
-    "never-started": dt.time(6, 50),
-    "late-source": dt.time(6, 50),
-    "hung-step": dt.time(7, 0),
-    "failed-quality": dt.time(7, 0),
+    "never-started": dt.time(6, 40),
+    "late-source": dt.time(6, 40),
+    "hung-step": dt.time(6, 50),
+    "failed-quality": dt.time(6, 50),
+    "hung-check": dt.time(7, 35),
+    "hung-publish": dt.time(7, 45),
 }
-"""The last call at which a page leaves room: a whole run takes up to 70 minutes, one from dbt_run on up to 56."""
+"""The last call at which a page leaves ten minutes to get to the keyboard and the minutes of what must be run again."""
+HANGS = {"hung-check": "quality_check", "hung-publish": "publish"}
+"""Mornings on which a late step starts and does not end before eight."""
 
 MORNING = ("step", "attempt", "status", "started_at", "finished_at")
+GOOD_BY = dt.time(6, 50)
+"""When `dbt_run` is through on every good morning that is replayed."""
 
 
 @dataclass(frozen=True)
@@ -635,22 +970,40 @@ class Replay:
 
 
 def replays(seed: int) -> tuple[Replay, ...]:
-    """Twenty-two mornings on both sides of the end of summer time: each kind on each side, ordinary ones between."""
+    """Twenty-six mornings on both sides of the end of summer time: each kind on each side, ordinary ones between."""
     dice = random.Random(f"replays {seed}")
+    bad = (*runlog.BAD, *HANGS)
     made = []
     for first in (dt.date(2025, 9, 15), dt.date(2025, 10, 27)):
         window = days(first, first + dt.timedelta(days=27))
-        mondays = [d for d in window if d.weekday() == 0]
-        others = dice.sample([d for d in window if d.weekday()], 9)
-        kinds = dict.fromkeys(mondays[:2], "slow-monday")
-        kinds |= dict(zip(others, ("ordinary", "ordinary", "slow", "slow", "source-hiccup", *runlog.BAD), strict=True))
-        log = runlog.simulate(seed=seed, mornings=dict(sorted(kinds.items())))
-        made += [_replay(log, day, kind) for day, kind in sorted(kinds.items())]
+        mondays = [d for d in window if d.weekday() == 0 and _in_time(seed, d, "slow-monday")]
+        others = dice.sample([d for d in window if d.weekday()], len(window) - 4)
+        slow = [d for d in others if _in_time(seed, d, "slow")][:2]
+        others = [d for d in others if d not in slow]
+        kinds = dict.fromkeys(mondays[:2], "slow-monday") | dict.fromkeys(slow, "slow")
+        kinds |= dict(zip(others, ("ordinary", "ordinary", "source-hiccup", *bad), strict=False))
+        made += [_replay(seed, day, kind) for day, kind in sorted(kinds.items())]
     return tuple(made)
 
 
-def _replay(log: pa.Table, day: dt.date, kind: str) -> Replay:
-    rows = [r for r in log.to_pylist() if r["run_date"] == day]
+def _rows_of(seed: int, day: dt.date, kind: str) -> list[dict[str, Any]]:
+    """The log of one morning; a late step that hangs is an ordinary morning up to there."""
+    rows = runlog.simulate(seed=seed, mornings={day: "ordinary" if kind in HANGS else kind}).to_pylist()
+    if kind in HANGS:
+        steps = [r["step"] for r in rows]
+        rows = rows[: steps.index(HANGS[kind]) + 1]
+        rows[-1]["finished_at"] = runlog.to_utc(dt.datetime.combine(day, dt.time(9)))
+    return rows
+
+
+def _in_time(seed: int, day: dt.date, kind: str) -> bool:
+    """Whether this slow morning has built its tables by GOOD_BY."""
+    built = next(r["finished_at"] for r in _rows_of(seed, day, kind) if r["step"] == "dbt_run")
+    return runlog.to_berlin(built).time() <= GOOD_BY
+
+
+def _replay(seed: int, day: dt.date, kind: str) -> Replay:
+    rows = _rows_of(seed, day, kind)
     times = [dt.datetime.combine(day, dt.time(5)) + dt.timedelta(minutes=5 * n) for n in range(37)]
     calls = []
     for local in times:
@@ -664,66 +1017,66 @@ def _replay(log: pa.Table, day: dt.date, kind: str) -> Replay:
     return Replay(day, kind, tuple(calls), tuple(t.time() for t in times))
 
 
-def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
-    first = _first_pages(work, data)
-    wrong_days = []
-    for replay, at in zip(data, first, strict=True):
-        needed = NEEDED.get(replay.kind)
-        if needed and (at is None or replay.times[at] > needed):
-            wrong_days.append((replay, at))
-    if not wrong_days:
-        slack = min(
-            (dt.datetime.combine(r.day, EIGHT) - dt.datetime.combine(r.day, r.times[a])).seconds // 60
-            for r, a in zip(data, first, strict=True)
-            if a is not None and r.kind in NEEDED
-        )
-        return (
-            f"All {sum(r.kind in NEEDED for r in data)} bad mornings paged; the tightest leaves {slack} minutes until eight."
-        )
-    if all(at is None for at in first):
+BROKEN = {
+    "never-started": "nothing ran at all: there was no step to be slow and none to fail",
+    "late-source": "the source did not deliver, and `ingest_orders` failed again and again",
+    "hung-step": "`dbt_run` was still running, without an error",
+    "failed-quality": "the quality check failed, and from then on nothing ran",
+    "hung-check": "`quality_check` was still running, without an error",
+    "hung-publish": "`publish` was still running, without an error",
+}
+FINE = {
+    "ordinary": "an ordinary morning like any other",
+    "slow-monday": "a Monday: Mondays carry the weekend's orders and take about twenty minutes longer",
+    "slow": "slower than usual, and published before half past seven all the same",
+    "source-hiccup": "a first attempt that failed, and another that worked minutes later: retries exist for that",
+}
+"""What a morning was, in words, by its kind."""
+
+
+def tells_bad_from_good(work: Work, data: tuple[Replay, ...]) -> str:
+    """Bad mornings page before eight, good ones never: both in one check, since each half alone can be had for nothing."""
+    pages = _first_pages(work, data)
+    missed = [r for r, at in zip(data, pages, strict=True) if r.kind in NEEDED and at is None]
+    alarms = [(r, at) for r, at in zip(data, pages, strict=True) if r.kind not in NEEDED and at is not None]
+    right = len(data) - len(missed) - len(alarms)
+    if all(at is None for at in pages):
+        said = f"{len(data)} mornings, 37 calls each, and never a page; {len(missed)} of them broke the promise."
         raise NotYet(
-            f"{len(data)} mornings, 37 calls each, and never a page, while {len(wrong_days)} of them broke the promise.",
-            tried="every call from 05:00 to 08:00", expected=f"a page on {len(wrong_days)} mornings", got="none", cause="never",
-        )  # fmt: skip
-    order = ("never-started", "hung-step", "late-source", "failed-quality")
-    replay, at = min(wrong_days, key=lambda pair: (pair[1] is not None, order.index(pair[0].kind)))
-    said = {
-        "never-started": "nothing ran at all: no step to be slow, none to fail. What else could tell you that something is missing?",
-        "late-source": "the source did not deliver, and `ingest_orders` failed again and again. At which point does a whole run not fit any more?",
-        "hung-step": "`dbt_run` was still running, without an error. How long may it run so that a second try still fits?",
-        "failed-quality": "the quality check failed, and from then on nothing ran. A finished step can be bad news too.",
-    }[replay.kind]
-    when = "you paged nobody" if at is None else f"you paged at {replay.times[at]:%H:%M}"
-    cause = _clock_cause(data, first) or (replay.kind if at is None else "too-late")
-    extra = (
-        " Before and after 26 October you page at different times of the Berlin morning: the log is in UTC, the promise is not."
-        if cause == "clock"
-        else ""
+            said, tried="every call from 05:00 to 08:00", expected=f"{len(missed)} pages", got="none", cause="never"
+        )
+    if missed:
+        replay = min(missed, key=lambda r: list(BROKEN).index(r.kind))
+        said = f"{right} of {len(data)} mornings right. On {replay.day} {BROKEN[replay.kind]}, and you paged nobody."
+        tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
+        raise NotYet(said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got="no page", cause=replay.kind)
+    if alarms:
+        replay, at = min(alarms, key=lambda pair: list(FINE).index(pair[0].kind))
+        said = f"{right} of {len(data)} mornings right. {replay.day} paged, and it was {FINE[replay.kind]}."
+        got = f"a page at {replay.times[at]:%H:%M}"
+        raise NotYet(said, tried=f"{replay.day}, a good morning", expected="no page", got=got, cause=replay.kind)
+    return f"{sum(r.kind in NEEDED for r in data)} bad mornings paged, silent on {sum(r.kind not in NEEDED for r in data)} good."
+
+
+def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
+    pages = _first_pages(work, data)
+    bad = [(r, r.times[at]) for r, at in zip(data, pages, strict=True) if r.kind in NEEDED and at is not None]
+    late = [(r, at) for r, at in bad if at > NEEDED[r.kind]]
+    if not late:
+        return "Every page leaves ten minutes to wake up and the minutes of the rerun."
+    replay, at = late[0]
+    clocks = {(r.day < dt.date(2025, 10, 26)): at for r, at in bad if r.kind == "never-started"}
+    said, cause = f"On {replay.day} {BROKEN[replay.kind]}, and the page comes when no rerun fits any more.", "too-late"
+    if clocks[True] != clocks[False]:
+        said = (
+            f"Where nothing runs, you page at {clocks[True]:%H:%M} before 26 October and at {clocks[False]:%H:%M} after it. "
+            "The calls are in UTC, the promise is not."
+        )
+        cause = "clock"
+    tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
+    raise NotYet(
+        said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got=f"a page at {at:%H:%M}", cause=cause
     )
-    raise NotYet(
-        f"On {replay.day} {said}{extra}",
-        tried=f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time", expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got=when, cause=cause,
-    )  # fmt: skip
-
-
-def silent_when_good(work: Work, data: tuple[Replay, ...]) -> str:
-    first = _first_pages(work, data)
-    alarms = [(r, a) for r, a in zip(data, first, strict=True) if r.kind not in NEEDED and a is not None]
-    if not alarms:
-        return f"Silent on all {sum(r.kind not in NEEDED for r in data)} good mornings."
-    order = ("ordinary", "slow-monday", "slow", "source-hiccup")
-    replay, at = min(alarms, key=lambda pair: order.index(pair[0].kind))
-    said = {
-        "ordinary": "an ordinary morning like any other",
-        "slow-monday": "a Monday: Mondays carry the weekend's orders and take about twenty minutes longer",
-        "slow": "slower than usual, and ready before half past seven all the same",
-        "source-hiccup": "a first attempt that failed, and a second that worked five minutes later: retries exist for that",
-    }[replay.kind]
-    cause = _clock_cause(data, first) or {"slow-monday": "mondays", "source-hiccup": "hiccup"}.get(replay.kind, replay.kind)
-    raise NotYet(
-        f"{len(alarms)} of the good mornings paged, {replay.day} at {replay.times[at]:%H:%M} among them: {said}. The third time it was nothing, nobody gets up.",
-        tried=f"{replay.day}, a good morning", expected="no page", got=f"a page at {replay.times[at]:%H:%M}", cause=cause,
-    )  # fmt: skip
 
 
 def pages_once(work: Work, data: tuple[Replay, ...]) -> str:
@@ -731,37 +1084,35 @@ def pages_once(work: Work, data: tuple[Replay, ...]) -> str:
         if at is None or replay.kind not in NEEDED:
             continue
         later = [(log, now, replay.calls[at][1]) for log, now, _ in replay.calls[at + 1 :]]
-        again = sum(map(bool, work.calls("should_page", later)))
+        again = sum(_rings(answer) for answer in work.calls("should_page", later))
         if again:
-            raise NotYet(
-                f"On {replay.day} you paged at {replay.times[at]:%H:%M} and {again} more times until eight. She is up; let her work.",
-                tried=f"should_page(log, now, paged_at={replay.calls[at][1]:%H:%M} UTC)", expected="no second page", got=f"{again + 1} pages", cause="again",
-            )  # fmt: skip
+            said = f"On {replay.day} you paged at {replay.times[at]:%H:%M} and {again} more times until eight."
+            tried = f"should_page(log, now, paged_at={replay.calls[at][1]:%H:%M} UTC)"
+            raise NotYet(said, tried=tried, expected="no second page", got=f"{again + 1} pages", cause="again")
     return "One page a morning."
 
 
-_paged: WeakKeyDictionary[Work, dict[int, list[int | None]]] = WeakKeyDictionary()
+def _rings(answer: Any) -> bool:
+    """Whether an answer rings; None is no."""
+    return answer is not None and truth(answer, "What you return")
 
 
 def _first_pages(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
-    """For each morning the number of the first call that paged, or None; asked once for all three checks."""
-    held = _paged.setdefault(work, {})
-    if id(data) not in held:
+    """For each morning the number of the first call that paged, or None; asked once for all checks."""
+
+    def asked() -> list[int | None]:
         answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
-        paged = [[n for n, _ in enumerate(r.calls) if next(answers)] for r in data]
-        held[id(data)] = [numbers[0] if numbers else None for numbers in paged]
-    return held[id(data)]
+        paged = [[n for n, _ in enumerate(r.calls) if _rings(next(answers))] for r in data]
+        return [numbers[0] if numbers else None for numbers in paged]
 
-
-def _clock_cause(data: tuple[Replay, ...], first: list[int | None]) -> str:
-    """ "clock" when mornings that never start are paged at another Berlin time before 26 October than after it."""
-    at = {(r.day < dt.date(2025, 10, 26)): n for r, n in zip(data, first, strict=True) if r.kind == "never-started"}
-    return "clock" if at[True] != at[False] else ""
+    return work.once(("first pages", data[0].day, data[0].calls[-1][1], id(data)), asked)
 
 
 _SHOULD = """
 import datetime as dt
 from zoneinfo import ZoneInfo
+
+LAST = {'ingest_orders': dt.time(6, 40), 'dbt_run': dt.time(6, 50), 'quality_check': dt.time(7, 35), 'publish': dt.time(7, 45)}
 
 def should_page(log, now, paged_at):
     if paged_at:
@@ -770,10 +1121,9 @@ def should_page(log, now, paged_at):
     done = {r['step'] for r in log if r['status'] == 'success'}
     if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):
         return True
-    if 'ingest_orders' not in done and local >= dt.time(6, 50):
-        return True
-    return 'dbt_run' not in done and local >= dt.time(7, 0)
+    return any(step not in done and local >= last for step, last in LAST.items())
 """
+_BERLIN_NOW = "now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()"
 
 TASK_5 = Task(
     id="11.5",
@@ -783,43 +1133,110 @@ TASK_5 = Task(
     deliver=(function("should_page"),),
     data=replays,
     checks=(
-        Check("pages on every bad morning while a rerun still fits", pages_in_time, expected=lambda d: [(r.day, r.kind) for r in d]),
-        Check("lets people sleep on the good ones", silent_when_good),
+        Check("tells bad mornings from good ones", tells_bad_from_good, expected=lambda d: [(r.day, r.kind) for r in d]),
+        Check("pages while a rerun still fits", pages_in_time),
         Check("pages once a morning", pages_once),
     ),
     hints=(
-        "Count backwards from eight. By when must `ingest_orders` have succeeded, by when `dbt_run`, so that what is left still fits, once more?",
-        "Three rules are enough: a failed quality check; `ingest_orders` not successful by 06:50 Berlin time; `dbt_run` not successful by 07:00. None of them needs a step that is running.",
-        "`done = {r['step'] for r in log if r['status'] == 'success'}`; convert `now` from UTC with `zoneinfo`; return False first of all when `paged_at` is set.",
+        "Count backwards from eight: the minutes of what must be run again, and ten to wake up. By when must each of the four steps have succeeded?",
+        "One rule for each step that has not succeeded by its last call (06:40, 06:50, 07:35, 07:45 Berlin time), and one for a failed quality check. None of them needs a step that is running.",
+        "`done = {r['step'] for r in log if r['status'] == 'success'}`; convert `now` from UTC with `zoneinfo`; return False first of all when `paged_at` is set; then `any(step not in done and local >= last for step, last in LAST.items())`.",
     ),
     wrong=(
-        wrong("only looks at running steps", "import datetime as dt\ndef should_page(log, now, paged_at):\n    return not paged_at and any(r['status'] == 'running' and now - r['started_at'] > dt.timedelta(minutes=76) for r in log)", "never-started"),
-        wrong("slower than the mean", "import datetime as dt\ndef should_page(log, now, paged_at):\n    return not paged_at and any(r['step'] == 'dbt_run' and (r['finished_at'] or now) - r['started_at'] > dt.timedelta(minutes=44) for r in log)", "mondays"),
-        wrong("any failed attempt", _SHOULD.replace("r['step'] == 'quality_check' and r['status']", "r['status']"), "hiccup"),
+        wrong(
+            "only looks at running steps",
+            "import datetime as dt\ndef should_page(log, now, paged_at):\n    return not paged_at and any(r['status'] == 'running' and now - r['started_at'] > dt.timedelta(minutes=70) for r in log)",
+            "never-started",
+        ),
+        wrong(
+            "slower than the mean",
+            _SHOULD.replace(
+                "LAST.items())",
+                "LAST.items()) or any(r['step'] == 'dbt_run' and (r['finished_at'] or now) - r['started_at'] > dt.timedelta(minutes=46) for r in log)",
+            ),
+            "slow-monday",
+        ),
+        wrong(
+            "any failed attempt",
+            _SHOULD.replace("r['step'] == 'quality_check' and r['status']", "r['status']"),
+            "source-hiccup",
+        ),
         wrong("at each call", _SHOULD.replace("    if paged_at:\n        return False\n", ""), "again"),
-        wrong("UTC for Berlin", _SHOULD.replace("now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()", "now.time()"), "clock"),
-        wrong("two hours all year", _SHOULD.replace("now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()", "(now + dt.timedelta(hours=2)).time()"), "clock"),
-        wrong("waits until eight", _SHOULD.replace("dt.time(6, 50)", "dt.time(8, 0)").replace("dt.time(7, 0)", "dt.time(8, 0)"), "too-late"),
+        wrong(
+            "UTC for Berlin",
+            _SHOULD.replace(_BERLIN_NOW, "now.time()"),
+            "never-started",
+            "hung-check",
+            "hung-publish",
+            "hung-step",
+            "late-source",
+        ),
+        wrong(
+            "two hours all year",
+            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=2)).time()"),
+            "ordinary",
+            "slow-monday",
+        ),
+        wrong(
+            "one hour all year",
+            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=1)).time()"),
+            "hung-check",
+            "hung-publish",
+            "clock",
+        ),
+        wrong(
+            "waits until eight",
+            _SHOULD.replace("dt.time(6, 40)", "dt.time(8, 0)").replace("dt.time(6, 50)", "dt.time(8, 0)"),
+            "too-late",
+        ),
+        wrong(
+            "no time to wake up",
+            _SHOULD.replace("dt.time(6, 40)", "dt.time(6, 50)").replace("dt.time(6, 50), 'q", "dt.time(7, 0), 'q"),
+            "too-late",
+        ),
         wrong("never", "def should_page(log, now, paged_at):\n    return False", "never"),
         wrong("always", "def should_page(log, now, paged_at):\n    return not paged_at", "ordinary"),
-        wrong("no look at quality", _SHOULD.replace("    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):\n        return True\n", ""), "failed-quality"),
-        wrong("ignores the source", _SHOULD.replace("    if 'ingest_orders' not in done and local >= dt.time(6, 50):\n        return True\n", ""), "too-late"),
-        wrong("impatient with slow runs", _SHOULD.replace("dt.time(7, 0)", "dt.time(6, 30)"), "mondays"),
+        wrong(
+            "no look at quality",
+            _SHOULD.replace(
+                "    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):\n        return True\n",
+                "",
+            ),
+            "too-late",
+        ),
+        wrong("ignores the source", _SHOULD.replace("'ingest_orders': dt.time(6, 40), ", ""), "too-late"),
+        wrong(
+            "ignores the last steps",
+            _SHOULD.replace(", 'quality_check': dt.time(7, 35), 'publish': dt.time(7, 45)", ""),
+            "hung-check",
+        ),
+        wrong("impatient with slow runs", _SHOULD.replace("dt.time(6, 50)", "dt.time(6, 25)"), "slow-monday"),
+        wrong(
+            "words",
+            _SHOULD.replace("return any(", "return 'page' if any(").replace("LAST.items())", "LAST.items()) else ''"),
+            "type",
+        ),
     ),
     right=(
-        right("deadlines per step, backwards from eight", """
+        right(
+            "minutes left, a call ahead",
+            """
 import datetime as dt
 from zoneinfo import ZoneInfo
-LATEST = {'ingest_orders': 74, 'dbt_run': 60, 'quality_check': 20, 'publish': 5}
+RERUN = {'ingest_orders': 70, 'dbt_run': 56, 'quality_check': 14, 'publish': 5}
 def should_page(log, now, paged_at):
     berlin = now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin'))
     eight = berlin.replace(hour=8, minute=0, second=0)
     left = (eight - berlin).total_seconds() / 60
     done = {r['step'] for r in log if r['status'] == 'success'}
     failed = any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log)
-    return paged_at is None and (failed or any(left <= minutes for step, minutes in LATEST.items() if step not in done))
-"""),
-        right("in SQL", """
+    late = any(left - 5 < minutes + 10 for step, minutes in RERUN.items() if step not in done)
+    return paged_at is None and (failed or late)
+""",
+        ),
+        right(
+            "in SQL",
+            """
 import duckdb
 con = duckdb.connect(config={'threads': 1})
 def should_page(log, now, paged_at):
@@ -830,14 +1247,30 @@ def should_page(log, now, paged_at):
     if rows:
         con.executemany("insert into log values (?, ?)", rows)
     con.execute("set variable t = timezone('Europe/Berlin', timezone('UTC', ?::timestamp))::time", [now])
-    return con.execute('''select count(*) filter (step = 'quality_check' and status = 'failed') > 0
-        or (count(*) filter (step = 'ingest_orders' and status = 'success') = 0 and getvariable('t') >= time '06:50')
-        or (count(*) filter (step = 'dbt_run' and status = 'success') = 0 and getvariable('t') >= time '07:00') from log''').fetchone()[0]
-"""),
+    return con.execute('''select count(*) filter (step = 'quality_check' and status = 'failed') > 0 or exists (
+        from (values ('ingest_orders', time '06:40'), ('dbt_run', time '06:50'), ('quality_check', time '07:35'), ('publish', time '07:45')) d(step, last)
+        where getvariable('t') >= d.last and d.step not in (select step from log where status = 'success')) from log''').fetchone()[0]
+""",
+        ),
     ),
+    clauses={
+        "All times, `now` too, are UTC": "UTC for Berlin",
+        "the promise is in Berlin time": "one hour all year",
+        "ten minutes to be at the keyboard": "no time to wake up",
+        "a rerun still fits before eight": "waits until eight",
+        "a whole run takes up to 70 minutes": "ignores the source",
+        "from `quality_check` on up to 14": "ignores the last steps",
+        "at most once": "at each call",
+        "Mondays take twenty minutes longer": "impatient with slow runs",
+        "some runs are slow": "slower than the mean",
+        "may fail and the second succeed": "any failed attempt",
+        "a failed quality check": "no look at quality",
+        "a run that never starts": "only looks at running steps",
+        "Return `True` or `False`": "words",
+    },
     seconds=60,
-    spared={"line 7: returns None": "None is as false as False"},
-)  # fmt: skip
+    spared={"returns None": "None is as false as False"},
+)
 
 
 # ---------------------------------------------------------------- 11.6
@@ -863,19 +1296,33 @@ def period(seed: int) -> Period:
 
 
 def _policy(work: Work) -> dict[str, Any]:
-    found = parse_yaml(work.file(POLICY), POLICY)
-    if not isinstance(found, dict) or not isinstance(found.get("rules"), list):
-        raise NotYet(
-            "The file must be a mapping with `objective`, `mornings`, `rules` (a list), `decides` and `exceptions`.",
-            cause="shape",
-            got=found,
-        )
-    return found
+    return mapping(
+        parse_yaml(work.file(POLICY), POLICY), f"`{POLICY}`", ("objective", "mornings", "rules", "decides", "exceptions")
+    )
+
+
+ACTIONS = ("ship", "slow-down", "freeze")
+
+
+def _rules(policy: dict[str, Any]) -> list[tuple[float, str]]:
+    """(limit, action) of each rule, the lowest limit first."""
+    if not isinstance(policy["rules"], list):
+        raise wrong_type("`rules`", "a list", policy["rules"])
+    rules = []
+    for n, rule in enumerate(policy["rules"], 1):
+        rule = mapping(rule, f"Rule {n}", ("left_at_most", "action"))
+        limit = number(rule["left_at_most"], f"`left_at_most` of rule {n}")
+        if limit > 1:
+            said = f"`left_at_most` of rule {n} is a share of the budget, from 0 to 1."
+            raise NotYet(said, expected="0.5 for half of the budget", got=f"{limit:g}", cause="percent")
+        one_of(rule["action"], ACTIONS, "action", "what the team does from there on", cause="action")
+        rules.append((limit, rule["action"]))
+    return sorted(rules)
 
 
 def decides_every_morning(work: Work, data: Period) -> str:
     policy = _policy(work)
-    objective, mornings = number(policy.get("objective"), "`objective`"), number(policy.get("mornings"), "`mornings`")
+    objective, mornings = number(policy["objective"], "`objective`"), number(policy["mornings"], "`mornings`")
     if (objective, mornings) != (0.8, 30):
         raise NotYet(
             "This policy is about 80 % of 30 mornings, as agreed with finance.",
@@ -883,53 +1330,40 @@ def decides_every_morning(work: Work, data: Period) -> str:
             got=f"objective: {objective}, mornings: {mornings:g}",
             cause="objective",
         )
-    rules = []
-    for rule in policy["rules"]:
-        if not isinstance(rule, dict) or rule.get("action") not in ("slow-down", "freeze"):
-            raise NotYet(
-                "Each rule has `left_at_most` (a share of the budget) and `action`: slow-down or freeze.",
-                got=rule,
-                cause="rule",
-            )
-        rules.append((number(rule.get("left_at_most"), "`left_at_most`"), rule["action"]))
+    rules = _rules(policy)
     left = left_after_each(data.kept, objective)
     for n, want in enumerate(data.actions):
         share = left[n] / 6
-        hit = [action for limit, action in sorted(rules) if share <= limit + 1e-9]
-        got = hit[0] if hit else "ship"
+        got = next((action for limit, action in rules if share <= limit + 1e-9), "ship")
         if got != want:
             lost = data.kept[: n + 1].count(False)
+            said = f"After morning {n + 1}, {lost} of 6 mornings are lost: {max(0.0, share):.0%} of the budget is left."
             cause = {"ship": "too-strict", "slow-down": "slow-down"}.get(want, "freeze")
-            raise NotYet(
-                f"After morning {n + 1}, with {lost} of 6 mornings lost, {max(0.0, share):.0%} of the budget is left.",
-                tried=f"{lost} mornings lost", expected=want, got=got, cause=cause,
-            )  # fmt: skip
-    return f"Thirty mornings decided: {data.actions.count('ship')} ship, {data.actions.count('slow-down')} slow down, {data.actions.count('freeze')} freeze."
+            raise NotYet(said, tried=f"{lost} mornings lost", expected=want, got=got, cause=cause)
+    counts = ", ".join(f"{data.actions.count(action)} {action}" for action in ACTIONS)
+    return f"Thirty mornings decided: {counts}."
 
 
 def somebody_decides(work: Work, data: Period) -> str:
     policy = _policy(work)
-    who = policy.get("decides")
-    if (
-        not isinstance(who, str)
-        or len(who.strip()) < 4
-        or who.strip().lower() in ("team", "everyone", "everybody", "all", "we all")
-    ):
-        raise NotYet(
-            "`decides` names one role that may say stop. What everybody decides, nobody does.",
-            expected="a role, for example: data product owner",
-            got=who,
-            cause="owner",
-        )
-    exceptions = policy.get("exceptions")
-    if not isinstance(exceptions, list) or not any("secur" in str(e).lower() for e in exceptions):
-        raise NotYet(
-            "A freeze needs its exceptions in writing, security fixes first: otherwise the first leak is negotiated at night.",
-            expected="exceptions: [security fixes, …]",
-            got=exceptions,
-            cause="exceptions",
-        )
-    return f"“{who}” decides; {len(exceptions)} exceptions."
+    who = policy["decides"]
+    if not isinstance(who, str):
+        raise wrong_type("`decides`", "one role, as a text", who)
+    if len(who.strip()) < 2 or who.strip().lower().removeprefix("the ") in CROWDS:
+        said = "`decides` names one role that may say stop. What everybody decides, nobody does."
+        raise NotYet(said, expected="a role, for example: data product owner", got=who, cause="owner")
+    exceptions = texts(policy["exceptions"], "`exceptions`")
+    if not any("secur" in e.lower() for e in exceptions):
+        said = "Security fixes are not among the exceptions. Without them in writing, the first leak is negotiated at night."
+        raise NotYet(said, expected="exceptions: [security fixes, …]", got=exceptions, cause="exceptions")
+    return f"“{who}” decides; {_counted(len(exceptions), 'exception')}."
+
+
+CROWDS = ("team", "whole team", "data team", "everyone", "everybody", "all", "all of us", "we", "we all", "us")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 _POLICY = "objective: 0.8\nmornings: 30\nrules:\n  - left_at_most: 0.5\n    action: slow-down\n  - left_at_most: 0\n    action: freeze\ndecides: data product owner\nexceptions:\n  - security fixes\n"
@@ -943,7 +1377,7 @@ TASK_6 = Task(
     data=period,
     checks=(
         Check("decides each of thirty mornings", decides_every_morning, expected=lambda d: d.actions),
-        Check("says who decides and what is exempt", somebody_decides),
+        Check("says who decides and what is exempt", somebody_decides, after=()),
     ),
     hints=(
         "How much of the budget is left when three of six mornings are lost, and what should change then? And when all six are lost?",
@@ -955,18 +1389,44 @@ TASK_6 = Task(
         wrong("never freezes", {POLICY: _POLICY.replace("  - left_at_most: 0\n    action: freeze\n", "")}, "freeze"),
         wrong("freezes below zero", {POLICY: _POLICY.replace("left_at_most: 0\n", "left_at_most: -0.1\n")}, "freeze"),
         wrong("panics early", {POLICY: _POLICY.replace("0.5", "0.9")}, "too-strict"),
-        wrong("percent for shares", {POLICY: _POLICY.replace("0.5", "50")}, "too-strict"),
+        wrong("less than half", {POLICY: _POLICY.replace("0.5", "0.49")}, "slow-down"),
+        wrong("percent for shares", {POLICY: _POLICY.replace("0.5", "50")}, "percent"),
         wrong("another promise", {POLICY: _POLICY.replace("0.8", "0.95")}, "objective"),
-        wrong("the team decides", {POLICY: _POLICY.replace("data product owner", "team")}, "owner"),
-        wrong("no exceptions", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "")}, "exceptions"),
+        wrong("a text for a number", {POLICY: _POLICY.replace("0.8", "'80 %'")}, "type"),
+        wrong("an action of one's own", {POLICY: _POLICY.replace("slow-down", "be careful")}, "action"),
+        wrong("the team decides", {POLICY: _POLICY.replace("data product owner", "the team")}, "owner"),
+        wrong("two people decide", {POLICY: _POLICY.replace("data product owner", "[Sami, Petra]")}, "type"),
+        wrong(
+            "no exceptions", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "exceptions: []\n")}, "exceptions"
+        ),
+        wrong("exceptions forgotten", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "")}, "keys"),
         wrong("half a file", {POLICY: "objective: 0.8\nrules: [{left_at_most: 0.5, action"}, "yaml"),
     ),
     right=(
-        right("rules the other way round", {POLICY: "decides: Head of data\nexceptions: [Security fixes, legal deadlines]\nobjective: 0.80\nmornings: 30\nrules:\n  - {action: freeze, left_at_most: 0.0}\n  - {action: slow-down, left_at_most: 0.5}\n"}),
-        right("with reasons beside", {POLICY: _POLICY + "why: finance plans its mornings around it\nreviewed: 2025-12-02\n"}),
+        right(
+            "rules the other way round",
+            {
+                POLICY: "decides: Head of data\nexceptions: [Security fixes, legal deadlines]\nobjective: 0.80\nmornings: 30\nrules:\n  - {action: freeze, left_at_most: 0.0}\n  - {action: slow-down, left_at_most: 0.5}\n"
+            },
+        ),
+        right(
+            "shipping said as well", {POLICY: _POLICY.replace("rules:\n", "rules:\n  - {left_at_most: 1, action: ship}\n")}
+        ),
+        right(
+            "with reasons beside", {POLICY: _POLICY + "why: finance plans its mornings around it\nreviewed: 2025-12-02\n"}
+        ),
     ),
+    clauses={
+        "80 % of thirty mornings": "another promise",
+        "With more than half of the budget left, the team ships": "panics early",
+        "At half or less it slows down": "less than half",
+        "With nothing left it freezes": "never freezes",
+        "a share of the budget": "percent for shares",
+        "the one role that may say stop": "the team decides",
+        "what goes out even in a freeze": "no exceptions",
+    },
     spared={".exceptions[1]": "one exception is enough"},
-)  # fmt: skip
+)
 
 
 MODULE = Module(

@@ -52,7 +52,7 @@ def session(request: dict[str, Any]) -> Any:
 
 def _function(text: str, entry: str) -> Callable[..., Any]:
     """The function of that name in the learner's file. LearnerError where the file does not run, NotAttempted where it lacks it."""
-    linecache.cache[ANSWER] = (len(text), None, text.splitlines(keepends=True), ANSWER)
+    linecache.cache[ANSWER] = (len(text), None, [f"{line}\n" for line in text.split("\n")], ANSWER)
     names: dict[str, Any] = {"__name__": "delivery", "__file__": ANSWER}
     try:
         exec(compile(text, ANSWER, "exec", dont_inherit=True), names)

@@ -60,7 +60,7 @@ class Unreadable(ValueError):
 def rules(text: str) -> list[tuple[str, frozenset[str]]]:
     """Patterns and their owners, in order. Unreadable names a line GitHub ignores."""
     found = []
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.split("\n"), 1):
         line = re.split(r"(?:^|\s)#", raw, maxsplit=1)[0].strip()
         if not line:
             continue
