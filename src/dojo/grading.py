@@ -118,7 +118,7 @@ def _tried(
 
     def work() -> dict[str, Any]:
         sandbox.borrow()
-        opened = sandbox.task(answer.cells, answer.files, seconds=task.seconds)
+        opened = sandbox.task(answer.cells, {**answer.around, **answer.files}, seconds=task.seconds)
         opened.deciding = deciding
         with opened:
             report = judge(task, opened, transport="grader", seeds=seeds)

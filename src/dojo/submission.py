@@ -37,10 +37,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes to the judge for one task: (label, source) cells to run first, and files by path."""
+    """What goes to the judge for one task: (label, source) cells to run first, files by path, and the other files around them."""
 
     cells: list[tuple[str, str]]
     files: dict[str, str]
+    around: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,18 @@ class Submission:
         """
         code = self._code(task)
         stubs_first = sorted(code, key=lambda c: (not self._is_stub(c, task), c.number))
-        return Answer([(f"cell {c.number}", c.source) for c in stubs_first], self._files(task))
+        files = self._files(task)
+        return Answer([(f"cell {c.number}", c.source) for c in stubs_first], files, self._around(files))
+
+    def _around(self, files: dict[str, str]) -> dict[str, str]:
+        """The last text, no stub, of every other file that the notebook writes: the repository that the files stand in."""
+        found = {}
+        for path, writing in self._writing.items():
+            texts = [without_markers(c.reading.workfile[1]) for c in writing]
+            worked = [text for text in texts if not is_untouched(path, text)]
+            if worked and path not in files:
+                found[path] = worked[-1]
+        return found
 
     def _files(self, task: Task) -> dict[str, str]:
         """The last text of each file that is no stub; cells tagged with another task count where there is no other."""

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from uuid import uuid4
 
+import psutil
 import pytest
 
+from dojo.judge import waiting
 from dojo.tools import ingestion
 
 ROWS = {"orders": [{"order_id": 1, "updated_at": "2025-11-24T08:00:00Z"}, {"order_id": 2, "updated_at": "2025-11-25T08:00:00Z"}]}  # fmt: skip
@@ -67,3 +70,22 @@ def test_a_warehouse_that_another_process_is_still_letting_go_of_is_waited_for(t
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
         assert ingestion.tables(path, "raw") == {"t": [{"a": 1}]}
+
+
+def test_a_load_that_never_ends_is_cut_off_twice_with_all_it_started(monkeypatch, tmp_path):
+    monkeypatch.setattr(ingestion, "SECONDS", 3)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(ingestion.tempfile, "tempdir", str(tmp_path))
+    name = f"left-{uuid4()}"
+    load = f"import subprocess, time\nsubprocess.Popen(['sh', '-c', 'sleep 300; echo {name}'])\ntime.sleep(300)\n"
+    got = tried(load, do="loads", deliveries=[ROWS])
+    assert "cut off twice" in got["busy"] and not got["raised"]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if name in " ".join(p.info["cmdline"] or [])]
+    assert not list(tmp_path.glob("ingestion-*"))
+
+
+def test_whoever_waits_is_told_within_the_first_second(monkeypatch):
+    told = []
+    monkeypatch.setattr(waiting, "_listeners", [lambda *said: told.append(said)])
+    tried("x = 1\n", do="import")
+    assert told[0] == (0, 1, "loading dlt") and told[-1][:2] == (1, 1)

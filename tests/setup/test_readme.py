@@ -23,8 +23,9 @@ import yaml
 
 from dojo import install
 from dojo.bench import tracked_copy
+from dojo.ci import checkouts
 from dojo.places import COURSE
-from dojo.tools import checkouts, environments
+from dojo.tools import environments
 from dojo.workspace import checkpoints
 
 README = (COURSE / "README.md").read_text("utf-8")

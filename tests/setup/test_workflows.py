@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from dojo.bench import tracked_copy
+from dojo.ci import act, checkouts
 from dojo.places import COURSE
-from dojo.tools import act, checkouts
 
 WORKFLOWS = {p.name: yaml.safe_load(p.read_text("utf-8")) for p in sorted((COURSE / ".github" / "workflows").glob("*.yml"))}
 ACT = Path(sys.executable).with_name("act")

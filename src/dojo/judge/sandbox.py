@@ -348,6 +348,10 @@ class SandboxWork(Memory):
         text = self._files.get(path)
         return handed_in(path, None if text is None else text.encode("utf-8", "surrogatepass"))
 
+    def files(self, folder: str) -> dict[str, str]:
+        inside = folder.rstrip("/") + "/"
+        return {p.removeprefix(inside): t for p, t in self._files.items() if p.startswith(inside) and t.strip()}
+
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         self._sandbox.warm(name)
         return self._value(self._exchange({"op": "tool", "name": name}, plain.dumps(request)))

@@ -12,14 +12,14 @@ from dojo.tools.environments import NotAdded
 
 _TOOLS = {
     "dbt": "dojo.tools.dbt",
-    "act": "dojo.tools.act",
-    "gitlab": "dojo.tools.gitlab",
-    "jenkins": "dojo.tools.jenkins",
+    "act": "dojo.ci.act",
+    "gitlab": "dojo.ci.gitlab",
+    "jenkins": "dojo.ci.jenkins",
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
     "git": "dojo.tools.git",
     "ingestion": "dojo.tools.ingestion",
-    "delivery": "dojo.tools.delivery",
+    "delivery": "dojo.ci.delivery",
     "releasing": "dojo.tools.releasing",
 }
 

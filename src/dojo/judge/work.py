@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import decimal
 import os
+import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -105,6 +106,9 @@ class Work(Protocol):
     def file(self, path: str) -> str:
         """Text of a workspace file."""
 
+    def files(self, folder: str) -> dict[str, str]:
+        """Texts of the files below a folder of the workspace that a commit would take along, by their path in it."""
+
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         """The answer of a real tool run over the learner's files (see dojo.judge.toolbox), where the learner's code may run."""
 
@@ -173,6 +177,22 @@ def learner_error(error: BaseException) -> LearnerError:
     return LearnerError(type(error).__name__, text[:400], line, (own[-1].line or "") if own else "")
 
 
+MAX_TEXT = 1 << 20
+"""Bytes of the largest file of a workspace that is handed to a tool; there is no source file of that size."""
+
+
+def _committable(root: Path) -> list[str]:
+    """Paths of the files below a folder that `git add --all` would take; of all its files where it is no checkout."""
+    if (root / ".git").exists():
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=root, capture_output=True,
+        )  # fmt: skip
+        if listed.returncode == 0:
+            return sorted({name for name in listed.stdout.decode("utf-8", "replace").split("\0") if name})
+    return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and ".git" not in p.parts)
+
+
 class KernelWork(Memory):
     """The work in the learner's own kernel: names from the notebook, files from the workspace. Honour system, milliseconds."""
 
@@ -233,6 +253,17 @@ class KernelWork(Memory):
     def file(self, path: str) -> str:
         target = (self._folder or Path()) / path
         return handed_in(path, target.read_bytes() if self._folder is not None and target.is_file() else None)
+
+    def files(self, folder: str) -> dict[str, str]:
+        root = (self._folder or Path()) / folder
+        if self._folder is None or not root.is_dir():
+            return {}
+        texts = {}
+        for name in _committable(root):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                if (root / name).is_file() and (root / name).stat().st_size <= MAX_TEXT:
+                    texts[name] = (root / name).read_text(encoding="utf-8")
+        return texts
 
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         from dojo.judge import toolbox

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 
 SECONDS = 60
@@ -43,19 +45,72 @@ def session(request: dict[str, Any]) -> list[dict[str, Any]]:
         raise NotCheckable("Ingestion runs on Linux, macOS and inside WSL, not on Windows itself.")
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SYSTEMROOT")}
     environment = {**keep, **SILENT, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory(prefix="ingestion-") as room:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "dojo.tools.ingestion", room], input=json.dumps(request).encode(), capture_output=True,
-            env={**environment, "HOME": room, "TMPDIR": room}, cwd=room, timeout=SECONDS + 30,
-        )  # fmt: skip
-        results = [Path(room) / f"{n}.json" for n in range(len(request["tries"]))]
-        return [_result(path, done.stderr) for path in results]
+    waiting.tell(0, len(request["tries"]), "loading dlt")
+    results = _session(request, environment, SECONDS)
+    if any("busy" in result for result in results):  # once more, with more time: the machine may have been busy
+        results = _session(request, environment, 3 * SECONDS)
+    return results
 
 
-def _result(path: Path, said: bytes) -> dict[str, Any]:
+def _session(request: dict[str, Any], environment: dict[str, str], seconds: int) -> list[dict[str, Any]]:
+    room = Path(tempfile.mkdtemp(prefix="ingestion-"))
+    process = None
+    try:
+        asked = room / "asked.json"
+        asked.write_text(json.dumps(request), encoding="utf-8")
+        with (room / "said").open("wb") as said, asked.open("rb") as given:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "dojo.tools.ingestion", str(room)], stdin=given, stdout=said, stderr=said,
+                env={**environment, "HOME": str(room), "TMPDIR": str(room)}, cwd=room, start_new_session=True,
+            )  # fmt: skip
+        cut_off = _waited(process, room, len(request["tries"]), seconds)
+        paths = [room / f"{n}.json" for n in range(len(request["tries"]))]
+        words = (room / "said").read_text(encoding="utf-8", errors="replace")
+        return [_result(path, words, seconds if cut_off else 0) for path in paths]
+    finally:
+        if process is not None:
+            _end(process)
+        _removed(room)
+
+
+def _waited(process: subprocess.Popen, room: Path, tries: int, seconds: int) -> bool:
+    """Waits for the process, telling how far it is; whether it had to be cut off."""
+    until, told = time.monotonic() + seconds, 0
+    while process.poll() is None:
+        if time.monotonic() > until:
+            return True
+        done = sum((room / f"{n}.json").exists() for n in range(tries))
+        if done > told:
+            told = done
+            waiting.tell(done, tries, "trying the load")
+        time.sleep(0.05)
+    return False
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Kills the process with everything it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _removed(room: Path) -> None:
+    """Removes a folder in which something that was killed may have been writing."""
+    for _ in range(20):
+        shutil.rmtree(room, ignore_errors=True)
+        if not room.exists():
+            return
+        time.sleep(0.05)
+
+
+def _result(path: Path, said: str, cut_off: int) -> dict[str, Any]:
+    """What a try left; `busy` says so where it was cut off after so many seconds."""
     with contextlib.suppress(OSError, ValueError):
         return json.loads(path.read_text(encoding="utf-8"))
-    return {"raised": "ProcessLookupError: the process ended before it could say what it did", "said": said.decode()[-500:]}
+    if cut_off:
+        words = f"The load was cut off twice, the second time after {cut_off} s. Check again when less runs on this machine; if it is cut off again, look for something that waits."
+        return {"raised": "", "busy": words, "said": said[-500:]}
+    return {"raised": "ProcessLookupError: the process ended before it could say what it did", "said": said[-500:]}
 
 
 # ---------------------------------------------------------------- the API's stand-in
@@ -289,7 +344,9 @@ def _begin(result: Path, work: Any) -> int:
     if pid == 0:
         with contextlib.suppress(BaseException), tempfile.TemporaryDirectory() as home:
             os.environ |= {"HOME": home, "DLT_DATA_DIR": home}  # root's dlt would use /var/dlt
-            result.write_text(json.dumps(work()), encoding="utf-8")
+            part = result.with_suffix(".part")
+            part.write_text(json.dumps(work()), encoding="utf-8")
+            part.replace(result)
         os._exit(0)
     return pid
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -237,18 +238,39 @@ def serve(path: str, pool: Path) -> None:
         connection.close()
 
 
+def _enter(namespaces: list[int]) -> None:
+    """Moves this process to where its caller sees files: the caller's /tmp may be one of its own. OSError where it may not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for fd, name in zip(namespaces, ("user", "mnt"), strict=False):
+        there, here = os.fstat(fd), Path(f"/proc/self/ns/{name}").stat()
+        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) and libc.setns(fd, 0):
+            raise OSError(ctypes.get_errno(), f"cannot enter the caller's {name} namespace")
+        os.close(fd)
+
+
+def _end_with(connection: socket.socket) -> None:
+    """Ends this process and what it started as soon as its caller is gone: a run that was cut off leaves nothing behind."""
+    with contextlib.suppress(OSError):
+        while connection.recv(1):
+            pass
+    os.killpg(0, signal.SIGKILL)
+
+
 def _one(connection: socket.socket, pool: Path) -> None:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection.sendall(BEGUN)
-        data, fds, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+        data, fds, _, _ = socket.recv_fds(connection, 1 << 20, 5)
         while not data.endswith(b"\n"):
             data += connection.recv(1 << 20)
         asked = json.loads(data)
-        for number, fd in enumerate(fds):
+        for number, fd in enumerate(fds[:3]):
             os.dup2(fd, number)
             os.close(fd)
+        _enter(fds[3:])
+        os.setpgid(0, 0)
+        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
         os.environ.clear()
         os.environ.update(asked["environment"])
         os.chdir(asked["folder"])

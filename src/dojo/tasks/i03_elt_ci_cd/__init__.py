@@ -30,4 +30,5 @@ MODULE = Module(
     title="CI/CD for dlt and dbt: what blocks, what is released, how it is undone",
     tasks=(moving.TASK, loading.TASK, gating.TASK, releases.RELEASE, releases.REVERT),
     prepare=prepare,
+    uses=("act",),
 )

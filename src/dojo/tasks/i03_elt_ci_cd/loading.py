@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from dojo.ci.excerpts import excerpt
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
-from dojo.judge.work import Work
+from dojo.judge.work import NotCheckable, Work
 from dojo.tasks.i03_elt_ci_cd import company, loads
+from dojo.tasks.i03_elt_ci_cd.changes import repository
 
 LOAD, TESTS, MODULE = "repo/ingest/shop_api.py", "repo/tests/test_shop_api.py", "ingest.shop_api"
-_TRIED: WeakKeyDictionary = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,18 @@ def mornings(seed: int) -> Mornings:
     """Two mornings of a small company, a day apart."""
     last = dt.date(2025, 11, 9) + dt.timedelta(days=seed % 8)
     days = company.answers(seed, last - dt.timedelta(days=1), last)
-    return Mornings(days[last - dt.timedelta(days=1)], days[last], f"key-{seed * 7919}", seed // 10 % 2 == 1)
+    return Mornings(days[last - dt.timedelta(days=1)], days[last], f"key-{seed * 7919}", seed % 3 != 1)
 
 
 def _tried(work: Work, data: Mornings) -> dict[str, Any]:
     """What the load did in each try, asked once for all checks of a piece of work."""
-    held = _TRIED.setdefault(work, {})
-    if id(data) in held:
-        return held[id(data)]
-    load, tests = work.file(LOAD), work.file(TESTS)
-    files = company.main_branch() | {"ingest/shop_api.py": load, "tests/test_shop_api.py": tests}
+    return work.once(("ingestion", data.key), lambda: _try(work, data))
+
+
+def _try(work: Work, data: Mornings) -> dict[str, Any]:
+    own = repository().own(work)
+    own |= {"ingest/shop_api.py": work.file(LOAD), "tests/test_shop_api.py": work.file(TESTS)}
+    files = company.main_branch() | own
     loads_all = {"do": "loads", "module": MODULE, "deliveries": [data.first, data.second, data.second, data.renamed]}
     tries = {"import": {"do": "import", "module": MODULE}, "loads": loads_all}
     if data.whole:
@@ -65,18 +67,31 @@ def _tried(work: Work, data: Mornings) -> dict[str, Any]:
             "main": {**program, "environment": {"SHOP_API_TOKEN": data.key}},
             "refused": {**program, "environment": {"SHOP_API_TOKEN": "old"}},
         } | {f"tests {n}": {"do": "pytest", "files": {"ingest/shop_api.py": t}} for n, t in versions.items()}
-    results = work.tool("ingestion", {"files": files, "tries": list(tries.values())})
-    held[id(data)] = dict(zip(tries, results, strict=True))
-    return held[id(data)]
+    wanted = {name: one for name, one in tries.items() if _wanted(work, name)}
+    results = work.tool("ingestion", {"files": files, "tries": list(wanted.values())})
+    busy = next((r["busy"] for r in results if r.get("busy")), "")
+    if busy:
+        raise NotCheckable(busy)
+    return dict(zip(wanted, results, strict=True))
+
+
+def _wanted(work: Work, name: str) -> bool:
+    """Whether a try is made: where only some decide, the import and the loads are, and of the others those."""
+    return work.deciding is None or name in ("import", "loads") or name in work.deciding
 
 
 def _words(raised: str) -> str:
     """The end of a chain of exceptions: the words that name the reason."""
-    return raised.rsplit(" · ", 1)[-1][-500:]
+    return raised.rsplit(" · ", 1)[-1]
 
 
 def _result(work: Work, data: Mornings, name: str) -> dict[str, Any]:
     return _tried(work, data)[name]
+
+
+def _made(work: Work, data: Mornings, name: str) -> bool:
+    """Whether a try was made: not in every data set, and not where others decide."""
+    return name in _tried(work, data)
 
 
 def imports_quietly(work: Work, data: Mornings) -> str:
@@ -165,7 +180,7 @@ def stops_at_a_change(work: Work, data: Mornings) -> str:
 def credentials_from_outside(work: Work, data: Mornings) -> str:
     if company.token() in work.file(LOAD) + work.file(TESTS):
         raise NotYet("The token still stands in the code. Take it out, read `SHOP_API_TOKEN`, and have it changed: the repository's history keeps it.", expected='os.environ["SHOP_API_TOKEN"]', got="sk_live_…", cause="token-in-code")  # fmt: skip
-    if not data.whole:
+    if not _made(work, data, "main") or not _made(work, data, "refused"):
         return ""
     good, refused = _result(work, data, "main"), _result(work, data, "refused")
     tried = f"SHOP_API_URL=… SHOP_API_TOKEN=… SHOPFLOW_WAREHOUSE=… python -m {MODULE}"
@@ -181,15 +196,13 @@ def credentials_from_outside(work: Work, data: Mornings) -> str:
 
 
 def tests_notice(work: Work, data: Mornings) -> str:
-    if not data.whole:
-        return ""
-    own = _result(work, data, "tests good")
+    own = _result(work, data, "tests good") if _made(work, data, "tests good") else {"exit": 0}
     if own["exit"] == 5:
         raise NotYet("There is no test in tests/test_shop_api.py that runs.", tried="pytest", expected="tests", got="no tests ran", cause="no-tests")  # fmt: skip
     if own["exit"]:
-        raise NotYet("Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.", tried="pytest on a right load of ours", expected="green", got=own["said"][-600:], cause="tests-too-close")  # fmt: skip
+        raise NotYet("Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.", tried="pytest on a right load of ours", expected="green", got=excerpt(own["said"]), cause="tests-too-close")  # fmt: skip
     for name, what in (("append", "appends what comes again"), ("everything", "asks for everything each morning")):
-        if _result(work, data, f"tests {name}")["exit"] == 0:
+        if _made(work, data, f"tests {name}") and _result(work, data, f"tests {name}")["exit"] == 0:
             raise NotYet(f"Your tests are green on a load that {what}. Run it twice, with a row that changed, and look at the table and at `since`.", tried=f"pytest on a load that {what}", expected="a red test", got="green", cause=f"blind-to-{name}")  # fmt: skip
     return "Green on a right load, red on two wrong ones."
 
@@ -216,8 +229,20 @@ TASK = Task(
         Check("has tests that notice", tests_notice),
     ),
     hints=HINTS,
-    seconds=90.0,
-    mutants=3,
+    seconds=300.0,
+    executes=True,
+    mutants=8,
+    clauses={
+        "importing does nothing": "as it was found",
+        "a row that comes again replaces the one with its key": "appends",
+        "`rate_date` and `currency`": "rates by currency alone",
+        "each run asks only for what changed since the last": "asks for everything",
+        "a column that is renamed at the source is an error": "no contract",
+        "reads `SHOP_API_URL`, `SHOP_API_TOKEN` and `SHOPFLOW_WAREHOUSE`": "the token as a default",
+        "red on a load that appends": "a test that it can be imported",
+        "one that asks for everything each time": "tests without `since`",
+        "use `run` alone": "tests of its insides",
+    },
     wrong=(
         wrong("as it was found", {LOAD: loads.starting()}, "loads-at-import"),
         wrong("the token is wanted at import", {LOAD: loads.changed(("KEYS = {", 'TOKEN = os.environ["SHOP_API_TOKEN"]\nKEYS = {'))}, "needs-environment"),
@@ -229,11 +254,11 @@ TASK = Task(
         wrong("asks for everything", {LOAD: loads.everything(loads.mended())}, "full-reload"),
         wrong("no contract", {LOAD: loads.evolving()}, "evolves"),
         wrong("the token as a default", {LOAD: loads.changed(('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'))}, "token-in-code"),
-        wrong("prints the error and goes on", {LOAD: loads.swallowing()}, "swallows"),
-        wrong("tests still commented out", {TESTS: '"""Tests of the load."""\n\n# def test_load():\n#     assert True\n'}, "no-tests"),
-        wrong("a test that it can be imported", {TESTS: "from ingest import shop_api\n\n\ndef test_it_is_there():\n    assert callable(shop_api.run)\n"}, "blind-to-append"),
-        wrong("tests without `since`", {TESTS: loads.without_since()}, "blind-to-everything"),
-        wrong("tests of its insides", {TESTS: 'from ingest import shop_api\n\n\ndef test_the_cache():\n    assert len(shop_api.KEYS) == 3 and shop_api.run.__doc__.startswith("As")\n', LOAD: loads.changed(('"""Loads what', '"""As Loads what'))}, "tests-too-close"),
+        wrong("prints the error and goes on", {LOAD: loads.swallowing()}, "swallows", decided_by="refused"),
+        wrong("tests still commented out", {TESTS: '"""Tests of the load."""\n\n# def test_load():\n#     assert True\n'}, "no-tests", decided_by="tests good"),
+        wrong("a test that it can be imported", {TESTS: "from ingest import shop_api\n\n\ndef test_it_is_there():\n    assert callable(shop_api.run)\n"}, "blind-to-append", decided_by="tests append"),
+        wrong("tests without `since`", {TESTS: loads.without_since()}, "blind-to-everything", decided_by="tests everything"),
+        wrong("tests of its insides", {TESTS: 'from ingest import shop_api\n\n\ndef test_the_cache():\n    assert len(shop_api.KEYS) == 3 and shop_api.run.__doc__.startswith("As")\n', LOAD: loads.changed(('"""Loads what', '"""As Loads what'))}, "tests-too-close", decided_by="tests good"),
     ),
     right=(
         right("a source of three functions", {LOAD: loads.THREE_FUNCTIONS}),

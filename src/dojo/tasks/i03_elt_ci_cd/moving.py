@@ -100,7 +100,10 @@ def _asked(work: Work, data: tuple[Change, ...]) -> list[tuple[Change, int | Non
     for change, answer in zip(data, answers, strict=True):
         if not isinstance(answer, tuple | list) or len(answer) != 2:
             raise NotYet("Return two numbers: rows and euros.", tried=change.title, expected="(rows, euros)", got=answer, cause="type")  # fmt: skip
-        made.append((change, answer[0], as_euros(answer[1])))
+        rows = answer[0]
+        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int)):
+            raise NotYet("Rows are counted: the first of the two is a whole number.", tried=change.title, expected="a whole number", got=rows, cause="type")  # fmt: skip
+        made.append((change, rows, as_euros(answer[1])))
     return made
 
 
@@ -109,8 +112,10 @@ def counts_the_rows(work: Work, data: tuple[Change, ...]) -> str:
         if rows == change.rows:
             continue
         rows = rows or 0
-        if change.rows == 0:
+        if change.rows == 0 and change.title == "Sort by store":
             said, cause = "The same rows in another order are the same table.", "order"
+        elif change.rows == 0:
+            said, cause = "Both states hold the same rows.", "nothing-changes"
         elif change.title == "Takings to follow":
             said, cause = (
                 "A value that became NULL is a change finance will notice: `<>` with a NULL is neither true nor false.",
@@ -213,8 +218,15 @@ TASK = Task(
         "A `full join` on the key keeps all of them; `is distinct from` compares NULLs too.",
         "`count(*)` and `sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))` over the rows where payments or takings are distinct; 0 for no rows.",
     ),
+    clauses={
+        "how many rows change": "compares euros only",
+        "go or come": "inner join",
+        "how many euros move": "NULL swallows the money",
+        "each counted without its sign": "with signs",
+        "there are 0 euros": "NULL for nothing",
+    },
     wrong=(
-        wrong("difference of the totals", "def moved(con):\n    return con.execute('''select (select count(*) from (from released.daily_takings except from proposed.daily_takings)), abs((select sum(takings_eur) from released.daily_takings) - (select sum(takings_eur) from proposed.daily_takings))''').fetchone()", "cancels"),
+wrong("difference of the totals", _JOIN.replace("sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))", "abs(sum(coalesce(p.takings_eur, 0)) - sum(coalesce(r.takings_eur, 0)))"), "cancels"),
         wrong("inner join", _JOIN.replace("full join", "join"), "gone"),
         wrong("left join", _JOIN.replace("full join", "left join"), "new"),
         wrong("compares with <>", _JOIN.replace("r.takings_eur is distinct from p.takings_eur", "r.takings_eur <> p.takings_eur"), "null"),

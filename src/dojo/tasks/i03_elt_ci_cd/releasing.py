@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from dojo.ci import workflow
+from dojo.ci.excerpts import excerpt
+from dojo.ci.pull_requests import deciding_step, in_repository, judged
 from dojo.judge.contract import NotYet
 from dojo.judge.work import Work
-from dojo.tasks.answers import parse_yaml
 from dojo.tasks.i03_elt_ci_cd import changes, company
-from dojo.tasks.m04_continuous_integration import gate
 
 DEPLOY, UNDO = "repo/.github/workflows/deploy.yml", "repo/.github/workflows/rollback.yml"
 CI = """name: ci
@@ -43,8 +43,6 @@ jobs:
 """
 """The gate that stands on main already; it may be called by a release."""
 
-_TOLD: WeakKeyDictionary = WeakKeyDictionary()
-
 
 @dataclass(frozen=True)
 class Merge:
@@ -66,12 +64,19 @@ class Merge:
 
 @dataclass(frozen=True)
 class Production:
-    """The company before the release, and the merges that come."""
+    """The company before the release, and the merges that come.
 
+    killed: the good merge once more, in a release whose runner dies half-way; undo_without: whether a rollback is also
+    tried where nothing was ever released.
+    """
+
+    seed: int
     before: company.Rows
     now: company.Rows
     merges: tuple[Merge, ...]
     wrong: Merge
+    killed: Merge | None
+    undo_without: bool
 
     @property
     def released(self) -> company.Takings:
@@ -85,7 +90,7 @@ def production(seed: int) -> Production:
     last = dt.date(2025, 11, 17) + dt.timedelta(days=seed % 6)
     days = company.answers(seed, last - dt.timedelta(days=2), last)
     before, now = days[last - dt.timedelta(days=1)], days[last]
-    second = seed // 10 % 2 == 0
+    second = seed % 3 == 1
     good, column = (changes.LARGEST, "largest_eur") if second else (changes.WEEKEND, "is_weekend")
     released = company.takings(before)
     merges = [
@@ -100,7 +105,8 @@ def production(seed: int) -> Production:
         "payments": [{**r, "status": "captured" if r["status"] in statuses else "no"} for r in now["payments"]],
     }
     bad = Merge("wrong", "Takings as the provider counts them", tuple(edits), now, company.takings(counted))
-    return Production(before, now, tuple(merges), bad)
+    killed = replace(merges[0], kind="killed", title="The runner dies half-way") if second else None
+    return Production(seed, before, now, tuple(merges), bad, killed, not second)
 
 
 def _spoilt(before: company.Rows, now: company.Rows, second: bool) -> company.Rows:
@@ -116,56 +122,59 @@ def _spoilt(before: company.Rows, now: company.Rows, second: bool) -> company.Ro
 
 
 def _release_frame(text: str, path: str, event: str) -> dict[str, Any]:
-    workflow = parse_yaml(text, path)
-    if not isinstance(workflow, dict) or not gate.jobs(workflow):
-        raise NotYet("The file holds no `jobs`.", cause="no-jobs")
-    on = gate.triggers(workflow)
+    found = workflow.read(text, in_repository(path))
+    on = workflow.triggers(found)
     if event not in on:
-        raise NotYet(f"`{event}` does not start it.", expected=event, got=", ".join(map(str, on)) or "nothing", cause="trigger")  # fmt: skip
+        raise NotYet(f"`{event}` does not start it.", expected=event, got=", ".join(on) or "nothing", cause="trigger")
     if {"pull_request", "pull_request_target"} & set(on):
-        raise NotYet("A pull request starts it as well: what nobody has merged would go to production.", got=", ".join(map(str, on)), cause="from-pull-request")  # fmt: skip
+        raise NotYet("A pull request starts it as well: what nobody has merged would go to production.", expected=event, got=", ".join(on), cause="from-pull-request")  # fmt: skip
     branches = on["push"].get("branches") if isinstance(on.get("push"), dict) else None
     if event == "push" and branches not in ("main", ["main"]):
-        raise NotYet("Every push to every branch would be released.", expected="push: {branches: [main]}", got=f"push: {on['push']}", cause="every-branch")  # fmt: skip
-    return workflow
+        raise NotYet("A push to a branch other than main would be released.", expected="push: {branches: [main]}", got=f"push: {on['push']}", cause="every-branch")  # fmt: skip
+    return found
 
 
-def _guarded(workflow: dict[str, Any], text: str) -> None:
-    """Raises NotYet unless token, credentials, environment, concurrency and time are in order."""
-    blocks = [workflow.get("permissions"), *(j.get("permissions") for j in gate.jobs(workflow).values())]
-    if "permissions" not in workflow and any(b is None for b in blocks[1:]):
-        raise NotYet("No `permissions`: the token holds whatever the organisation's default is.", expected="permissions: {contents: read}", cause="default-token")  # fmt: skip
-    scopes = [s for b in blocks for s in gate.write_scopes(b) if s not in ("id-token", "deployments")]
+def _guarded(found: dict[str, Any], text: str) -> None:
+    """Raises NotYet unless token, credentials, environment and time are in order."""
+    _token_reads(found)
+    if company.token() in text:
+        raise NotYet("The token stands in the file, and the repository's history keeps it.", expected="${{ secrets.SHOP_API_TOKEN }}", got="sk_live_…", cause="plain-secret")  # fmt: skip
+    if workflow.secrets_in(found.get("env", "")):
+        raise NotYet("The secret stands in the workflow's `env`: every job and every action can read it, the tests too.", expected="in the one step that loads", got=found["env"], cause="wide-secret")  # fmt: skip
+    for name, job in workflow.jobs(found).items():
+        _job_guarded(name, job)
+
+
+def _token_reads(found: dict[str, Any]) -> None:
+    if any(block is None for block in workflow.permissions(found).values()):
+        raise NotYet("No `permissions`: the token holds whatever the organisation's default is.", expected="permissions: {contents: read}", got="none", cause="default-token")  # fmt: skip
+    blocks = [found.get("permissions"), *workflow.permissions(found).values()]
+    scopes = [s for b in blocks for s in workflow.write_scopes(b) if s not in ("id-token", "deployments")]
     if scopes:
         raise NotYet("The token may write to the repository; a release writes to the warehouse.", got=scopes, expected="contents: read", cause="write-token")  # fmt: skip
-    if company.token() in text:
-        raise NotYet("The token stands in the file, and the repository's history keeps it.", cause="plain-secret")
-    if "secrets." in str(workflow.get("env")):
-        raise NotYet("The secret stands in the workflow's `env`: every job and every action can read it, the tests too.", expected="in the one step that loads", cause="wide-secret")  # fmt: skip
-    for name, job in gate.jobs(workflow).items():
-        if "secrets." in str(job.get("env")):
-            raise NotYet(f"The secret stands in the `env` of job `{name}`: dbt and every action can read it. Only the load needs it.", expected="in the one step that loads", cause="wide-secret")  # fmt: skip
-        if job.get("secrets") == "inherit":
-            raise NotYet(f"Job `{name}` inherits every secret. The checks need none.", cause="wide-secret")
-        touches = re.search(r"\$\{\{[^}]*\b(secrets\.(?!GITHUB_TOKEN)|vars\.)", str(job))
-        if touches and _environment(job) != "production":
-            raise NotYet(f"Job `{name}` reaches production without `environment: production`. The secret is kept there, with the people who must approve; a job outside gets an empty one.", expected="environment: production", got=_environment(job) or "none", cause="no-environment")  # fmt: skip
-        if "uses" not in job and "timeout-minutes" not in job:
-            raise NotYet(f"Job `{name}` has no `timeout-minutes`: a hanging load holds production's queue for six hours.", cause="no-timeout")  # fmt: skip
-        for step in job.get("steps") or []:
-            if re.search(r"\$\{\{[^}]*secrets\.", str(step.get("run", ""))):
-                raise NotYet("A secret is written into a command line, where every process on the runner can list it. Hand it over in the step's `env`.", got=step["run"], cause="secret-in-command")  # fmt: skip
 
 
-def _environment(job: dict[str, Any]) -> str:
-    found = job.get("environment", "")
-    return str(found.get("name", "") if isinstance(found, dict) else found)
+def _job_guarded(name: str, job: dict[str, Any]) -> None:
+    if workflow.secrets_in(job.get("env", "")):
+        raise NotYet(f"The secret stands in the `env` of job `{name}`: dbt and every action can read it. Only the load needs it.", expected="in the one step that loads", got=job["env"], cause="wide-secret")  # fmt: skip
+    if job.get("secrets") == "inherit":
+        raise NotYet(f"Job `{name}` inherits every secret. The checks need none.", expected="no `secrets`", got="secrets: inherit", cause="wide-secret")  # fmt: skip
+    touches = set(workflow.secrets_in(job)) - {"GITHUB_TOKEN"} or re.search(r"\$\{\{[^}]*\bvars\b", str(job))
+    if touches and workflow.environment_of(job) != "production":
+        raise NotYet(f"Job `{name}` reaches production without `environment: production`. The secret is kept there, behind the rules that protect it; a job outside gets an empty one.", expected="environment: production", got=workflow.environment_of(job) or "none", cause="no-environment")  # fmt: skip
+    if "uses" not in job and "timeout-minutes" not in job:
+        raise NotYet(f"Job `{name}` has no `timeout-minutes`: a hanging load holds production's queue for six hours.", expected="timeout-minutes: 15", got="none", cause="no-timeout")  # fmt: skip
+    for _, _, step in workflow.steps({"jobs": {name: job}}):
+        if workflow.secrets_in(step.get("run", "")):
+            raise NotYet("A secret is written into a command line, where every process on the runner can list it. Hand it over in the step's `env`.", expected="env: {SHOP_API_TOKEN: …}", got=step["run"], cause="secret-in-command")  # fmt: skip
+        if workflow.secrets_in(step.get("env", "")) and "shop_api" not in str(step) and re.search(r"\bdbt\b|pytest", str(step.get("run", ""))):  # fmt: skip
+            raise NotYet("dbt or the tests can read the secret and do without it.", expected="in the step that loads", got=step.get("name", step["run"]), cause="wide-secret")  # fmt: skip
 
 
-def _queue(workflow: dict[str, Any]) -> str:
+def _queue(found: dict[str, Any]) -> str:
     """The concurrency group in which production is changed. NotYet where two releases may run at once or one be cut off."""
-    found = [workflow.get("concurrency"), *(j.get("concurrency") for j in gate.jobs(workflow).values() if _environment(j) == "production")]  # fmt: skip
-    groups = [g if isinstance(g, dict) else {"group": g} for g in found if g]
+    entering = [j for j in workflow.jobs(found).values() if workflow.environment_of(j) == "production"]
+    groups = [g if isinstance(g, dict) else {"group": g} for g in (found.get("concurrency"), *(j.get("concurrency") for j in entering)) if g]  # fmt: skip
     if not groups:
         raise NotYet("Two merges in a minute are two releases at once, each writing over what the other does.", expected="concurrency: {group: production, cancel-in-progress: false}", got="no concurrency", cause="no-queue")  # fmt: skip
     for group in groups:
@@ -178,96 +187,120 @@ def _queue(workflow: dict[str, Any]) -> str:
 
 def framed(work: Work, data: Production) -> str:
     text = work.file(DEPLOY)
-    workflow = _release_frame(text, DEPLOY, "push")
-    _guarded(workflow, text)
-    _queue(workflow)
+    found = _release_frame(text, DEPLOY, "push")
+    _guarded(found, text)
+    _queue(found)
     return "From main alone, one release at a time, never cut off, with the key in one step of one environment."
 
 
 # ---------------------------------------------------------------- what the runs do
 
 
-def _story(deploy: str, undo: str, merges: list[tuple[str, Merge]]) -> list[dict[str, Any]]:
-    """Steps of the runner: (workflow, merge) pairs on one production."""
+def story(
+    deploy: str, undo: str, merges: list[tuple[str, Merge]], own: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Steps of the runner: (workflow, merge) pairs on one production, with the learner's own files; ours are main's gate and load."""
     steps = []
     for path, merge in merges:
-        files = {**company.main_branch(), ".github/workflows/ci.yml": CI, ".github/workflows/deploy.yml": deploy}
-        files |= {".github/workflows/rollback.yml": undo} if undo else {}
+        files = {**company.main_branch(), **(own or {}), in_repository(DEPLOY): deploy, ".github/workflows/ci.yml": CI}
+        files |= {in_repository(UNDO): undo} if undo else {}
         files |= {name: text for name, text in merge.edits if text is not None}
         event = "push" if path == DEPLOY else "workflow_dispatch"
-        steps.append({"name": merge.title, "workflow": path.removeprefix("repo/"), "files": files, "event": event, "rows": merge.rows})  # fmt: skip
+        steps.append(
+            {
+                "name": merge.title,
+                "workflow": in_repository(path),
+                "files": files,
+                "event": event,
+                "rows": merge.rows,
+                "killed": merge.kind == "killed",
+            }
+        )
     return steps
 
 
-def _tell(work: Work, data: Production, stories: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
-    return work.tool("delivery", {"released": company.main_branch(), "rows": data.before, "token": company.token(), "stories": stories})  # fmt: skip
+Told = dict[str, Any]
 
 
-def _released(work: Work, data: Production) -> list[dict[str, Any] | None]:
-    """What came of each merge, the good one first: where it is not released, nothing is learnt from the others."""
-    held = _TOLD.setdefault(work, {})
-    if ("deploy", id(data)) not in held:
+def _tell(work: Work, data: Production, stories: list[tuple[str, str, list[tuple[str, Merge]]]]) -> list[list[Told]]:
+    own = changes.repository().own(work)
+    asked = [story(*one, own) for one in stories]
+    told = work.tool(
+        "delivery", {"released": company.main_branch(), "rows": data.before, "token": company.token(), "stories": asked}
+    )
+    for steps, one in zip(told, asked, strict=True):
+        for result, step in zip(steps, one, strict=False):
+            if not step["killed"]:
+                judged(result)
+    return told
+
+
+def _wanted(work: Work, kind: str) -> bool:
+    return work.deciding is None or kind in work.deciding
+
+
+def _released(work: Work, data: Production) -> dict[str, list[Told]]:
+    """What came of each merge, by its kind; the good one first: where it is not released, nothing is learnt from the others."""
+
+    def tell() -> dict[str, list[Told]]:
         text = work.file(DEPLOY)
-        stories = [_story(text, "", [(DEPLOY, m)]) for m in data.merges]
-        if work.isolated is not None and _unsound(work, data):
-            told: list = [None] * len(stories)
-        else:
-            told = [story[0] for story in _tell(work, data, stories[:2])]
-            goes_on = told[0]["colour"] == "green" and (work.isolated is None or _as_it_was(told[1], data))
-            told += [s[0] for s in _tell(work, data, stories[2:])] if goes_on and stories[2:] else [None] * len(stories[2:])
-        held["deploy", id(data)] = told
-    return held["deploy", id(data)]
+        merges = [m for n, m in enumerate(data.merges) if n == 0 or _wanted(work, m.kind)]
+        steps = {m.kind: [(DEPLOY, m)] for m in merges}
+        if data.killed and _wanted(work, "killed"):
+            steps["killed"] = [(DEPLOY, data.killed), (DEPLOY, data.merges[0])]
+        kinds, told = list(steps), {}
+        while kinds and (not told or told["good"][0]["colour"] == "green"):
+            batch, kinds = kinds[:2], kinds[2:]
+            told |= dict(zip(batch, _tell(work, data, [(text, "", steps[kind]) for kind in batch]), strict=True))
+        return told
+
+    return work.once(("releases", data.seed), tell)
 
 
-def _unsound(work: Work, data: Production) -> bool:
-    try:
-        framed(work, data)
-    except NotYet:
-        return True
-    return False
+def _takings(told: Told) -> company.Takings | None:
+    return _read(told["marts"])
 
 
-def _takings(told: dict[str, Any]) -> company.Takings | None:
-    rows = told["marts"].get("daily_takings")
+def _read(marts: dict[str, list[dict[str, Any]]]) -> company.Takings | None:
+    """daily_takings among some tables, as finance reads it; None where it is not there."""
+    rows = marts.get("daily_takings")
     if rows is None or (rows and not {"business_date", "store_id", "payments", "takings_eur"} <= set(rows[0])):
         return None
     return sorted((str(r["business_date"]), r["store_id"], r["payments"], str(r["takings_eur"])) for r in rows)
-
-
-def _as_it_was(told: dict[str, Any], data: Production) -> bool:
-    return _takings(told) == data.released
 
 
 def _euros(takings: company.Takings | None) -> Decimal:
     return sum((Decimal(t[3]) for t in takings or []), Decimal(0))
 
 
-def _words(told: dict[str, Any]) -> str:
-    step = next((s for s in told["steps"] if f"{s['job']} / {s['name']}" == told["decided"]), None)
+def _counted(takings: company.Takings | None) -> str:
+    return "no daily_takings" if takings is None else f"{len(takings)} rows, €{_euros(takings):,.2f}"
+
+
+def _words(told: Told) -> str:
+    step = deciding_step(told)
     words = (step["said"] if step else told["said"]).strip()
-    return f"{told['colour']} at {told['decided'] or 'the start'}\n" + "\n".join(x for x in words.splitlines() if x.strip())[-500:]  # fmt: skip
+    return f"{told['colour']} at {told['decided'] or 'the start'}\n{excerpt(words)}"
 
 
 def publishes(work: Work, data: Production) -> str:
-    merge, told = data.merges[0], _released(work, data)[0]
+    merge, told = data.merges[0], _released(work, data)["good"][0]
     tried = f"“{merge.title}” is merged, and the API has a new day"
-    if told is None:
-        raise NotYet("Not executed yet: mend what the first check says.", cause="not-run")
     if told["colour"] != "green":
-        refused = any(not c[2] for c in told["calls"])
-        if refused:
+        if any(not call[2] for call in told["calls"]):
             raise NotYet("The API refused the load: the token did not reach it. The step that loads needs `env: {SHOP_API_TOKEN: ${{ secrets.SHOP_API_TOKEN }}}`.", tried=tried, expected="green", got=_words(told), cause="no-token")  # fmt: skip
         raise NotYet("A good merge is not released.", tried=tried, expected="green", got=_words(told), cause="good-is-red")
     got = _takings(told)
     if not told["calls"]:
         raise NotYet("The release is green and the API was never asked. Are the recorded answers in production now?", tried=tried, expected="a load from vars.SHOP_API_URL", got="no call", cause="recorded-in-prod")  # fmt: skip
     if got == data.released:
-        raise NotYet("Green, and production is what it was: what was built was never put where finance reads, `prod.duckdb` in `vars.WAREHOUSE_FOLDER`.", tried=tried, expected=f"€{_euros(merge.takings):,.2f}", got=f"€{_euros(got):,.2f}", cause="never-published")  # fmt: skip
+        raise NotYet("Green, and production is what it was: what was built was never put where finance reads, `prod.duckdb` in `vars.WAREHOUSE_FOLDER`.", tried=tried, expected=_counted(merge.takings), got=_counted(got), cause="never-published")  # fmt: skip
     if got != merge.takings:
-        raise NotYet("Production does not hold what the load and the models make.", tried=tried, expected=f"{len(merge.takings)} rows, €{_euros(merge.takings):,.2f}", got=f"{len(got or [])} rows, €{_euros(got):,.2f}" if got is not None else "no daily_takings", cause="other-rows")  # fmt: skip
+        raise NotYet("Production does not hold what the load and the models make.", tried=tried, expected=_counted(merge.takings), got=_counted(got), cause="other-rows")  # fmt: skip
     if merge.column not in told["marts"]["daily_takings"][0]:
-        raise NotYet(f"The new day is there and the new column `{merge.column}` is not.", tried=tried, cause="old-code")
-    return f"Released: {len(got)} rows, €{_euros(got):,.2f}, with `{merge.column}`."
+        columns = sorted(told["marts"]["daily_takings"][0])
+        raise NotYet(f"The new day is there and the new column `{merge.column}` is not.", tried=tried, expected=merge.column, got=columns, cause="old-code")  # fmt: skip
+    return f"Released: {_counted(got)}, with `{merge.column}`."
 
 
 WHY = {
@@ -278,89 +311,114 @@ WHY = {
 
 def leaves_alone(work: Work, data: Production) -> str:
     told = _released(work, data)
-    if told[0] is None or told[0]["colour"] != "green":
-        raise NotYet("The good merge does not get through, so an unchanged production proves nothing yet.", cause="not-run")
-    for merge, result in zip(data.merges[1:], told[1:], strict=True):
+    for merge in data.merges[1:]:
+        if merge.kind not in told:
+            continue
+        result = told[merge.kind][0]
         tried = f"“{merge.title}” is merged ({merge.kind})"
-        if result is None:
-            raise NotYet("Not run to the end: see what came out wrong first.", cause="not-run")
         got = _takings(result)
         if got != data.released:
-            now = "no daily_takings at all" if got is None else f"{len(got)} rows, €{_euros(got):,.2f}"
-            cause = "released-untested" if merge.kind == "python" else "half-released" if result["colour"] == "red" else "released-bad"  # fmt: skip
-            how = (
-                "The run is red and production has changed all the same" if result["colour"] == "red" else "It was released"
-            )
-            raise NotYet(f"{how}: finance reads {now}. {WHY[merge.kind]} Build beside production, and put it in place when everything is green.", tried=tried, expected=f"{len(data.released)} rows, €{_euros(data.released):,.2f}, as before", got=now, cause=cause)  # fmt: skip
+            red = result["colour"] == "red"
+            cause = "released-untested" if merge.kind == "python" else "half-released" if red else "released-bad"
+            how = "The run is red and production has changed all the same" if red else "It was released"
+            raise NotYet(f"{how}: finance reads {_counted(got)}. {WHY[merge.kind]} Build beside production, and put it in place when everything is green.", tried=tried, expected=f"{_counted(data.released)}, as before", got=_counted(got), cause=cause)  # fmt: skip
         if result["colour"] != "red":
             raise NotYet("Production is as it was, and the run is green: nobody will know that nothing was released.", tried=tried, expected="red", got=result["colour"], cause="quiet-failure")  # fmt: skip
-    return f"{len(told) - 1} bad merges, red, and finance's €{_euros(data.released):,.2f} untouched."
+    return f"Bad merges are red, and finance's {_counted(data.released)} untouched."
 
 
-# ---------------------------------------------------------------- undoing
+def never_half(work: Work, data: Production) -> str:
+    """At any moment of any of these runs a reader finds production whole; also when the runner dies half-way."""
+    told = _released(work, data)
+    for merge in data.merges:
+        if merge.kind in told:
+            allowed = [data.released, merge.takings]
+            _whole_throughout(told[merge.kind][0], allowed, f"while “{merge.title}” is released")
+    if "killed" in told:
+        _survives(told["killed"], data)
+    return "Finance finds a whole production at every moment, also when the runner dies half-way."
 
 
-def _undone(work: Work, data: Production) -> list[list[dict[str, Any]] | None]:
-    held = _TOLD.setdefault(work, {})
-    if ("undo", id(data)) not in held:
+def _survives(steps: list[Told], data: Production) -> None:
+    died, again = steps
+    tried = "the runner dies while the release is under way"
+    if _takings(died) not in (data.released, data.merges[0].takings):
+        raise NotYet("The runner died half-way, and production is neither the old nor the new one.", tried=tried, expected=_counted(data.released), got=_counted(_takings(died)), cause="half-released")  # fmt: skip
+    _whole_throughout(died, [data.released, data.merges[0].takings], tried)
+    if again["colour"] != "green" or _takings(again) != data.merges[0].takings:
+        raise NotYet("The runner died half-way, and the next release does not get through: what the dead one left is in its way.", tried=f"{tried}; then the same merge again", expected=_counted(data.merges[0].takings), got=_words(again) if again["colour"] != "green" else _counted(_takings(again)), cause="stuck-after-a-crash")  # fmt: skip
+    _whole_throughout(again, [data.released, data.merges[0].takings], f"{tried}; then the same merge again")
+
+
+def _whole_throughout(told: Told, allowed: list[company.Takings], tried: str) -> None:
+    moments = told["moments"]
+    if moments["written"]:
+        raise NotYet("`prod.duckdb` was written to in place while it stood where finance reads. Whoever opened it at that moment was refused, or read half of it. Make the new file beside it and `mv` it over the old one: a move within a folder happens at once.", tried=tried, expected="a file moved into place, whole", got="prod.duckdb written to", cause="in-place")  # fmt: skip
+    if moments["gone"]:
+        raise NotYet("For a moment there was no `prod.duckdb`: it was moved or taken away before the new one stood there. `mv new prod.duckdb` replaces the old file in one step, so that there is always one.", tried=tried, expected="a production at every moment", got="none between two steps", cause="gap")  # fmt: skip
+    for marts in moments["shown"]:
+        got = _read(marts)
+        if got not in allowed:
+            raise NotYet("In the middle of the run finance could read something that is neither the old nor the new production.", tried=tried, expected=" or ".join(dict.fromkeys(map(_counted, allowed))), got=_counted(got), cause="half-shown")  # fmt: skip
+
+
+# ---------------------------------------------------------------- taking it back
+
+
+def _undone(work: Work, data: Production) -> dict[str, list[Told]]:
+    def tell() -> dict[str, list[Told]]:
         deploy, undo = work.file(DEPLOY), work.file(UNDO)
         nothing = Merge("nothing", "Undo, before any release", (), data.now, data.released)
-        stories = [_story(deploy, undo, [(DEPLOY, data.wrong), (UNDO, data.wrong)])]
-        stories += [_story(deploy, undo, [(UNDO, nothing)])] if data.wrong.edits == tuple(changes.REFUNDS) else []
-        sound = work.isolated is None or not _undo_unsound(work, data)
-        held["undo", id(data)] = _tell(work, data, stories) if sound else [None] * len(stories)
-    return held["undo", id(data)]
+        stories = {"wrong": (deploy, undo, [(DEPLOY, data.wrong), (UNDO, data.wrong)])}
+        if data.undo_without and _wanted(work, "nothing"):
+            stories["nothing"] = (deploy, undo, [(UNDO, nothing)])
+        return dict(zip(stories, _tell(work, data, list(stories.values())), strict=True))
 
-
-def _undo_unsound(work: Work, data: Production) -> bool:
-    try:
-        undo_framed(work, data)
-    except NotYet:
-        return True
-    return False
+    return work.once(("undone", data.seed), tell)
 
 
 def undo_framed(work: Work, data: Production) -> str:
     text = work.file(UNDO)
-    workflow = _release_frame(text, UNDO, "workflow_dispatch")
-    if "push" in gate.triggers(workflow):
-        raise NotYet("A push starts it: each release would undo the one before.", cause="undo-on-push")
-    _guarded(workflow, text)
-    mine, theirs = _queue(workflow), _queue(parse_yaml(work.file(DEPLOY), DEPLOY))
+    found = _release_frame(text, UNDO, "workflow_dispatch")
+    if "push" in workflow.triggers(found):
+        raise NotYet("A push starts it: each release would undo the one before.", expected="workflow_dispatch", got=", ".join(workflow.triggers(found)), cause="undo-on-push")  # fmt: skip
+    _guarded(found, text)
+    mine, theirs = _queue(found), _queue(workflow.read(work.file(DEPLOY), in_repository(DEPLOY)))
     if mine != theirs:
-        raise NotYet("A release and its undoing wait in different queues, so they may run at once, and they will: one evening, when everybody is in a hurry.", expected=f"group: {theirs}", got=f"group: {mine}", cause="two-queues")  # fmt: skip
+        raise NotYet("A release and a rollback wait in different queues, so they may run at once, and they will: one evening, when everybody is in a hurry.", expected=f"group: {theirs}", got=f"group: {mine}", cause="two-queues")  # fmt: skip
     return "Started by hand, in production's environment and queue."
 
 
 def goes_back(work: Work, data: Production) -> str:
-    story = _undone(work, data)[0]
-    if story is None:
-        raise NotYet("Not executed yet: mend what the first check says.", cause="not-run")
-    release, undo = story
+    release, undo = _undone(work, data)["wrong"]
     if _takings(release) != data.wrong.takings:
-        raise NotYet("Your `deploy.yml` did not release the merge that is to be undone: see i03.4.", got=_words(release) if release["colour"] != "green" else f"€{_euros(_takings(release)):,.2f}", cause="not-released")  # fmt: skip
+        raise NotYet("Your `deploy.yml` did not release the merge that is to be taken back: see i03.4.", tried=f"“{data.wrong.title}” is merged", expected=_counted(data.wrong.takings), got=_words(release) if release["colour"] != "green" else _counted(_takings(release)), cause="not-released")  # fmt: skip
     gap = _euros(data.wrong.takings) - _euros(company.takings(data.now))
-    tried = f"“{data.wrong.title}” was released, every test green, and finance reads €{gap:,.2f} too much; then the undoing"
+    tried = f"“{data.wrong.title}” was released, every test green, and finance reads €{gap:,.2f} too much; then the rollback"
     if undo["colour"] != "green":
-        raise NotYet("The undoing fails.", tried=tried, expected="green", got=_words(undo), cause="undo-red")
+        raise NotYet("The rollback fails.", tried=tried, expected="green", got=_words(undo), cause="undo-red")
     got = _takings(undo)
     if got == data.wrong.takings:
-        raise NotYet("Green, and finance still reads the wrong release.", tried=tried, expected=f"€{_euros(data.released):,.2f}", got=f"€{_euros(got):,.2f}", cause="not-undone")  # fmt: skip
+        raise NotYet("Green, and finance still reads the wrong release.", tried=tried, expected=_counted(data.released), got=_counted(got), cause="not-undone")  # fmt: skip
     if got not in (data.released, company.takings(data.now)):
-        raise NotYet("Production is neither the wrong release nor the one before.", tried=tried, expected=f"{len(data.released)} rows, €{_euros(data.released):,.2f}", got="no daily_takings" if got is None else f"{len(got)} rows, €{_euros(got):,.2f}", cause="other-rows")  # fmt: skip
+        raise NotYet("Production is neither the wrong release nor the one before.", tried=tried, expected=_counted(data.released), got=_counted(got), cause="other-rows")  # fmt: skip
     return f"Back to €{_euros(got):,.2f}, row by row."
 
 
+def back_without_a_gap(work: Work, data: Production) -> str:
+    undo = _undone(work, data)["wrong"][1]
+    allowed = [data.wrong.takings, data.released, company.takings(data.now)]
+    _whole_throughout(undo, allowed, "while the rollback runs")
+    return "And finance could read at every moment of it."
+
+
 def refuses_without(work: Work, data: Production) -> str:
-    told = _undone(work, data)
-    if len(told) == 1:
+    told = _undone(work, data).get("nothing")
+    if told is None:
         return ""
-    if told[1] is None:
-        raise NotYet("Not executed yet: mend what the first check says.", cause="not-run")
-    result = told[1][0]
-    tried = "the undoing, where there is nothing to go back to"
+    result, tried = told[0], "the rollback, where there is nothing to go back to"
     if _takings(result) != data.released:
-        raise NotYet("There was nothing to go back to, and production is damaged now.", tried=tried, expected=f"{len(data.released)} rows as before", got=f"{len(_takings(result) or [])} rows", cause="destroys")  # fmt: skip
+        raise NotYet("There was nothing to go back to, and production is damaged now.", tried=tried, expected=f"{_counted(data.released)}, as before", got=_counted(_takings(result)), cause="destroys")  # fmt: skip
     if result["colour"] != "red":
-        raise NotYet("It says success and has undone nothing. The person who pressed it will go to bed.", tried=tried, expected="red", got=result["colour"], cause="quiet-failure")  # fmt: skip
+        raise NotYet("It says success and has taken nothing back. The person who pressed it will go to bed.", tried=tried, expected="red", got=result["colour"], cause="quiet-failure")  # fmt: skip
     return "Says so where there is nothing to go back to."

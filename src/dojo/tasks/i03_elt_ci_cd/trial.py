@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dojo.tasks.i03_elt_ci_cd import changes, company, gating, releasing
-from dojo.tasks.m04_continuous_integration.gate import Tried
-from dojo.tasks.m04_continuous_integration.trial import Trial
+from dojo.ci.pull_requests import Tried
+from dojo.ci.trial import Trial
+from dojo.tasks.i03_elt_ci_cd import changes, company, releasing
 
 SEED = 11
 
@@ -20,10 +20,12 @@ def found(path: str) -> str:
 
 def pull_requests(workflow: str, *kinds: str) -> Trial:
     """Executes a workflow's text on the prepared pull requests of these kinds (see changes.ORDER)."""
-    from dojo.tools import act
+    from dojo.ci import act
 
     pulls = tuple(changes.variants(kind)[0] for kind in kinds)
-    results = act.session(gating.request(workflow, pulls))
+    path = ".github/workflows/ci.yml"
+    asked = {"path": path, "files": company.main_branch(), "own": {path: workflow}}
+    results = act.session({**asked, "pull_requests": [p.as_request() for p in pulls]})
     return Trial([Tried(p, r) for p, r in zip(pulls, results, strict=True)])
 
 
@@ -81,7 +83,7 @@ def released(deploy: str, kind: str, undo: str = "") -> Watched:
 
     Kinds: "good", "python", "live" (what today's answers hold), "wrong" (what no test sees), or one of changes.ORDER.
     """
-    from dojo.tools import delivery
+    from dojo.ci import delivery
 
     data = releasing.production(SEED)
     merge = next((m for m in (*data.merges, data.wrong) if m.kind == kind), None)
@@ -89,7 +91,7 @@ def released(deploy: str, kind: str, undo: str = "") -> Watched:
         pull = changes.variants(kind)[0]
         merge = releasing.Merge(kind, pull.title, pull.changes, data.now, [])
     steps = [(releasing.DEPLOY, merge)] + ([(releasing.UNDO, merge)] if undo else [])
-    told = delivery.session({"released": company.main_branch(), "rows": data.before, "token": company.token(), "stories": [releasing._story(deploy, undo, steps)]})[0]  # fmt: skip
+    told = delivery.session({"released": company.main_branch(), "rows": data.before, "token": company.token(), "stories": [releasing.story(deploy, undo, steps)]})[0]  # fmt: skip
     made = Watched([Seen("before", "", "", len(data.released), releasing._euros(data.released))])
     for (path, _), result in zip(steps, told, strict=True):
         made.append(_seen(merge.title if path == releasing.DEPLOY else "undone", result))

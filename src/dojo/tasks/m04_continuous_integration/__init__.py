@@ -10,16 +10,11 @@ from dojo.tasks.m04_continuous_integration import elsewhere, hardening, reading,
 
 def prepare(root: Path) -> None:
     """ShopFlow's repository with what CI needs, a decorative workflow and a careless one; no warehouse: CI makes its own."""
-    from dojo.tasks.m04_continuous_integration.pull_requests import main_branch
+    from dojo.tasks.m04_continuous_integration.pull_requests import exhibits, main_branch
     from shopflow import history
 
     history.make(root / "repo")
-    here = Path(__file__).parent
-    files = main_branch() | {
-        ".github/workflows/legacy.yml": (here / "legacy.yml").read_text(encoding="utf-8"),
-        ".github/workflows/release.yml": (here / "release.yml").read_text(encoding="utf-8"),
-    }
-    for name, text in files.items():
+    for name, text in (main_branch() | exhibits()).items():
         path = root / "repo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
+from dojo.ci import gate, gitlab, jenkins
+from dojo.ci.excerpts import excerpt
+from dojo.ci.pull_requests import PullRequest, Tried, deciding_step, in_repository, tried
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.answers import parse_yaml
-from dojo.tasks.m04_continuous_integration.gate import Tried, table
-from dojo.tasks.m04_continuous_integration.pull_requests import PullRequest, _variants, request
+from dojo.tasks.m04_continuous_integration.pull_requests import repository, variant
 
 PIPELINE, JENKINSFILE = "repo/.gitlab-ci.yml", "repo/Jenkinsfile"
-KINDS = {11: ("good", "data test", "style"), 29: ("good", "unit test")}
-_TRIED: WeakKeyDictionary = WeakKeyDictionary()
+WHOLE, AGAIN = ("good", "style", "data test"), ("good", "unit test")
+
+
+def pulls(seed: int) -> tuple[PullRequest, ...]:
+    """The merge requests of a data set, each in the place that its seed draws; see pull_requests.pull_requests."""
+    if seed % 3 == 1:
+        return tuple(variant(kind, seed) for kind in AGAIN)
+    more = ("unit test",) if seed % 3 == 0 and random.Random(seed).random() < 0.5 else ()
+    return tuple(variant(kind, seed) for kind in (*WHOLE, *more))
 
 
 @dataclass(frozen=True)
 class Elsewhere:
     """Another system: its file, the tool that executes it, and its own words for what goes wrong.
 
-    form: raises NotYet where the file alone cannot be a pipeline; no_run: why nothing ran; masks: (pattern in the file,
-    sentence, cause) for a failure that does not reach the run; keeping: when the system keeps files; fresh: what a build
-    without the sample's tables means.
+    form: raises NotYet where the file alone cannot be a pipeline; reads: the pipeline as it is read for masks; no_run: why
+    nothing ran; keeping: when the system keeps files; fresh: what a build without the sample's tables means.
     """
 
     path: str
     tool: str
     form: Callable[[Work], None]
+    reads: Callable[[Work], gate.Pipeline]
     no_run: str
-    masks: tuple[tuple[str, str, str], ...]
     keeping: str
     fresh: str
 
@@ -47,11 +54,7 @@ class Elsewhere:
 
     def _tried(self, work: Work, seed: int) -> list[Tried]:
         self.form(work)
-        known = _TRIED.setdefault(work, {})
-        if (self.tool, seed) not in known:
-            asked = {**request("", pulls(seed)), "pipeline": work.file(self.path)}
-            known[self.tool, seed] = [Tried(p, r) for p, r in zip(pulls(seed), work.tool(self.tool, asked), strict=True)]
-        return known[self.tool, seed]
+        return tried(work, self.tool, self.path, repository(), pulls(seed))
 
     def _good(self, work: Work, seed: int) -> str:
         first = self._tried(work, seed)[0]
@@ -59,67 +62,36 @@ class Elsewhere:
         if first.result["colour"] == "no run":
             raise NotYet(f"Nothing ran on the merge request. {first.result['said']} {self.no_run}".strip(), tried=by, expected="green", got="no run", cause="no-run")  # fmt: skip
         if not first.as_it_should:
-            words = next((s["said"] for s in first.result["steps"] if s["result"] == "failure"), "")
-            empty = re.search(r"does not exist|SHOPFLOW_WAREHOUSE|IO Error|Catalog Error", words)
-            raise NotYet(f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {self.fresh if empty else ''}".strip(), tried=by, expected="green", got=words[-500:], cause="empty-warehouse" if empty else "good-is-red")  # fmt: skip
+            step = deciding_step(first.result)
+            words = step["said"] if step else first.result["said"]
+            empty = re.search(r"does not exist|SHOPFLOW_WAREHOUSE|Catalog Error", words)
+            raise NotYet(
+                f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {self.fresh if empty else ''}".strip(),
+                tried=by, expected="green", got=f"red; it said:\n{excerpt(words)}",
+                cause="empty-warehouse" if empty else "good-is-red",
+            )  # fmt: skip
         return f"Green: {first.pull.title}."
 
     def _bad(self, work: Work, seed: int) -> str:
-        rows, text = self._tried(work, seed), work.file(self.path)
-        if not rows[0].as_it_should:
-            raise NotYet("The good change does not get through, so a red one proves nothing yet.", cause="not-run")
-        for row in rows[1:]:
-            if row.as_it_should:
-                continue
-            said, cause = "No job tries that.", "missing"
-            found = [(s, c) for pattern, s, c in self.masks if re.search(pattern, text)]
-            if found:
-                said, cause = found[0]
-            elif row.pull.kind == "unit test" and "dbt" in text:
-                said, cause = "dbt ran, and no unit test with it.", "no-unit-tests"
-            raise NotYet(f"“{row.pull.title}” ({row.pull.kind}) came out {row.result['colour']}. {said}", tried=f"{row.pull.title}, by {row.result.get('runner')}", expected="red", got=table(rows), cause=cause)  # fmt: skip
-        return table(rows)
+        return gate.stops_bad(self._tried(work, seed), self.reads(work))
 
     def _evidence(self, work: Work, seed: int) -> str:
-        for row in self._tried(work, seed):
-            if row.result["colour"] == "red" and any(c["exit"] and c["nodes"] for c in row.result["commands"]):
-                kept = {a.rsplit("/", 1)[-1] for a in row.result["artefacts"]}
-                missing = {"manifest.json", "run_results.json"} - kept
-                if missing:
-                    raise NotYet(f"“{row.pull.title}” failed in dbt and {' and '.join(sorted(missing))} did not outlive it. {self.keeping}", tried=row.pull.title, expected="manifest.json and run_results.json", got=sorted(kept) or "nothing kept", cause="lost-when-red")  # fmt: skip
-                return "dbt's files outlive a red job."
-        raise NotYet("No run came far enough for dbt to fail in it.", cause="not-run")
+        return gate.keeps_artefacts(self._tried(work, seed), how=self.keeping)
 
 
-def pulls(seed: int) -> tuple[PullRequest, ...]:
-    """The merge requests of a data set."""
-    second = seed // 10 % 2 == 0
-    return tuple(_variants(kind)[int(second)] for kind in KINDS[29 if second else 11])
+def _all_files(work: Work, path: str) -> dict[str, str]:
+    return {**repository().main, **repository().own(work), in_repository(path): work.file(path)}
 
 
 # ---------------------------------------------------------------- GitLab
 
 
-def _has_jobs(work: Work) -> None:
-    found = parse_yaml(work.file(PIPELINE), PIPELINE)
-    if not isinstance(found, dict):
-        raise NotYet("The file holds no pipeline.", cause="no-jobs")
-    if not any(
-        isinstance(j, dict) and ("script" in j or "extends" in j) and not str(n).startswith(".") for n, j in found.items()
-    ):
-        raise NotYet("No job: a job is a name with a `script`.", cause="no-jobs")
-
-
-OR_TRUE = (r"\|\| *(true|:)|set \+e|; *true", "A script line throws its exit status away.", "or-true")
 GITLAB = Elsewhere(
     path=PIPELINE,
     tool="gitlab",
-    form=_has_jobs,
+    form=lambda work: gitlab.check_form(work.file(PIPELINE), _all_files(work, PIPELINE)),
+    reads=lambda work: gitlab.commands(work.file(PIPELINE), _all_files(work, PIPELINE), repository().own(work)),
     no_run='Without `rules` a job belongs to branch pipelines only: `rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]`.',
-    masks=(
-        (r"allow_failure: *(true|\{|\n)", "`allow_failure: true` lets the pipeline pass with a failed job: an orange sign that nobody clicks.", "allow-failure"),
-        OR_TRUE,
-    ),
     keeping="GitLab keeps `artifacts` of jobs that succeed, unless `when: always`.",
     fresh="The warehouse that dbt reads was not loaded in the same job. A GitLab job starts from an empty folder, like any other; a file from an earlier job arrives only as an artifact.",
 )  # fmt: skip
@@ -178,17 +150,30 @@ AT_GITLAB = Task(
         "`workflow: rules:` with `if: $CI_PIPELINE_SOURCE == \"merge_request_event\"`; `$CI_PROJECT_DIR` is the folder of the repository.",
         "A job `data` with `python ci/load_sample.py` and `dbt build --project-dir dbt --profiles-dir ci` in its script, `artifacts: {when: always, paths: […]}`; a job `lint` with SQLFluff before it.",
     ),
-    seconds=150.0,
-    mutants=3,
+    seconds=400.0,
+    executes=True,
+    mutants=8,
+    clauses={
+        "on every merge request": "rules of a push",
+        "SQL style": "no SQL style",
+        "the models with their tests": "models without tests",
+        "must outlive a red job": "artifacts of green jobs only",
+    },
     wrong=(
-        wrong("no rules", _but('workflow:\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n', ""), "no-run"),
-        wrong("rules of a push", _but('"merge_request_event"', '"push"'), "no-run"),
-        wrong("lint is allowed to fail", _but("  stage: quick\n", "  stage: quick\n  allow_failure: true\n"), "allow-failure"),
-        wrong("sample in another job", _but("data:\n  stage: data\n  script:\n    - python ci/load_sample.py\n", "sample:\n  stage: quick\n  script: [python ci/load_sample.py]\ndata:\n  stage: data\n  script:\n"), "empty-warehouse"),
-        wrong("dbt's status thrown away", _but("--profiles-dir ci\n", "--profiles-dir ci || true\n"), "or-true"),
-        wrong("artifacts of green jobs only", _but("    when: always\n", ""), "lost-when-red"),
+        wrong("no rules", _but('workflow:\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n', ""), "no-run", decided_by="good"),
+        wrong("rules of a push", _but('"merge_request_event"', '"push"'), "no-run", decided_by="good"),
+        wrong("no SQL style", _but("    - sqlfluff lint dbt/models dbt/tests\n", ""), "missing", decided_by="style"),
+        wrong("lint is allowed to fail", _but("  stage: quick\n", "  stage: quick\n  allow_failure: true\n"), "allow-failure", decided_by="style"),
+        wrong("sample in another job", _but("data:\n  stage: data\n  script:\n    - python ci/load_sample.py\n", "sample:\n  stage: quick\n  script: [python ci/load_sample.py]\ndata:\n  stage: data\n  script:\n"), "empty-warehouse", decided_by="good"),
+        wrong("models without tests", _but("dbt build", "dbt run"), "never-tested", decided_by="data test"),
+        wrong("dbt's status thrown away", _but("--profiles-dir ci\n", "--profiles-dir ci || true\n"), "or-true", decided_by="data test"),
+        wrong("artifacts of green jobs only", _but("    when: always\n", ""), "lost-when-red", decided_by="data test"),
     ),
-    right=(right("one job that extends another", {PIPELINE: ONE_JOB}), right("one list of lines", _but("    - ruff format --check .\n", "    - set -e; ruff format --check .; black --version\n"))),
+    right=(
+        right("one job that extends another", {PIPELINE: ONE_JOB}),
+        right("one list of lines", _but("    - ruff format --check .\n", "    - set -e; ruff format --check .; black --version\n")),
+        right("a matrix of folders", _but("lint:\n  stage: quick\n  script:\n    - ruff format --check .\n    - sqlfluff lint dbt/models dbt/tests\n", "lint:\n  stage: quick\n  parallel:\n    matrix:\n      - FOLDER: [dbt/models, dbt/tests]\n  script:\n    - sqlfluff lint $FOLDER\n")),
+    ),
     spared={"stages": "the jobs may also run side by side", ".stage": "the jobs may also run side by side", "lint.script[0]": "no merge request here is badly formatted"},
 )  # fmt: skip
 
@@ -196,29 +181,15 @@ AT_GITLAB = Task(
 # ---------------------------------------------------------------- Jenkins
 
 
-def _is_pipeline(work: Work) -> None:
-    from dojo.tools import jenkins
-
-    try:
-        jenkins.as_workflow(work.file(JENKINSFILE))
-    except jenkins.CannotRead as problem:
-        raise NotYet(str(problem), expected="a declarative pipeline", cause="not-a-pipeline") from None
-
-
 JENKINS = Elsewhere(
     path=JENKINSFILE,
     tool="jenkins",
-    form=_is_pipeline,
+    form=lambda work: jenkins.check_form(work.file(JENKINSFILE)),
+    reads=lambda work: jenkins.commands(work.file(JENKINSFILE), repository().own(work)),
     no_run="",
-    masks=(
-        (r"buildResult: *['\"](SUCCESS|UNSTABLE)|\bwarnError\b", "`catchError(buildResult: 'SUCCESS')` and `warnError` let the build go on and end well: Jenkins then reports success to the merge request.", "caught"),
-        (r"returnStatus: *true", "`sh(returnStatus: true)` hands the exit status to a caller who does not look at it.", "or-true"),
-        OR_TRUE,
-        (r"sh[^\n]*\|(?!\|)", "`sh` of Jenkins knows no pipefail: of `a | b`, only b's status counts.", "pipe"),
-    ),
     keeping="What follows a failed `sh` is not reached; `post { always { … } }` is.",
     fresh="The warehouse that dbt reads was not loaded before it: `python ci/load_sample.py`, with the same SHOPFLOW_WAREHOUSE.",
-)  # fmt: skip
+)
 
 DECLARATIVE = """pipeline {
   agent any
@@ -266,6 +237,32 @@ IN_A_FOLDER = """pipeline {
 """
 
 
+IN_PARALLEL = """pipeline {
+  agent any
+  stages {
+    stage('all') {
+      parallel {
+        stage('style') {
+          steps { sh 'sqlfluff lint dbt/models' }
+        }
+        stage('data') {
+          environment { SHOPFLOW_WAREHOUSE = "${WORKSPACE}/data.duckdb" }
+          steps {
+            sh \'\'\'#!/bin/bash
+              set -euo pipefail
+              python ci/load_sample.py
+              dbt build --project-dir dbt --profiles-dir ci | tee build.log
+            \'\'\'
+          }
+          post { always { archiveArtifacts artifacts: 'dbt/target/*.json', allowEmptyArchive: true } }
+        }
+      }
+    }
+  }
+}
+"""
+
+
 def _except(old: str, new: str) -> dict[str, str]:
     if old not in DECLARATIVE:
         raise AssertionError(f"the prepared Jenkinsfile no longer holds {old!r}")
@@ -287,18 +284,32 @@ AT_JENKINS = Task(
         "`environment { SHOPFLOW_WAREHOUSE = \"${WORKSPACE}/ci.duckdb\" }` for all stages; `sh '…'` for each command; `post { always { … } }` for what must outlive a red run.",
         "Stages for SQLFluff and for the build (`python ci/load_sample.py`, then `dbt build --project-dir dbt --profiles-dir ci`); in `post { always { archiveArtifacts artifacts: 'dbt/target/*.json', allowEmptyArchive: true } }`.",
     ),
-    seconds=150.0,
-    mutants=3,
+    seconds=400.0,
+    executes=True,
+    mutants=8,
+    clauses={
+        "a declarative `Jenkinsfile`": "scripted, not declarative",
+        "SQL style": "no SQL style",
+        "sample": "the sample is forgotten",
+        "models with their tests": "no unit tests",
+        "dbt's two files kept in any case": "archived as a last step",
+    },
     wrong=(
         wrong("scripted, not declarative", {JENKINSFILE: "node {\n  checkout scm\n  sh 'dbt build'\n}\n"}, "not-a-pipeline"),
         wrong("a brace short", {JENKINSFILE: DECLARATIVE.rstrip("}\n") + "\n"}, "not-a-pipeline"),
         wrong("no agent", _except("  agent any\n", ""), "not-a-pipeline"),
-        wrong("errors are caught", _except(BUILD, f"catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') {{ {BUILD} }}"), "caught"),
-        wrong("the status is returned", _except(BUILD, "sh(script: 'dbt build --project-dir dbt --profiles-dir ci', returnStatus: true)"), "or-true"),
-        wrong("piped into a log", _except("--profiles-dir ci'", "--profiles-dir ci | tee build.log'"), "pipe"),
-        wrong("the sample is forgotten", _except("        sh 'python ci/load_sample.py'\n", ""), "empty-warehouse"),
-        wrong("archived as a last step", {JENKINSFILE: DECLARATIVE.replace(BUILD, f"{BUILD}\n        archiveArtifacts artifacts: 'dbt/target/*.json'").replace("    always { archiveArtifacts artifacts: 'dbt/target/manifest.json, dbt/target/run_results.json', allowEmptyArchive: true }\n", "    always { echo 'done' }\n")}, "lost-when-red"),
-        wrong("no unit tests", _except("--profiles-dir ci'", "--profiles-dir ci --exclude-resource-type unit_test'"), "no-unit-tests"),
+        wrong("no SQL style", _except("sqlfluff lint dbt/models dbt/tests", "sqlfluff --version"), "missing", decided_by="style"),
+        wrong("errors are caught", _except(BUILD, f"catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') {{ {BUILD} }}"), "caught", decided_by="data test"),
+        wrong("the status is returned", _except(BUILD, "sh(script: 'dbt build --project-dir dbt --profiles-dir ci', returnStatus: true)"), "returned", decided_by="data test"),
+        wrong("piped into a log", _except("--profiles-dir ci'", "--profiles-dir ci | tee build.log'"), "pipe", decided_by="data test"),
+        wrong("a shell without -e, and an echo at the end", _except(BUILD, "sh \'\'\'#!/bin/bash\n          dbt build --project-dir dbt --profiles-dir ci\n          echo done\'\'\'"), "no-errexit", decided_by="data test"),
+        wrong("the sample is forgotten", _except("        sh 'python ci/load_sample.py'\n", ""), "empty-warehouse", decided_by="good"),
+        wrong("archived as a last step", {JENKINSFILE: DECLARATIVE.replace(BUILD, f"{BUILD}\n        archiveArtifacts artifacts: 'dbt/target/*.json'").replace("    always { archiveArtifacts artifacts: 'dbt/target/manifest.json, dbt/target/run_results.json', allowEmptyArchive: true }\n", "    always { echo 'done' }\n")}, "lost-when-red", decided_by="data test"),
+        wrong("no unit tests", _except("--profiles-dir ci'", "--profiles-dir ci --exclude-resource-type unit_test'"), "no-unit-tests", decided_by="unit test"),
     ),
-    right=(right("one stage in a container, another folder", {JENKINSFILE: IN_A_FOLDER}), right("several lines in one sh", _except("        sh 'python ci/load_sample.py'\n        " + BUILD, "        sh \'\'\'\n          python ci/load_sample.py\n          dbt build --project-dir dbt --profiles-dir ci\n        \'\'\'"))),
+    right=(
+        right("one stage in a container, another folder", {JENKINSFILE: IN_A_FOLDER}),
+        right("several lines in one sh", _except("        sh 'python ci/load_sample.py'\n        " + BUILD, "        sh \'\'\'\n          python ci/load_sample.py\n          dbt build --project-dir dbt --profiles-dir ci\n        \'\'\'")),
+        right("both in parallel, bash with pipefail", {JENKINSFILE: IN_PARALLEL}),
+    ),
 )  # fmt: skip

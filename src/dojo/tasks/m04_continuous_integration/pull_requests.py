@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from dojo.ci.pull_requests import PullRequest, Repository
 
 GROUNDWORK = Path(__file__).parent / "groundwork"
-
-
-@dataclass(frozen=True)
-class PullRequest:
-    """kind: what is the matter with it; title: as its author wrote it; colour: what a gate must show; changes by path."""
-
-    kind: str
-    title: str
-    colour: str
-    changes: tuple[tuple[str, str | None], ...]
-
-    def as_request(self) -> dict[str, Any]:
-        """What the runner is told: nothing about the colour."""
-        branch = "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")[:40]
-        return {"name": self.title, "branch": branch, "changes": dict(self.changes)}
+EXHIBITS = ("legacy.yml", "release.yml")
+"""Workflows that the learner finds in the workspace and that no trial brings along."""
 
 
 @cache
@@ -128,11 +116,11 @@ def _variants(kind: str) -> list[PullRequest]:
 
 ORDER = (
     "good",
-    "secret",
-    "style",
-    "format",
-    "python",
     "cosmetic",
+    "secret",
+    "format",
+    "style",
+    "python",
     "unit test",
     "docs",
     "data test",
@@ -140,25 +128,39 @@ ORDER = (
     "contract",
     "deleted",
 )
-"""Every kind: the good change first, the quick ones before the slow."""
-FEWER = ("good", "secret", "style", "format", "python", "unit test", "docs", "data test")
+"""Every kind: the two that must come out green first, then the quick ones before the slow."""
+FEWER = ("good", "secret", "format", "style", "python", "unit test", "docs", "data test")
 """Those that the decorative workflow of 04.3 lets through, after the good one."""
-SECOND = ("good", "unit test")
-"""What the second data set tries again, in other places."""
+AGAIN = ("good", "unit test")
+"""What the shorter data sets try again, in other places."""
+
+
+def variant(kind: str, seed: int) -> PullRequest:
+    """The pull request of a kind in a data set."""
+    return _variants(kind)[random.Random(f"{seed}-{kind}").randrange(2)]
 
 
 @cache
 def pull_requests(seed: int, kinds: tuple[str, ...] = ORDER) -> tuple[PullRequest, ...]:
-    """The pull requests of a data set: these kinds for odd tens of the seed, some in other places for even tens."""
-    second = seed // 10 % 2 == 0
-    return tuple(_variants(kind)[int(second)] for kind in (SECOND if second else kinds))
+    """The pull requests of a data set, each in the place that its seed draws: these kinds, or a few of them again.
+
+    Two data sets are never both the short ones: those have seeds of one class modulo 3, and a pair has different classes.
+    """
+    return tuple(variant(kind, seed) for kind in (AGAIN if seed % 3 == 1 else kinds))
 
 
-def request(workflow: str, pull: tuple[PullRequest, ...], *, baseline: bool = False) -> dict[str, Any]:
-    """What the runner needs to try a workflow on some pull requests."""
-    return {
-        "workflow": workflow,
-        "files": main_branch(),
-        "pull_requests": [p.as_request() for p in pull],
-        "baseline": baseline,
-    }
+@cache
+def exhibits() -> dict[str, str]:
+    """The workflows that came with the workspace, by path."""
+    folder = Path(__file__).parent
+    return {f".github/workflows/{name}": (folder / name).read_text(encoding="utf-8") for name in EXHIBITS}
+
+
+@cache
+def repository() -> Repository:
+    """ShopFlow's repository as pull requests find it: main, and whatever of the learner's goes along.
+
+    `safe.yml` of 04.5 stays aside: it has a pipeline of its own, and is judged there.
+    """
+    aside = (*exhibits(), ".github/workflows/safe.yml")
+    return Repository(main_branch(), exhibits(), aside)

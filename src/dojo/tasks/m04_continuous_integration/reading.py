@@ -32,7 +32,8 @@ def _step(
 
 
 def runs(seed: int) -> Runs:
-    """Six runs, in the order their steps ended: plain, tolerated failure, consequence, cancelled job, a word that misleads, green."""
+    """Seven runs, their steps in the order they ended: plain, tolerated failure, consequence, cancelled job, a word that misleads,
+    a clean-up that fails alone, green."""
     dice = random.Random(seed)
     chosen = [*dice.sample(MODELS, 4), dice.choice(MODELS)]
     name, said, file = zip(*((n, s.format(m=m), f.format(m=m)) for (n, s, f), m in zip((*dice.sample(FAILURES, 4), FAILURES[2]), chosen, strict=True)), strict=True)  # fmt: skip
@@ -55,6 +56,10 @@ def runs(seed: int) -> Runs:
             _step("checks", "Old models", "success", "0 errors in models/marts/old_error.sql\nFAILED attempts: 0, see docs/errors.md"),
             _step("checks", name[4], "failure", said[4]),
         ], ("checks", name[4], file[4])),
+        ("the clean-up alone failed", [
+            fine, _step("checks", "Build", "success", "Done. PASS=61"),
+            _step("checks", "Tell the team", "failure", f"Error in ci/notify_{chosen[0]}.py: no such channel", always=True),
+        ], ("checks", "Tell the team", f"ci/notify_{chosen[0]}.py")),
         ("nothing failed that counts", [fine, _step("checks", "Audit", "failure", "Error in docs/old.md", tolerated=True), _step("checks", "Build", "success", "Done. PASS=61")], None),
     ]  # fmt: skip
     return Runs(tuple(made))
@@ -62,9 +67,13 @@ def runs(seed: int) -> Runs:
 
 def names_the_step(work: Work, data: Runs) -> str:
     for special, run, want in data.runs:
-        got = _answer(work, run, want)
-        if want is None or got[:2] == want[:2]:
+        if want is None:
             continue
+        got = _answer(work, run, want)
+        if got[:2] == want[:2]:
+            continue
+        if got == ():
+            raise NotYet("The run is red, and you found no cause.", tried=f"a run in which {special}", expected=want[:2], got="None", cause="overlooked")  # fmt: skip
         wrong_step = next((s for s in run if (s["job"], s["step"]) == tuple(got[:2])), None)
         said, cause = "That is not the step that made the run red.", "step"
         if wrong_step and wrong_step["tolerated"]:
@@ -81,9 +90,9 @@ def names_the_step(work: Work, data: Runs) -> str:
 
 def names_the_file(work: Work, data: Runs) -> str:
     for special, run, want in data.runs:
-        got = _answer(work, run, want)
-        if want is None or got[:2] != want[:2]:
+        if want is None:
             continue
+        got = _answer(work, run, want)
         if got[2] != want[2]:
             said = next(s["said"] for s in run if (s["job"], s["step"]) == want[:2])
             cause = "first-path" if got[2] and got[2] in said else "file"
@@ -100,8 +109,8 @@ def names_the_file(work: Work, data: Runs) -> str:
 
 def green_is_none(work: Work, data: Runs) -> str:
     special, run, _ = data.runs[-1]
-    got = work.call("first_cause", run)
-    if got is not None:
+    got = _answer(work, run, None)
+    if got:
         raise NotYet(
             "No step failed that counts: the run is green and the answer is None.",
             tried=f"a run in which {special}",
@@ -113,16 +122,25 @@ def green_is_none(work: Work, data: Runs) -> str:
 
 
 def _answer(work: Work, run: list, want: Any) -> tuple:
+    """What the learner says of a run: (job, step, file), or () for None. NotYet for anything else."""
     got = work.call("first_cause", run)
-    if want is None:
+    if got is None:
         return ()
-    if not isinstance(got, list | tuple) or len(got) != 3:
-        raise NotYet("Return (job, step, file), or None for a green run.", expected=want, got=got, cause="type")
+    if not isinstance(got, list | tuple) or len(got) != 3 or not all(isinstance(part, str) or part is None for part in got):
+        raise NotYet("Return (job, step, file), three texts, or None for a green run.", expected=want or "None", got=got, cause="type")  # fmt: skip
     return tuple(got)
 
 
 _HEAD = "def first_cause(run):\n    import re\n"
 _PATH = r"[\\w./-]+\\.(?:sql|yml|py|md|json)"
+_FIRST = (
+    _HEAD
+    + f"""    for s in run:
+        if s['outcome'] == 'failure' and not s['tolerated']:
+            line = next(x for x in s['said'].splitlines() if re.search('FAIL|Failure in|Error in', x))
+            return s['job'], s['step'], re.search('{_PATH}', line)[0]
+    return None"""
+)
 TASK = Task(
     id="04.1",
     title="Why is it red?",
@@ -140,7 +158,16 @@ TASK = Task(
         "Take the first step with outcome `failure` that is not tolerated; then look in what it said for a line that holds FAIL or Error in.",
         'For the file: `re.search(r"[\\w./-]+\\.(?:sql|yml|py)", line)` on the first line that matches `FAIL|Failure in|Error in`.',
     ),
+    clauses={
+        "of the first cause": "the last failing step",
+        "`tolerated` (it had `continue-on-error`)": "tolerated failures count",
+        "`always` (it had `if: always()`)": "overlooks a clean-up that fails alone",
+        "the line that speaks of the failure": "first path in the output",
+        "A run that is green has no cause": "a cause for a green run",
+    },
     wrong=(
+        wrong("overlooks a clean-up that fails alone", _FIRST.replace("not s['tolerated']", "not s['tolerated'] and not s['always']"), "overlooked"),
+        wrong("a cause for a green run", _FIRST.replace("    return None", "    return next((s['job'], s['step'], '') for s in run if s['outcome'] == 'failure')"), "green"),
         wrong("the last failing step", _HEAD + "    bad = [s for s in run if s['outcome'] == 'failure' and not s['tolerated']]\n    if not bad:\n        return None\n    s = bad[-1]\n    return s['job'], s['step'], ''", "last"),
         wrong("tolerated failures count", _HEAD + "    bad = [s for s in run if s['outcome'] == 'failure']\n    if not bad:\n        return None\n    s = bad[0]\n    return s['job'], s['step'], ''", "tolerated"),
         wrong("anything that did not succeed", _HEAD + "    bad = [s for s in run if s['outcome'] not in ('success', 'skipped') and not s['tolerated']]\n    if not bad:\n        return None\n    s = bad[0]\n    return s['job'], s['step'], ''", "cancelled"),

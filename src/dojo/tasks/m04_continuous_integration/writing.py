@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+import re
+
+from dojo.ci import gate, workflow
+from dojo.ci.pull_requests import Tried, in_repository, tried
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.answers import parse_yaml
-from dojo.tasks.m04_continuous_integration import gate
-from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests
+from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests, repository
 
 CI, GATE = "repo/.github/workflows/ci.yml", "repo/.github/workflows/gate.yml"
+HOW_TO_KEEP = "actions/upload-artifact brings dbt's target files out of the runner, and after a failed step only `if: always()` lets it run."  # fmt: skip
+
+
+def framed(work: Work, path: str) -> str:
+    """Raises NotYet for what is wrong with the frame of a gate."""
+    found = workflow.frame_problems(workflow.read(work.file(path), in_repository(path)))
+    if found:
+        raise NotYet("\n".join(said for _, said in found), tried="the workflow as a text", cause=found[0][0])
+    return "Started by every pull request, with a token that reads and a time limit."
+
+
+def pipeline_of(work: Work, path: str) -> gate.Pipeline:
+    """The workflow with what it may run of the learner's own files."""
+    own = {**repository().own(work), in_repository(path): work.file(path)}
+    return gate.of_github(own, in_repository(path))
 
 
 def _checks(path: str, kinds: tuple[str, ...]) -> tuple[Check, ...]:
-    def framed(work: Work, seed: int) -> str:
-        return gate.framed(work, path)
-
-    def rows(work: Work, seed: int) -> list[gate.Tried]:
-        return gate.tried(work, path, pull_requests(seed, kinds))
+    def rows(work: Work, seed: int) -> list[Tried]:
+        return tried(work, "act", path, repository(), pull_requests(seed, kinds))
 
     def good(work: Work, seed: int) -> str:
-        return gate.lets_good_through(rows(work, seed), work.file(path))
+        return gate.lets_good_through(rows(work, seed))
 
     def bad(work: Work, seed: int) -> str:
-        return gate.stops_bad(rows(work, seed), work.file(path))
+        return gate.stops_bad(rows(work, seed), pipeline_of(work, path))
 
     def kept(work: Work, seed: int) -> str:
-        return gate.keeps_artefacts(rows(work, seed))
+        return gate.keeps_artefacts(rows(work, seed), how=HOW_TO_KEEP)
 
     def colours(seed: int) -> list[tuple[str, str]]:
         return [(p.title, p.colour) for p in pull_requests(seed, kinds)]
 
     return (
-        Check("starts on every pull request, with a reader's token and a time limit", framed),
+        Check(FRAME, lambda work, seed: framed(work, path)),
         Check("lets good changes through", good),
         Check("stops every bad change", bad, expected=colours),
         Check("keeps what dbt wrote, also when it is red", kept),
     )
 
 
+FRAME = "starts on every pull request, with a reader's token and a time limit"
+
+
 def keeps_the_good(work: Work, seed: int) -> str:
-    workflow = parse_yaml(work.file(GATE), GATE)
-    workflow = workflow if isinstance(workflow, dict) else {}
-    if "push" not in gate.triggers(workflow):
-        raise NotYet("The old gate also ran on main after a merge (`push`), which is how a baseline is made. Yours does not any more.", expected="push: branches: [main]", got=", ".join(gate.triggers(workflow)), cause="lost-push")  # fmt: skip
-    group = workflow.get("concurrency") or {}
+    found = workflow.read(work.file(GATE), in_repository(GATE))
+    on = workflow.triggers(found)
+    if "push" not in on:
+        raise NotYet("The old gate also ran on main after a merge (`push`), which is how a baseline is made. Yours does not any more.", expected="push: branches: [main]", got=", ".join(on), cause="lost-push")  # fmt: skip
+    group = found.get("concurrency") or {}
     if not isinstance(group, dict) or not group.get("cancel-in-progress"):
-        raise NotYet("The old gate stopped the run of an outdated commit (`concurrency` with `cancel-in-progress`). Keep that.", cause="lost-concurrency")  # fmt: skip
-    if "github." not in str(group.get("group")):
+        raise NotYet("The old gate stopped the run of an outdated commit (`concurrency` with `cancel-in-progress`). Keep that.", expected="cancel-in-progress: true", got=group or "no concurrency", cause="lost-concurrency")  # fmt: skip
+    if not re.search(r"github\.(ref\b|head_ref|ref_name|event\.(number|pull_request))", str(group.get("group"))):
         raise NotYet("One group for all branches: a push to one pull request cancels the run of another.", expected="gate-${{ github.ref }}", got=group.get("group"), cause="one-group")  # fmt: skip
     return "And what was good about the old gate is still there."
 
@@ -111,7 +128,7 @@ ONE_SCRIPT = (
 TWO_JOBS = """name: two jobs
 on:
   pull_request:
-    branches: [main]
+    branches: ["**"]
 permissions: {}
 jobs:
   quick:
@@ -150,6 +167,62 @@ jobs:
         with: {path: dbt/target/*.json}
 """
 
+OWN_FILES = {
+    CI: HEAD
+    + """      - uses: ./.github/actions/quick
+      - run: make data
+      - run: bash ci/docs.sh
+"""
+    + KEEP,
+    "repo/.github/actions/quick/action.yml": """name: Quick checks
+description: What costs a second.
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: detect-secrets-hook --baseline .secrets.baseline $(git ls-files)
+    - shell: bash
+      run: |
+        ruff format --check .
+        sqlfluff lint dbt/models dbt/tests
+    - shell: bash
+      run: pytest -q
+""",
+    "repo/Makefile": "data:\n\tpython ci/load_sample.py\n\tdbt build --project-dir dbt --profiles-dir ci\n",
+    "repo/ci/docs.sh": "set -e\npython ci/check_docs.py\necho documented\n",
+}
+"""The same gate in files of the learner's own, which go along into every trial."""
+
+SPARED = {
+    "python-version": "the runner has one Python",
+    "timeout-minutes": "a minute more or less decides nothing here",
+    ".with.name": "an artefact may have the default name",
+    "cancel-in-progress": "time on the runner, no colour",
+    ".concurrency": "time on the runner, no colour",
+    ".group": "time on the runner, no colour",
+    "persist-credentials": "judged in 04.5",
+    ".steps[0].with": "judged in 04.5",
+    "10 →": "a minute more or less decides nothing here",
+    "5 →": "a minute more or less decides nothing here",
+    "runs-on": "every job runs on the one runner",
+}
+
+
+def _whole(*pairs: tuple[str, str]) -> dict[str, str]:
+    return {CI: _replaced(WHOLE, pairs)}
+
+
+def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    for old, new in pairs:
+        if old not in text:
+            raise AssertionError(f"the prepared gate no longer holds {old!r}")
+        text = text.replace(old, new)
+    return text
+
+
+SECRETS = """      - name: Secrets
+        run: detect-secrets-hook --baseline .secrets.baseline $(git ls-files)
+"""
 HINTS = (
     "List the ways a change can be bad: a secret, style, format, Python, SQL, a contract, data, documentation. Which program sees each?",
     "One job is enough. After the checkout: `detect-secrets-hook`, `ruff format --check`, `sqlfluff lint`, `pytest`, `python ci/load_sample.py`, `dbt build`, `python ci/check_docs.py`.",
@@ -164,25 +237,50 @@ WRITE = Task(
     data=lambda seed: seed,
     checks=_checks(CI, ORDER),
     hints=HINTS,
-    seconds=150.0,
-    mutants=3,
+    seconds=400.0,
+    executes=True,
+    mutants=8,
+    clauses={
+        "every pull request": "only pull requests against main",
+        "leaks a secret": "no look for secrets",
+        "badly formatted (Python)": "formats the runner's copy",
+        "styled (SQL)": "a linter that may fail",
+        "breaks a test of the loader": "the tests are only collected",
+        "a data test": "no data tests",
+        "a unit test": "no unit tests",
+        "leaves a mart undocumented": "nobody looks at the descriptions",
+        "green for everything else": "no checkout",
+        "Its token reads": "the default token",
+        "it has a time limit": "no time limit",
+        "must still be there to look at": "uploads only when green",
+    },
     wrong=(
-        wrong("starts after the merge", {CI: WHOLE.replace("on: pull_request", "on: {push: {branches: [main]}}")}, "trigger"),
-        wrong("only when dbt files change", {CI: WHOLE.replace("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")}, "path-filter"),
-        wrong("the default token", {CI: WHOLE.replace("permissions:\n  contents: read\n", "")}, "default-token"),
-        wrong("no checkout", {CI: WHOLE.replace("      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8\n", "      - run: pwd\n")}, "no-checkout"),
-        wrong("an in-memory warehouse, empty at each step", {CI: WHOLE.replace("${{ github.workspace }}/ci.duckdb", '":memory:"').replace("      - name: Secrets\n        run: detect-secrets-hook --baseline .secrets.baseline $(git ls-files)\n", "").replace("sqlfluff lint dbt/models dbt/tests", "sqlfluff --version")}, "empty-warehouse"),
-        wrong("no look for secrets", {CI: WHOLE.replace("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")}, "missing"),
-        wrong("a linter that may fail", {CI: WHOLE.replace("sqlfluff lint dbt/models dbt/tests", "sqlfluff lint dbt/models dbt/tests || true")}, "or-true"),
-        wrong("formats the runner's copy", {CI: WHOLE.replace("ruff format --check .", "ruff format .")}, "reformats"),
-        wrong("builds models, tests nothing", {CI: WHOLE.replace("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test")}, "never-tested"),
-        wrong("uploads only when green", {CI: WHOLE.replace("        if: always()\n", "")}, "lost-when-red"),
+        wrong("starts after the merge", _whole(("on: pull_request", "on: {push: {branches: [main]}}")), "trigger"),
+        wrong("only pull requests against main", _whole(("on: pull_request", "on: {pull_request: {branches: [main]}}")), "branch-filter"),
+        wrong("only the first commit of a pull request", _whole(("on: pull_request", "on: {pull_request: {types: [opened]}}")), "type-filter"),
+        wrong("only when dbt files change", _whole(("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")), "path-filter"),
+        wrong("the default token", _whole(("permissions:\n  contents: read\n", "")), "default-token"),
+        wrong("no time limit", _whole(("    timeout-minutes: 10\n", "")), "no-timeout"),
+        wrong("no checkout", _whole(("      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8\n", "      - run: pwd\n")), "no-checkout", decided_by="good"),
+        wrong("an in-memory warehouse, empty at each step", _whole(("${{ github.workspace }}/ci.duckdb", '":memory:"'), (SECRETS, "")), "empty-warehouse", decided_by="good"),
+        wrong("no look for secrets", _whole(("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")), "missing", decided_by="secret"),
+        wrong("the list of secrets goes into a file", _whole(("$(git ls-files)", "$(git ls-files) | tee secrets.txt")), "pipe", decided_by="secret"),
+        wrong("a linter that may fail", _whole(("sqlfluff lint dbt/models dbt/tests", "sqlfluff lint dbt/models dbt/tests || true")), "or-true", decided_by="style"),
+        wrong("formats the runner's copy", _whole(("ruff format --check .", "ruff format .")), "reformats", decided_by="format"),
+        wrong("the tests are only collected", _whole(("pytest -q", "pytest -q --collect-only")), "collect-only", decided_by="python"),
+        wrong("no data tests", _whole(("dbt build", "dbt build --exclude-resource-type test")), "selects-too-little", decided_by="data test"),
+        wrong("no unit tests", _whole(("dbt build", "dbt build --exclude-resource-type unit_test")), "no-unit-tests", decided_by="unit test"),
+        wrong("builds models, tests nothing", _whole(("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test")), "never-tested", decided_by="unit test"),
+        wrong("nobody looks at the descriptions", _whole(("python ci/check_docs.py", "ls ci")), "missing", decided_by="docs"),
+        wrong("a Makefile whose recipe may fail", {**_whole(("sqlfluff lint dbt/models dbt/tests", "make style")), "repo/Makefile": "style:\n\t-sqlfluff lint dbt/models dbt/tests\n"}, "make-ignores", decided_by="style"),
+        wrong("uploads only when green", _whole(("        if: always()\n", "")), "lost-when-red", decided_by="data test"),
     ),
     right=(
         right("one script, black instead of ruff", {CI: ONE_SCRIPT}),
         right("two jobs, the first a matrix", {CI: TWO_JOBS}),
+        right("a composite action, a Makefile and a script of the team's own", OWN_FILES),
     ),
-    spared={"python-version": "the runner has one Python", "timeout-minutes": "a minute more or less decides nothing here", ".with.name": "an artefact may have the default name", "cancel-in-progress": "time on the runner, no colour", ".concurrency": "time on the runner, no colour", ".group": "time on the runner, no colour", "persist-credentials": "judged in 04.5", ".steps[0].with": "judged in 04.5", "10 →": "a minute more or less decides nothing here"},
+    spared=SPARED,
 )  # fmt: skip
 
 
@@ -192,12 +290,12 @@ LEGACY_HEAD = WHOLE.replace("on: pull_request\n", "on:\n  pull_request:\n  push:
 
 
 def _legacy(*pairs: tuple[str, str]) -> dict[str, str]:
-    text = LEGACY_HEAD
-    for old, new in pairs:
-        if old not in text:
-            raise AssertionError(f"the prepared gate no longer holds {old!r}")
-        text = text.replace(old, new)
-    return {GATE: text}
+    return {GATE: _replaced(LEGACY_HEAD, pairs)}
+
+
+BUILD = "dbt build --project-dir dbt --profiles-dir ci"
+APART = "dbt build --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: "
+"""The models, and then, as a step of its own, …"""
 
 
 REPAIR = Task(
@@ -213,21 +311,32 @@ REPAIR = Task(
         "Seven masks: `if: false`, `--exit-zero`, a formatter without `--check`, `continue-on-error`, `--collect-only`, `--empty` with a selector that matches nothing, `|| true`. And the upload does not run when it is needed.",
         "Replace the two dbt steps by one `dbt build --project-dir dbt --profiles-dir ci`, take the other masks out, give the upload `if: always()`.",
     ),
-    seconds=150.0,
-    mutants=3,
+    seconds=400.0,
+    executes=True,
+    mutants=8,
+    clauses={
+        "bad pull requests red": "style still tolerated",
+        "good ones green": "loads nothing before it builds",
+        "it also runs on `main`": "no run on main any more",
+        "it cancels the run of an outdated commit": "lets outdated runs go on",
+        "without touching anybody else's": "one concurrency group for all",
+    },
     wrong=(
-        wrong("secrets still skipped", _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")), "never-runs"),
-        wrong("style still tolerated", _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")), "continue-on-error"),
-        wrong("tests still only collected", _legacy(("pytest -q", "pytest -q --collect-only")), "collect-only"),
-        wrong("tables still empty", _legacy(("dbt build --project-dir dbt --profiles-dir ci", "dbt build --empty --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --project-dir dbt --profiles-dir ci")), "empty-build"),
-        wrong("a selector that matches nothing", _legacy(("dbt build --project-dir dbt --profiles-dir ci", "dbt build --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --select tag:critical --project-dir dbt --profiles-dir ci")), "selects-nothing"),
-        wrong("the docs check commented out", _legacy(("      - name: Docs\n        run: python ci/check_docs.py\n", "      # - name: Docs\n      #   run: python ci/check_docs.py\n")), "commented-out"),
-        wrong("no run on main any more", _legacy(("  push:\n    branches: [main]\n", "")), "lost-push"),
-        wrong("one concurrency group for all", _legacy(("gate-${{ github.ref }}", "gate")), "one-group"),
+        wrong("secrets still skipped", _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")), "never-runs", decided_by="secret"),
+        wrong("style still tolerated", _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")), "continue-on-error", decided_by="style"),
+        wrong("tests still only collected", _legacy(("pytest -q", "pytest -q --collect-only")), "collect-only", decided_by="python"),
+        wrong("tables still empty", _legacy((BUILD, "dbt build --empty --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --project-dir dbt --profiles-dir ci")), "empty-build", decided_by="data test"),
+        wrong("a selector that matches nothing", _legacy((BUILD, APART + "dbt test --select tag:critical --project-dir dbt --profiles-dir ci")), "selects-nothing", decided_by="unit test"),
+        wrong("the docs check commented out", _legacy(("      - name: Docs\n        run: python ci/check_docs.py\n", "      # - name: Docs\n      #   run: python ci/check_docs.py\n")), "commented-out", decided_by="docs"),
+        wrong("the docs check still thrown away", _legacy(("python ci/check_docs.py", "python ci/check_docs.py || true")), "or-true", decided_by="docs"),
+        wrong("loads nothing before it builds", _legacy(("      - name: Sample\n        run: python ci/load_sample.py\n", "")), "empty-warehouse", decided_by="good"),
+        wrong("no run on main any more", _legacy(("  push:\n    branches: [main]\n", "")), "lost-push", decided_by="good"),
+        wrong("lets outdated runs go on", _legacy(("  cancel-in-progress: true\n", "")), "lost-concurrency", decided_by="good"),
+        wrong("one concurrency group for all", _legacy(("gate-${{ github.ref }}", "gate")), "one-group", decided_by="good"),
     ),
     right=(
         right("one job", _legacy()),
-        right("build, then test", _legacy(("dbt build --project-dir dbt --profiles-dir ci", "dbt build --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --project-dir dbt --profiles-dir ci"))),
+        right("build, then test", _legacy((BUILD, APART + "dbt test --project-dir dbt --profiles-dir ci"))),
     ),
-    spared=WRITE.spared | {"Ruff": "the linter for Python has no pull request of its own here", ".steps[2]": "the linter for Python has no pull request of its own here"},
+    spared=SPARED | {"Ruff": "the linter for Python has no pull request of its own here", ".steps[2]": "the linter for Python has no pull request of its own here"},
 )  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -13,19 +15,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from dojo.ci import slots
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
+from dojo.places import COURSE
 from dojo.tools import runner_programs
 from dojo.tools import warm as warm_process
 from dojo.tools.warm import Warm
 
-SECONDS = 90
+SECONDS = 60
+"""How long a run may take at first; one that was cut off is tried again by itself, for three times as long."""
 BASELINE = "shopflow-baseline-main"
 """Key of the cache that main's last run left: its manifest and its warehouse."""
 
@@ -51,10 +58,12 @@ def make_ready() -> None:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A pull request checked out for a run: its folder, what the run's programs find in their environment, main's cache."""
+    """A pull request checked out for a run: its folder, what the run's programs find in their environment, its time, its number."""
 
     folder: Path
     environment: dict[str, str]
+    seconds: int = SECONDS
+    number: int = 1
 
     @property
     def repo(self) -> Path:
@@ -72,30 +81,43 @@ class Checkout:
         return self.folder / "journal"
 
 
-def try_each(
-    request: dict[str, Any],
-    pipeline: dict[str, str],
-    run: Callable[[Checkout, dict[str, Any], dict[str, Any]], dict[str, Any]],
-) -> list[dict[str, Any]]:
+Run = Callable[[Checkout, dict[str, Any], dict[str, Any]], dict[str, Any]]
+
+
+def try_each(request: dict[str, Any], run: Run) -> list[dict[str, Any]]:
     """What `run(checkout, request, pull request)` says of every pull request, two at a time; known results are not run again.
 
-    pipeline: the files that are the same for all, by path. The artefacts, dbt's commands and the seconds are added here.
+    request: `files` (main, by path), `own` (the learner's, which main holds as well), `pull_requests`, `path` (of the
+    pipeline), `baseline`; see dojo.ci.act. The artefacts, dbt's commands and the seconds are added here.
     """
-    room = runner_room()
-    named = {"run": f"{run.__module__}.{run.__name__}", "pipeline": pipeline, **request}
+    named = {"run": f"{run.__module__}.{run.__name__}", **request}
     kept = _kept(named)
     missing = [(n, pr) for n, pr in enumerate(request["pull_requests"]) if kept.get(n) is None]
     if missing:
-        base = main_of(room, request)
         before = request.get("before", 0) + len(request["pull_requests"]) - len(missing)
+        of = request.get("of", before + len(missing))
+        waiting.tell(before, of, "getting the runner ready")
+        room = runner_room()
+        base = main_of(room, request)
+        waiting.tell(before, of, f"running: {missing[0][1]['name']}")
         with ThreadPoolExecutor(2) as pool:
-            runs = {pool.submit(_checked_out, room, base, request, pipeline, pr, run): (n, pr) for n, pr in missing}
+            runs = {pool.submit(_in_turn, room, base, request, pr, run): (n, pr) for n, pr in missing}
             for done, one in enumerate(as_completed(runs), before + 1):
                 number, pr = runs[one]
                 kept[number] = one.result()
                 _keep(named, pr, kept[number])
-                waiting.tell(done, request.get("of", before + len(missing)), f"{kept[number]['colour']}: {pr['name']}")
+                waiting.tell(done, of, f"{kept[number]['colour']}: {pr['name']}")
     return [kept[n] for n in range(len(request["pull_requests"]))]
+
+
+def _in_turn(room: Path, base: Path, request: dict[str, Any], pr: dict[str, Any], run: Run) -> dict[str, Any]:
+    """One pull request, while at most two run on this machine; cut off, it is tried once more, for longer."""
+    with slots.one():
+        result = _checked_out(room, base, request, pr, run, SECONDS)
+    if not result.get("stopped"):
+        return result
+    with slots.one():
+        return _checked_out(room, base, request, pr, run, 3 * SECONDS)
 
 
 # ---------------------------------------------------------------- where things stand
@@ -170,20 +192,47 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def main_of(room: Path, request: dict[str, Any]) -> Path:
-    """The repository on main, without the workflow, as a folder to copy; with main's cache when it is asked for."""
-    key = hashlib.sha256(json.dumps(request["files"], sort_keys=True).encode()).hexdigest()[:12]
+    """The repository on main as a folder to copy, the learner's own files in it; with main's cache when it is asked for."""
+    key = _digest(request["files"])
     base = room / f"main-{key}"
     if key not in _HERE["bases"]:
         write(base, request["files"])
         git(base, "init", "--quiet")
-        git(base, "add", "--all")
-        git(base, "commit", "--quiet", "--message", "main")
-        git(base, "update-ref", "refs/remotes/origin/main", "HEAD")
+        _commit(base, "main")
         _HERE["bases"][key] = set()
     if request.get("baseline") and "baseline" not in _HERE["bases"][key]:
         _build_baseline(room, base, key)
         _HERE["bases"][key].add("baseline")
-    return base
+    return _with_own(room, base, request.get("own") or {})
+
+
+def _with_own(room: Path, base: Path, own: dict[str, str]) -> Path:
+    """Main with the learner's own files committed on top; made anew when they change, and only the newest is kept."""
+    if not own:
+        return base
+    mine = room / f"own-{_digest([base.name, own])}"
+    if not mine.exists():
+        for old in room.glob("own-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(base, mine, symlinks=True)
+        write(mine, own)
+        _commit(mine, "The team's own files")
+    return mine
+
+
+def _commit(repo: Path, message: str) -> None:
+    git(repo, "add", "--all")
+    git(repo, "commit", "--quiet", "--allow-empty", "--message", message)
+    git(repo, "update-ref", "refs/remotes/origin/main", "HEAD")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def cache_of(room: Path, request: dict[str, Any]) -> Path:
+    """Where main's last run left its cache for this repository; there is none where no baseline was asked for."""
+    return room / f"cache-{_digest(request['files'])}" if request.get("baseline") else room / "no-cache"
 
 
 def _build_baseline(room: Path, base: Path, key: str) -> None:
@@ -217,29 +266,18 @@ def write(folder: Path, files: dict[str, str | None]) -> None:
 # ---------------------------------------------------------------- one pull request
 
 
-def _checked_out(room: Path, base: Path, request: dict, pipeline: dict[str, str], pr: dict, run: Callable) -> dict[str, Any]:
+def _checked_out(
+    room: Path, base: Path, request: dict[str, Any], pr: dict[str, Any], run: Run, seconds: int
+) -> dict[str, Any]:
     begun = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="pr-", dir=room))
-    environment = runner_environment(
-        room,
-        {
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "DOJO_JOURNAL": str(folder / "journal"),
-            "DOJO_ARTEFACTS": str(folder / "artefacts"),
-            "DOJO_CACHE": str(base).replace("main-", "cache-"),
-            "DLT_DATA_DIR": str(folder / "dlt"),  # a runner is new at every run; as root dlt would keep it in /var
-            "TMPDIR": str(folder),
-        },
-    )
-    checkout = Checkout(folder, environment)
+    checkout = prepared(room, folder, {"DOJO_CACHE": str(cache_of(room, request))}, seconds)
     try:
         shutil.copytree(base, checkout.repo, symlinks=True)
-        checkout.journal.mkdir()
-        checkout.artefacts.mkdir()
         git(checkout.repo, "checkout", "--quiet", "-b", pr.get("branch", "change"))
-        write(checkout.repo, {**pipeline, **pr["changes"]})
+        write(checkout.repo, pr["changes"])
         git(checkout.repo, "add", "--all")
-        git(checkout.repo, "commit", "--quiet", "--message", pr["name"])
+        git(checkout.repo, "commit", "--quiet", "--allow-empty", "--message", pr["name"])
         wait()
         result = run(checkout, request, pr)
         left = (p.relative_to(checkout.artefacts).as_posix() for p in checkout.artefacts.rglob("*") if p.is_file())
@@ -249,28 +287,109 @@ def _checked_out(room: Path, base: Path, request: dict, pipeline: dict[str, str]
         result["seconds"] = round(time.perf_counter() - begun, 2)
         return result
     finally:
+        leave(folder)
+
+
+def prepared(room: Path, folder: Path, more: dict[str, str], seconds: int = SECONDS) -> Checkout:
+    """The folders of one trial and its environment: a home, a cache, a /tmp and a number of its own."""
+    for made in ("journal", "artefacts", "home", "tmp"):
+        (folder / made).mkdir(parents=True)
+    own = {
+        "HOME": str(folder / "home"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "PRE_COMMIT_HOME": str(folder / "home" / "pre-commit"),
+        "DOJO_TRIAL": folder.name,
+        "DOJO_JOURNAL": str(folder / "journal"),
+        "DOJO_ARTEFACTS": str(folder / "artefacts"),
+        "DLT_DATA_DIR": str(folder / "home"),  # a runner is new at every run; as root dlt would keep it in /var
+        "TMPDIR": str(folder / "tmp"),
+    }
+    return Checkout(folder, runner_environment(room, {**own, **more}), seconds, next(_NUMBERS))
+
+
+_NUMBERS = itertools.count(101)
+
+
+def leave(folder: Path) -> None:
+    """Ends whatever a trial left running, then removes its folder."""
+    _end(folder.name)
+    for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)  # what was killed may have been writing
+
+
+def _processes_of(trial: str) -> Iterator[psutil.Process]:
+    """The processes that a trial started and that still run, whatever session they moved to."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("DOJO_TRIAL") == trial:
+                yield process
+
+
+def _end(trial: str) -> None:
+    for process in _processes_of(trial):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def end(checkout: Checkout) -> None:
+    """Kills everything that a trial runs."""
+    _end(checkout.environment["DOJO_TRIAL"])
 
 
 def execute(checkout: Checkout, command: list[str]) -> tuple[int, list[str]]:
-    """Runs a command in the checkout for at most SECONDS; its exit status (124: stopped) and the lines it said."""
+    """Runs a command in the checkout for so long as it may take; its exit status (124: stopped) and the lines it said."""
     process = subprocess.Popen(
-        command, cwd=checkout.repo, env=checkout.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        [*_own_tmp(checkout), *command],
+        cwd=checkout.repo,
+        env=checkout.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
-        out, _ = process.communicate(timeout=SECONDS)
+        out, _ = process.communicate(timeout=checkout.seconds)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+        end(checkout)
         out, _ = process.communicate()
-        return 124, [*out.decode("utf-8", "replace").splitlines(), f"Still running after {SECONDS} s: stopped."]
-    return process.returncode, out.decode("utf-8", "replace").splitlines()
+        return STOPPED, [*out.decode("utf-8", "replace").split("\n"), f"Still running after {checkout.seconds} s: stopped."]
+    return process.returncode, out.decode("utf-8", "replace").split("\n")
 
 
-def not_run(pr: dict[str, Any], why: str) -> dict[str, Any]:
-    """The result for a pull request on which nothing could run, and why."""
-    return {"name": pr["name"], "colour": "no run", "decided": "", "steps": [], "jobs": {}, "said": why, "artefacts": [], "commands": [], "seconds": 0.0}  # fmt: skip
+STOPPED = 124
+"""Exit status of a run that was cut off."""
+
+
+def _own_tmp(checkout: Checkout) -> list[str]:
+    """What gives the command a /tmp of its own, where the machine allows; elsewhere TMPDIR alone is its own."""
+    walls = _walls()
+    if not walls:
+        return []
+    room = _HERE["room"]
+    inner = ["--bind", str(checkout.folder / "tmp"), "/tmp"]
+    if room.is_relative_to("/tmp"):
+        inner += ["--bind", str(room), str(room)]
+    return [*walls, *inner, "--setenv", "DOJO_OWN_TMP", "yes", "--chdir", str(checkout.repo)]
+
+
+@functools.cache
+def _walls() -> list[str]:
+    """bubblewrap's command line that changes nothing yet; [] where it is missing or may not be used."""
+    bwrap = shutil.which("bwrap")
+    command = [bwrap or "", "--dev-bind", "/", "/"]
+    tried = bwrap and subprocess.run([*command, "--tmpfs", "/tmp", "true"], capture_output=True, timeout=20)
+    return command if tried and tried.returncode == 0 else []
+
+
+def not_run(pr: dict[str, Any], why: str, *, unknown: bool = False) -> dict[str, Any]:
+    """The result for a pull request on which nothing could run, and why; `unknown` where the reason is this runner's."""
+    nothing: dict[str, Any] = {"decided": "", "steps": [], "jobs": {}, "artefacts": [], "commands": [], "seconds": 0.0}
+    return {"name": pr["name"], "colour": "no run", "said": why, "unknown": unknown, **nothing}
 
 
 # ---------------------------------------------------------------- verdicts kept on disk
@@ -297,20 +416,21 @@ def store() -> Path | None:
 def made_by() -> list[Path]:
     """The files that a kept result depends on: another version of one of them, and it is run again."""
     here = Path(__file__).parent
-    names = ("act.py", "checkouts.py", "gitlab.py", "jenkins.py", "runner_programs.py", "warm.py")
-    return [*(here / name for name in names), *sorted((here / "actions").rglob("*.yml"))]
+    tools = [Path(runner_programs.__file__), Path(warm_process.__file__)]
+    lock = [p for p in (COURSE / "requirements.lock",) if p.is_file()]  # another version of a tool may say another thing
+    return [*sorted(here.glob("*.py")), *tools, *lock, *sorted((here / "actions").rglob("*.yml"))]
+
+
+@functools.cache
+def machine() -> bytes:
+    """What of this machine and of the course a kept result depends on."""
+    return hashlib.sha256(b"".join(p.read_bytes() for p in made_by())).digest()
 
 
 def _key(request: dict[str, Any], pr: dict[str, Any]) -> str:
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in made_by()))
-    asked = [
-        request["run"],
-        request["pipeline"],
-        request["files"],
-        pr,
-        bool(request.get("baseline")),
-        request.get("event", ""),
-    ]
+    digest = hashlib.sha256(machine())
+    decides = ("run", "path", "files", "own", "event", "started")
+    asked = [{name: request.get(name) for name in decides}, pr, bool(request.get("baseline"))]
     digest.update(json.dumps(asked, sort_keys=True).encode())
     return digest.hexdigest()[:24]
 
@@ -327,9 +447,12 @@ def _kept(request: dict[str, Any]) -> dict[int, dict[str, Any] | None]:
 
 def _keep(request: dict[str, Any], pr: dict[str, Any], result: dict[str, Any]) -> None:
     folder = store()
-    if folder is None or result["colour"] == "no run":
+    if folder is None or result["colour"] == "no run" or result.get("stopped"):
         return
     with contextlib.suppress(OSError):
-        (folder / f"{_key(request, pr)}.json").write_text(json.dumps(result), encoding="utf-8")
+        path = folder / f"{_key(request, pr)}.json"
+        part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(path)
         for old in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-600]:
             old.unlink()
