@@ -69,10 +69,18 @@ def _made_of(module: str) -> frozenset[Path]:
         if name in seen or path is None:
             continue
         seen.add(name)
-        found.add(path)
-        found |= {p for p in path.parent.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+        found |= {path, *_beside(path)}
         todo += _imports(path)
     return frozenset(found)
+
+
+@cache
+def _beside(path: Path) -> frozenset[Path]:
+    """What a module may read that is no module: files in its folder, and below it where the folder is a module's own."""
+    folder = path.parent
+    shared = folder in (SOURCE / "dojo", SOURCE / "dojo" / "tasks")
+    found = folder.glob("*") if shared else folder.rglob("*")
+    return frozenset(p for p in found if p.is_file() and p.suffix != ".pyc" and (p.suffix != ".py" or "template" in p.parts))
 
 
 def _file_of(module: str) -> Path | None:

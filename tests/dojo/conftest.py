@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from dojo import tasks
+from dojo import grading, tasks
 from dojo.judge.contract import Check, Module, NotYet, Task, function, right, wrong
 from dojo.judge.sandbox import Sandbox
 
@@ -59,3 +59,9 @@ def dojo_home(tmp_path, monkeypatch):
     """A learner's folder of its own."""
     monkeypatch.setenv("DOJO_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def quiet_machine(monkeypatch):
+    """What a loaded machine earns (a regrade, no verdict) does not decide a test about verdicts."""
+    monkeypatch.setattr(grading, "_busy", lambda: False)

@@ -13,8 +13,8 @@ import pytest
 from dojo import mutants, tasks
 from dojo.feedback import as_html, as_text
 from dojo.judge import plain, sql
-from dojo.judge.contract import Check
-from dojo.judge.engine import judge
+from dojo.judge.contract import Check, NotYet, function
+from dojo.judge.engine import judge, show
 from dojo.judge.verdict import Outcome
 from dojo.judge.work import KernelWork, LearnerError, NotCheckable, Stopped
 
@@ -127,3 +127,77 @@ def test_mutants_of_python_sql_and_yaml_differ_from_the_original():
     assert any("where not" in m.text for m in mutants.of_file("a.sql", "select 1 from t where a > 2"))
     assert any("dropped" in m.what for m in mutants.of_file("a.yml", "tests: [unique, not_null]"))
     assert not any(m.text == "select 1 -- a > 2" for m in mutants.of_file("a.sql", "select 1 -- a > 2"))
+
+
+def never_called(work, data):
+    raise AssertionError("a check was called though what it builds on had not passed")
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"), [(None, Outcome.NOT_JUDGED), (("doubles a number",), Outcome.NOT_JUDGED), ((), Outcome.PASSED)]
+)
+def test_a_check_is_judged_when_what_it_builds_on_has_passed(toy, after, outcome):
+    second = Check("second", (lambda w, d: None) if outcome is Outcome.PASSED else never_called, after=after)
+    report = judge(replace(toy, checks=(toy.checks[0], second)), KernelWork({"double": lambda n: 0}, None))
+    assert report.verdicts[1].outcome is outcome
+    assert outcome is Outcome.PASSED or report.verdicts[1].said == "First: doubles a number."
+    assert report.points == (1 if outcome is Outcome.PASSED else 0)
+
+
+def test_the_first_premise_that_fell_is_named_through_a_chain(toy):
+    checks = (toy.checks[0], Check("second", never_called), Check("third", never_called, after=("second",)))
+    report = judge(replace(toy, checks=checks), KernelWork({"double": lambda n: 0}, None))
+    assert [v.said for v in report.verdicts[1:]] == ["First: doubles a number."] * 2
+
+
+def test_what_reads_the_same_is_told_apart_or_not_shown(toy):
+    def refused(expected, got):
+        def look(work, data):
+            raise NotYet("No.", expected=expected, got=got)
+
+        return judge(replace(toy, checks=(Check("c", look),)), KernelWork({}, None)).verdicts[0]
+
+    apart = refused(1, "1")
+    assert (apart.expected, apart.got, apart.flaw) == ("1 (a whole number)", "1 (a text)", "")
+    same = refused("1", "1")
+    assert (same.expected, same.got) == ("", "") and "read the same" in same.flaw
+
+
+def test_the_machine_s_time_zone_decides_nothing_and_is_named(toy):
+    def at_noon(work, data):
+        got = work.call("local_hour", dt.datetime(2025, 12, 1, 11, tzinfo=dt.UTC))
+        if got != 12:
+            raise NotYet("Not noon.", expected=12, got=got, cause="hour")
+
+    task = replace(toy, deliver=(function("local_hour"),), checks=(Check("c", at_noon),))
+    by_machine = judge(task, KernelWork({"local_hour": lambda t: t.astimezone().hour}, None)).verdicts[0]
+    assert by_machine.cause == "machine-zone" and "Europe/Berlin" in by_machine.said
+    assert judge(task, KernelWork({"local_hour": lambda t: 12}, None)).passed
+    assert judge(task, KernelWork({"local_hour": lambda t: t.hour}, None)).verdicts[0].cause == "hour"
+
+
+def test_work_is_asked_once_for_a_key_also_where_it_fails():
+    work, asked = KernelWork({}, None), []
+
+    def fails():
+        asked.append(1)
+        raise NotYet("no")
+
+    for _ in range(2):
+        with pytest.raises(NotYet):
+            work.once("key", fails)
+    assert asked == [1] and work.once("other", lambda: 3) == 3
+
+
+def test_official_seeds_repeat_with_their_secret_and_keep_their_place(toy):
+    drawn = [toy.official_seeds(secret) for secret in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(100 <= seed <= 99_999 for seeds in drawn for seed in seeds)
+    assert [[seed % 12 for seed in seeds] for seeds in drawn] == [[seed % 12 for seed in toy.seeds]] * 3
+
+
+def test_a_long_text_keeps_its_ends_and_whole_lines():
+    text = "\n".join(f"line {n} " + "x" * 60 for n in range(40))
+    shown = show(text)
+    assert shown.startswith("line 0 ") and shown.splitlines()[-1].startswith("line 39 ")
+    assert all(line in text or line.startswith("… ") for line in shown.splitlines())

@@ -84,7 +84,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_gets_its_verdict_and_no_mark(name, toy, sandbox):
+def test_gets_its_verdict_and_no_mark(name, toy, sandbox, quiet_machine):
     source, words = HOSTILE[name]
     report, said = graded(toy, sandbox, source)
     assert report.outcome is Outcome.NOT_YET, report

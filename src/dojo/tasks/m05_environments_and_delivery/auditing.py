@@ -13,7 +13,6 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import once
 
 SCRIPT = "repo/pipeline/deliver_day.py"
 LINES = "select order_id, line_number, business_date, store_id, quantity, line_revenue from rows"
@@ -149,7 +148,7 @@ def _done(work: Work, data: Week) -> list[dict[str, Any]]:
         "op": "inside", "text": text, "entry": "deliver_day", "tables": data.tables, "query": QUESTION, "queries": HELD,
         "mornings": [{"tables": {"incoming.sales": m.rows}, "arguments": [m.day]} for m in data.mornings],
     }  # fmt: skip
-    return once(("05.3", text, id(data)), lambda: work.tool("releasing", request)["mornings"])
+    return work.once(("05.3", id(data)), lambda: work.tool("releasing", request)["mornings"])
 
 
 def _pairs(work: Work, data: Week, which: Callable[[Morning], bool]) -> list[tuple[int, dict[str, Any], Morning]]:
@@ -163,7 +162,13 @@ def _tried(number: int, morning: Morning) -> str:
 def _running(number: int, done: dict[str, Any], morning: Morning) -> None:
     if done["raised"]:
         where = f" in line {done['line']}" if done["line"] else ""
-        raise NotYet(f"Your function stopped{where}.", tried=_tried(number, morning), expected="True or False", got=done["raised"], cause="raised")  # fmt: skip
+        raise NotYet(
+            f"Your function stopped{where}.",
+            tried=_tried(number, morning),
+            expected="True or False",
+            got=done["raised"],
+            cause="raised",
+        )
 
 
 def good_days_are_published(work: Work, data: Week) -> str:
@@ -183,7 +188,13 @@ def good_days_are_published(work: Work, data: Week) -> str:
             if got.to_pylist() != wanted.to_pylist():
                 raise _another_table(name, got, wanted, morning, tried)
         if done["returned"] is not True:
-            raise NotYet("The day was published, and your function does not say so.", tried=tried, expected="True", got=str(done["returned"]), cause="returned")  # fmt: skip
+            raise NotYet(
+                "The day was published, and your function does not say so.",
+                tried=tried,
+                expected="True",
+                got=str(done["returned"]),
+                cause="returned",
+            )
     return f"Good days arrive once and whole, corrected ones too: €{data.mornings[-1].shown[1]} at the end."
 
 
@@ -191,17 +202,37 @@ def _another_table(name: str, got: Any, wanted: Any, morning: Morning, tried: st
     of_day = [sum(r["business_date"] == morning.day for r in t.to_pylist()) for t in (got, wanted)]
     if of_day[0] > of_day[1]:
         return NotYet(
-            f"`{name}` has the day more than once: it had been delivered before.", tried=tried, expected=f"{of_day[1]} rows of {morning.day}",
-            got=f"{of_day[0]} rows", cause="doubled", look="A day that comes again takes the place of itself: delete it first, in the same transaction.",
-        )  # fmt: skip
+            f"`{name}` has the day more than once: it had been delivered before.",
+            tried=tried,
+            expected=f"{of_day[1]} rows of {morning.day}",
+            got=f"{of_day[0]} rows",
+            cause="doubled",
+            look="A day that comes again takes the place of itself: delete it first, in the same transaction.",
+        )
     if of_day[0] == 0:
-        return NotYet(f"The day is good and is not in `{name}`.", tried=tried, expected=f"{of_day[1]} rows of {morning.day}", got="none", cause="not-published")  # fmt: skip
+        return NotYet(
+            f"The day is good and is not in `{name}`.",
+            tried=tried,
+            expected=f"{of_day[1]} rows of {morning.day}",
+            got="none",
+            cause="not-published",
+        )
     if of_day[0] == of_day[1] and got.num_rows != wanted.num_rows:
         return NotYet(
-            f"The day itself is right in `{name}`, and other days are not: a delivery before this one has left rows that nobody should see, or taken some.", tried=tried,
-            expected=f"{wanted.num_rows:,} rows", got=f"{got.num_rows:,} rows", cause="other-rows", look="The next check names the delivery.",
-        )  # fmt: skip
-    return NotYet(f"`{name}` is not what it should be.", tried=tried, expected=f"{wanted.num_rows:,} rows, {of_day[1]} of the day", got=f"{got.num_rows:,} rows, {of_day[0]} of the day", cause="other-rows")  # fmt: skip
+            f"The day itself is right in `{name}`, and other days are not: a delivery before this one has left rows that nobody should see, or taken some.",
+            tried=tried,
+            expected=f"{wanted.num_rows:,} rows",
+            got=f"{got.num_rows:,} rows",
+            cause="other-rows",
+            look="The next check names the delivery.",
+        )
+    return NotYet(
+        f"`{name}` is not what it should be.",
+        tried=tried,
+        expected=f"{wanted.num_rows:,} rows, {of_day[1]} of the day",
+        got=f"{got.num_rows:,} rows, {of_day[0]} of the day",
+        cause="other-rows",
+    )
 
 
 def bad_days_are_not(work: Work, data: Week) -> str:
@@ -216,12 +247,23 @@ def bad_days_are_not(work: Work, data: Week) -> str:
             )
             before = sum(r["business_date"] == morning.day for r in morning.held["facts"].to_pylist())
             raise NotYet(
-                f"The delivery must not be shown: {morning.said}. Readers have another table than before.", tried=_tried(number, morning),
-                expected=f"{before} rows of {morning.day}, as before" if before else f"no row of {morning.day}", got=shown, cause=morning.fault,
-                look="Leaving the bad lines out makes a smaller day, and nobody can see that it is smaller." if morning.fault not in ("too-few",) else "Compare with what a day usually has.",
-            )  # fmt: skip
+                f"The delivery must not be shown: {morning.said}. Readers have another table than before.",
+                tried=_tried(number, morning),
+                expected=f"{before} rows of {morning.day}, as before" if before else f"no row of {morning.day}",
+                got=shown,
+                cause=morning.fault,
+                look="Leaving the bad lines out makes a smaller day, and nobody can see that it is smaller."
+                if morning.fault not in ("too-few",)
+                else "Compare with what a day usually has.",
+            )
         if done["returned"] is not False:
-            raise NotYet("The delivery was refused, and your function does not say so.", tried=_tried(number, morning), expected="False", got=str(done["returned"]), cause="returned")  # fmt: skip
+            raise NotYet(
+                "The delivery was refused, and your function does not say so.",
+                tried=_tried(number, morning),
+                expected="False",
+                got=str(done["returned"]),
+                cause="returned",
+            )
     if not any(m.fault == "" and d["rows"]["facts"].num_rows > data.tables["serving.fact_sales"].num_rows for _, d, m in _pairs(work, data, lambda m: not m.fault) if not isinstance(d["rows"]["facts"], str)):  # fmt: skip
         raise NotYet(
             "No bad day is shown, since none is.",
@@ -239,10 +281,15 @@ def refused_rows_are_kept(work: Work, data: Week) -> str:
         if isinstance(got, str) or got.to_pylist() != wanted.to_pylist():
             fewer = not isinstance(got, str) and got.num_rows < wanted.num_rows
             raise NotYet(
-                "A refused delivery is not in quarantine.sales: nobody can look at what was wrong." if fewer else "quarantine.sales holds more than what waits for somebody.",
-                tried=_tried(number, morning), expected=f"{wanted.num_rows} rows", got=got if isinstance(got, str) else f"{got.num_rows} rows", cause="lost" if fewer else "piled-up",
+                "A refused delivery is not in quarantine.sales: nobody can look at what was wrong."
+                if fewer
+                else "quarantine.sales holds more than what waits for somebody.",
+                tried=_tried(number, morning),
+                expected=f"{wanted.num_rows} rows",
+                got=got if isinstance(got, str) else f"{got.num_rows} rows",
+                cause="lost" if fewer else "piled-up",
                 look="" if fewer else "A day that comes again, good or bad, takes the place of what was kept of it.",
-            )  # fmt: skip
+            )
     return "What was refused is kept as it came, until the day comes again."
 
 
@@ -252,15 +299,24 @@ def readers_see_whole_days(work: Work, data: Week) -> str:
         for line, (kind, found) in done["seen"]:
             if kind == "error" or found[0] not in (before, morning.shown):
                 raise NotYet(
-                    "Another session read an error in between." if kind == "error" else "Another session read a state between two days: lines, euros in the facts, euros on the dashboard, newest day.",
-                    tried=f"{_tried(number, morning)}; your function had come to: {line or 'its end'}", expected=" or ".join(", ".join(s) for s in dict.fromkeys(map(tuple, (before, morning.shown)))),
-                    got=found if kind == "error" else ", ".join(found[0]), cause="half",
+                    "Another session read an error in between."
+                    if kind == "error"
+                    else "Another session read a state between two days: lines, euros in the facts, euros on the dashboard, newest day.",
+                    tried=f"{_tried(number, morning)}; your function had come to: {line or 'its end'}",
+                    expected=" or ".join(", ".join(s) for s in dict.fromkeys(map(tuple, (before, morning.shown)))),
+                    got=found if kind == "error" else ", ".join(found[0]),
+                    cause="half",
                     look="Between `begin` and `commit` other sessions see what was there before. What belongs together goes between the same two.",
-                )  # fmt: skip
+                )
         before = morning.shown
     last = _done(work, data)[-1]["seen"][-1][1]
     if last != ["rows", [data.mornings[-1].shown]]:
-        raise NotYet("What readers see at the end is not the last day.", expected=", ".join(data.mornings[-1].shown), got=last[1] if last[0] == "error" else ", ".join(last[1][0]), cause="not-published")  # fmt: skip
+        raise NotYet(
+            "What readers see at the end is not the last day.",
+            expected=", ".join(data.mornings[-1].shown),
+            got=last[1] if last[0] == "error" else ", ".join(last[1][0]),
+            cause="not-published",
+        )
     return "Another session, reading after each of your lines, saw whole days only."
 
 
@@ -387,6 +443,7 @@ TASK_3 = Task(
     deliver=(file(SCRIPT),),
     data=week,
     seconds=60.0,
+    executes=True,
     mutants=24,
     checks=(
         Check("good days are published, once and whole", good_days_are_published, expected=lambda d: d.mornings[-1].shown),
@@ -401,24 +458,108 @@ TASK_3 = Task(
     ),
     wrong=(
         wrong("no transaction", _but(*_NO_BEGIN), "half"),
-        wrong("drops and renames, no transaction", _but(*_NO_BEGIN, ('    else:\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n        con.execute("insert into serving.fact_sales from incoming.sales")\n', _DROPS)), "half"),
-        wrong("one transaction a table", _but(('    else:\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n        con.execute("insert into serving.fact_sales from incoming.sales")\n', _FACTS_FIRST)), "half"),
-        wrong("publishes first, audits then", _but(('    con.execute("begin")\n', '    con.execute("insert into serving.fact_sales from incoming.sales")\n    con.execute("begin")\n')), "half"),
-        wrong("does not look for doubles", _but(("            + count(*) - count(distinct (order_id, line_number))\n", "")), "duplicate"),
+        wrong(
+            "drops and renames, no transaction",
+            _but(
+                *_NO_BEGIN,
+                (
+                    '    else:\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n        con.execute("insert into serving.fact_sales from incoming.sales")\n',
+                    _DROPS,
+                ),
+            ),
+            "half",
+        ),
+        wrong(
+            "one transaction a table",
+            _but(
+                (
+                    '    else:\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n        con.execute("insert into serving.fact_sales from incoming.sales")\n',
+                    _FACTS_FIRST,
+                )
+            ),
+            "half",
+        ),
+        wrong(
+            "publishes first, audits then",
+            _but(
+                (
+                    '    con.execute("begin")\n',
+                    '    con.execute("insert into serving.fact_sales from incoming.sales")\n    con.execute("begin")\n',
+                )
+            ),
+            "half",
+        ),
+        wrong(
+            "does not look for doubles",
+            _but(("            + count(*) - count(distinct (order_id, line_number))\n", "")),
+            "duplicate",
+        ),
         wrong("does not look at quantities", _but(("            + count(*) filter (where quantity < 0)\n", "")), "negative"),
         wrong("only looks for orders and revenue", _but((" or store_id is null", "")), "no-store"),
         wrong("takes any count for a day", _but(("avg(n) / 2", "avg(n) / 1000")), "too-few"),
-        wrong("leaves the bad lines out and publishes the rest", _but(("from incoming.sales group by all", "from serving.fact_sales where business_date = (select any_value(business_date) from incoming.sales) group by all"), ('        con.execute("insert into quarantine.sales from incoming.sales")\n    else:\n', '        con.execute("insert into quarantine.sales from incoming.sales")\n    if True:\n'), ("insert into serving.fact_sales from incoming.sales", "insert into serving.fact_sales select distinct * from incoming.sales where quantity >= 0 and store_id is not null and line_revenue is not null and order_id is not null")), "duplicate"),
-        wrong("adds to a day that was there", _but(('        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n', "")), "doubled"),
-        wrong("throws the refused rows away", _but(('        con.execute("insert into quarantine.sales from incoming.sales")\n', "        pass\n")), "lost"),
-        wrong("keeps every refused delivery for ever", _but(('    con.execute("delete from quarantine.sales where business_date = ?", [day])\n', "")), "piled-up"),
+        wrong(
+            "leaves the bad lines out and publishes the rest",
+            _but(
+                (
+                    "from incoming.sales group by all",
+                    "from serving.fact_sales where business_date = (select any_value(business_date) from incoming.sales) group by all",
+                ),
+                (
+                    '        con.execute("insert into quarantine.sales from incoming.sales")\n    else:\n',
+                    '        con.execute("insert into quarantine.sales from incoming.sales")\n    if True:\n',
+                ),
+                (
+                    "insert into serving.fact_sales from incoming.sales",
+                    "insert into serving.fact_sales select distinct * from incoming.sales where quantity >= 0 and store_id is not null and line_revenue is not null and order_id is not null",
+                ),
+            ),
+            "duplicate",
+        ),
+        wrong(
+            "adds to a day that was there",
+            _but(('        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n', "")),
+            "doubled",
+        ),
+        wrong(
+            "throws the refused rows away",
+            _but(('        con.execute("insert into quarantine.sales from incoming.sales")\n', "        pass\n")),
+            "lost",
+        ),
+        wrong(
+            "keeps every refused delivery for ever",
+            _but(('    con.execute("delete from quarantine.sales where business_date = ?", [day])\n', "")),
+            "piled-up",
+        ),
         wrong("forgets to commit", _but(('    con.execute("commit")\n', "")), "not-published"),
         wrong("says nothing", _but(("    return not bad\n", "")), "returned"),
+        wrong(
+            "empties the day of a bad delivery",
+            _but(
+                (
+                    '        con.execute("insert into quarantine.sales from incoming.sales")\n',
+                    '        con.execute("insert into quarantine.sales from incoming.sales")\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n',
+                )
+            ),
+            "other-rows",
+        ),
         wrong("refuses everything", {SCRIPT: "def deliver_day(con, day):\n    return False\n"}, "not-published"),
     ),
     right=(
         right("audited in pandas, published from a session of its own", {SCRIPT: _FRAMES}),
         right("named questions, tables made anew", {SCRIPT: _REBUILT}),
     ),
+    clauses={
+        "a line lacks its order, its store or its revenue": "only looks for orders and revenue",
+        "is there twice": "does not look for doubles",
+        "a quantity is below zero": "does not look at quantities",
+        "fewer than half as many lines as a published day has on average": "takes any count for a day",
+        "the new delivery takes its place": "adds to a day that was there",
+        "Return `True`": "says nothing",
+        "Of a bad one nothing is shown": "leaves the bad lines out and publishes the rest",
+        "whatever was shown before stays": "empties the day of a bad delivery",
+        "all its rows go to `quarantine.sales`": "throws the refused rows away",
+        "what quarantine kept of it goes": "keeps every refused delivery for ever",
+        "whole days in both tables, always": "one transaction a table",
+    },
     spared={"/ 2": "no delivery lies between", "2 → 3": "no delivery lies between a half and a third"},
-)  # fmt: skip
+)

@@ -9,7 +9,7 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
 from dojo.tools.releasing_dbt import slice_of_shopflow, with_prod_attached
 
 SCRIPT = "repo/pipeline/try_change.py"
@@ -55,23 +55,40 @@ def branches(seed: int) -> Branches:
     revenue = warehouses.total(warehouses.daily(now.facts), "select sum(revenue_eur) from rows")
     if seed % 4 == 3:
         changes = (
-            Change("a column more in daily_revenue", _edited(DAILY, "    sum(quantity)", "    min(quantity) as smallest,\n    sum(quantity)"), ("daily_revenue",), value=revenue),
-            Change("revenue with the wrong sign", _edited(DAILY, "sum(line_revenue)", "-sum(line_revenue)"), ("daily_revenue",), sound=False),
+            Change(
+                "a column more in daily_revenue",
+                _edited(DAILY, "    sum(quantity)", "    min(quantity) as smallest,\n    sum(quantity)"),
+                ("daily_revenue",),
+                value=revenue,
+            ),
+            Change(
+                "revenue with the wrong sign",
+                _edited(DAILY, "sum(line_revenue)", "-sum(line_revenue)"),
+                ("daily_revenue",),
+                sound=False,
+            ),
             Change("a comment for people", {"README.md": "How to read the marts.\n"}, ()),
-        )  # fmt: skip
+        )
     else:
         shipped = warehouses.facts(
             now.raw, ("when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then")
         )
         changes = (
-            Change("money counts when it is shipped", _edited(FACTS, "when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then"), ("daily_revenue", "fact_sales"), value=warehouses.total(shipped, "select sum(line_revenue) from rows where order_status in ('paid', 'shipped')")),
-        )  # fmt: skip
+            Change(
+                "money counts when it is shipped",
+                _edited(FACTS, "when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then"),
+                ("daily_revenue", "fact_sales"),
+                value=warehouses.total(
+                    shipped, "select sum(line_revenue) from rows where order_status in ('paid', 'shipped')"
+                ),
+            ),
+        )
     return Branches(changes, files)
 
 
 def _done(work: Work, data: Branches) -> list[dict[str, Any]]:
     text = work.file(SCRIPT)
-    return once(("05.5", text, id(data)), lambda: [work.tool("releasing", _request(text, c, data)) for c in data.changes])
+    return work.once(("05.5", id(data)), lambda: [work.tool("releasing", _request(text, c, data)) for c in data.changes])
 
 
 def _request(text: str, change: Change, data: Branches) -> dict[str, Any]:
@@ -103,23 +120,35 @@ def only_what_changed(work: Work, data: Branches) -> str:
         built, wanted = _ran(done, "model"), sorted(change.models)
         if set(built) - set(wanted):
             raise NotYet(
-                "More was built than changed. In the whole project this is the difference between three seconds and forty minutes.", tried=tried,
-                expected=", ".join(wanted) or "nothing", got=", ".join(built), cause="full-build", look="`state:modified` compares the project with the manifest in `state`.",
-            )  # fmt: skip
+                "More was built than changed. In the whole project this is the difference between three seconds and forty minutes.",
+                tried=tried,
+                expected=", ".join(wanted) or "nothing",
+                got=", ".join(built),
+                cause="full-build",
+                look="`state:modified` compares the project with the manifest in `state`.",
+            )
         if built != wanted:
             missing = sorted(set(wanted) - set(built))
             said = "; ".join(c["said"] for c in done["calls"] if c["said"])
             if said and change.sound:
                 nowhere = "does not exist" in said
                 raise NotYet(
-                    "The branch is sound, and dbt failed on it.", tried=tried, expected=", ".join(wanted), got=said, cause="not-deferred" if nowhere else "not-built",
+                    "The branch is sound, and dbt failed on it.",
+                    tried=tried,
+                    expected=", ".join(wanted),
+                    got=said,
+                    cause="not-deferred" if nowhere else "not-built",
                     look="What was not built here is looked for in dev, unless dbt is told where else." if nowhere else "",
-                )  # fmt: skip
+                )
             reader = bool(built)
             raise NotYet(
-                f"`{missing[0]}` was not built" + (", and it reads what changed." if reader else "."), tried=tried, expected=", ".join(wanted),
-                got=", ".join(built) or said or "nothing", cause="no-dependants" if reader else "not-built", look="A plus sign after the selector takes the readers along." if reader else "",
-            )  # fmt: skip
+                f"`{missing[0]}` was not built" + (", and it reads what changed." if reader else "."),
+                tried=tried,
+                expected=", ".join(wanted),
+                got=", ".join(built) or said or "nothing",
+                cause="no-dependants" if reader else "not-built",
+                look="A plus sign after the selector takes the readers along." if reader else "",
+            )
     return "; ".join(f"{c.said}: {', '.join(c.models) or 'nothing'}" for c in data.changes)
 
 
@@ -128,7 +157,13 @@ def parents_come_from_prod(work: Work, data: Branches) -> str:
         tried = f"“{change.said}”: " + "; ".join(commands(done))
         touched = differing(done["before"], done["after"])
         if touched:
-            raise NotYet("A try of a branch has changed prod.", tried=tried, expected="prod as it was", got="changed: " + ", ".join(touched), cause="in-prod")  # fmt: skip
+            raise NotYet(
+                "A try of a branch has changed prod.",
+                tried=tried,
+                expected="prod as it was",
+                got="changed: " + ", ".join(touched),
+                cause="in-prod",
+            )
         if change.value is None:
             continue
         rows = done["rows"]["value"]
@@ -137,14 +172,25 @@ def parents_come_from_prod(work: Work, data: Branches) -> str:
             said = "; ".join(c["said"] for c in done["calls"] if c["said"])
             if "fact_sales" in change.models and not said and any("--favor-state" in c["arguments"] for c in done["calls"]):
                 raise NotYet(
-                    "fact_sales is incremental: it was continued on the rows that last week's try had left in dev.", tried=tried,
-                    expected=f"{change.value:,} from `{change.ask}` in dev", got=got, cause="continued", look="`--full-refresh` makes it anew.",
-                )  # fmt: skip
+                    "fact_sales is incremental: it was continued on the rows that last week's try had left in dev.",
+                    tried=tried,
+                    expected=f"{change.value:,} from `{change.ask}` in dev",
+                    got=got,
+                    cause="continued",
+                    look="`--full-refresh` makes it anew.",
+                )
             raise NotYet(
-                "dbt could not build it: its parents are not in dev, and it did not look for them in prod." if said else "What was built was computed from dev's old tables and not from prod's.",
-                tried=tried, expected=f"{change.value:,} from `{change.ask}` in dev", got=said or got, cause="not-deferred",
-                look="" if said else "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's.",
-            )  # fmt: skip
+                "dbt could not build it: its parents are not in dev, and it did not look for them in prod."
+                if said
+                else "What was built was computed from dev's old tables and not from prod's.",
+                tried=tried,
+                expected=f"{change.value:,} from `{change.ask}` in dev",
+                got=said or got,
+                cause="not-deferred",
+                look=""
+                if said
+                else "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's.",
+            )
     return "Parents were read from prod, and prod is as it was."
 
 
@@ -158,17 +204,32 @@ def its_verdict_is_right(work: Work, data: Branches) -> str:
                 c["arguments"][0] == "test" and "--favor-state" in c["arguments"] for c in done["calls"]
             ):
                 raise NotYet(
-                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.", tried=tried, expected=False, got=str(done["returned"]),
-                    cause="tested-prod", look="In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
-                )  # fmt: skip
+                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.",
+                    tried=tried,
+                    expected=False,
+                    got=str(done["returned"]),
+                    cause="tested-prod",
+                    look="In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
+                )
             raise NotYet(
-                "Revenue is below zero in every row, and the branch passed: what was built was not tested." if untested else "Your function says the wrong thing about this branch.",
-                tried=tried, expected=change.sound, got=str(done["returned"]), cause="untested" if untested else "returned",
-            )  # fmt: skip
+                "Revenue is below zero in every row, and the branch passed: what was built was not tested."
+                if untested
+                else "Your function says the wrong thing about this branch.",
+                tried=tried,
+                expected=change.sound,
+                got=str(done["returned"]),
+                cause="untested" if untested else "returned",
+            )
         if not change.sound or not change.models:
             continue
         if not _ran(done, "test"):
-            raise NotYet("What was built was not tested.", tried=tried, expected="the tests of " + ", ".join(change.models), got="no test", cause="untested")  # fmt: skip
+            raise NotYet(
+                "What was built was not tested.",
+                tried=tried,
+                expected="the tests of " + ", ".join(change.models),
+                got="no test",
+                cause="untested",
+            )
     return "Sound branches pass, the others do not."
 
 
@@ -213,6 +274,7 @@ TASK_5 = Task(
     deliver=(file(SCRIPT),),
     data=branches,
     seconds=60.0,
+    executes=True,
     mutants=6,
     checks=(
         Check("only what changed is built", only_what_changed, expected=lambda d: [c.models for c in d.changes]),
@@ -222,10 +284,14 @@ TASK_5 = Task(
     hints=(
         "One dbt command is enough. It needs to know what prod runs (`--state`), what to build (`--select`), and where to find the rest.",
         "`state:modified` selects what differs from that manifest, a plus sign its readers too. `--defer` takes what was not built from prod.",
-        "dev holds tables from last week, and `--defer` prefers them: add `--favor-state`. An incremental model goes on from them too: `--full-refresh`. `return dbt(\"build\", …).success`.",
+        'dev holds tables from last week, and `--defer` prefers them: add `--favor-state`. An incremental model goes on from them too: `--full-refresh`. `return dbt("build", …).success`.',
     ),
     wrong=(
-        wrong("builds everything", {SCRIPT: 'def try_change(dbt, state):\n    return dbt("build", target="dev").success\n'}, "full-build"),
+        wrong(
+            "builds everything",
+            {SCRIPT: 'def try_change(dbt, state):\n    return dbt("build", target="dev").success\n'},
+            "full-build",
+        ),
         wrong("without its readers", _but("state:modified+", "state:modified"), "no-dependants"),
         wrong("with its parents", _but("state:modified+", "+state:modified+"), "full-build"),
         wrong("does not defer", _but('"--defer", "--favor-state", ', ""), "not-deferred"),
@@ -236,11 +302,25 @@ TASK_5 = Task(
         wrong("only tests", _but('"build"', '"test"'), "not-built"),
         wrong("tries it in prod", _but('target="dev"', 'target="prod"'), "in-prod"),
         wrong("names one model", _but('"state:modified+"', '"daily_revenue"'), "full-build"),
-        wrong("says yes to everything", {SCRIPT: _REFERENCE.replace("return dbt(", "dbt(").replace(".success", "") + "    return True\n"}, "returned"),
+        wrong(
+            "says yes to everything",
+            {SCRIPT: _REFERENCE.replace("return dbt(", "dbt(").replace(".success", "") + "    return True\n"},
+            "returned",
+        ),
         wrong("asks nobody", {SCRIPT: "def try_change(dbt, state):\n    return True\n"}, "no-dbt"),
     ),
+    clauses={
+        "Build and test in dev": "runs and does not test",
+        "what the branch changes": "builds everything",
+        "and what reads it": "without its readers",
+        "read every other parent from prod": "does not defer",
+        "prod attached, for reading": "tries it in prod",
+        "dev itself still holds tables of last week's try": "prefers dev's old tables",
+        "change the incremental model": "goes on from dev's old rows",
+        "Return whether everything went well": "says yes to everything",
+    },
     right=(
         right("run and test apart", {SCRIPT: _TWO_STEPS}),
         right("an empty dev, then defer", {SCRIPT: _EMPTY_DEV}),
     ),
-)  # fmt: skip
+)

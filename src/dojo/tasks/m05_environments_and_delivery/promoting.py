@@ -9,7 +9,7 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
 from dojo.tools.releasing_dbt import slice_of_shopflow
 
 SCRIPT = "repo/pipeline/promote.py"
@@ -64,7 +64,7 @@ def _with_returns(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _done(work: Work, data: tuple[Delivery, ...]) -> list[dict[str, Any]]:
     text = work.file(SCRIPT)
-    return once(("05.2", text, id(data)), lambda: [work.tool("releasing", _request(text, d)) for d in data])
+    return work.once(("05.2", id(data)), lambda: [work.tool("releasing", _request(text, d)) for d in data])
 
 
 def _request(text: str, delivery: Delivery) -> dict[str, Any]:
@@ -81,19 +81,41 @@ def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
     no_error(done, tried)
     asked = commands(done)
     if not asked:
-        raise NotYet("Your function never called dbt.", tried=tried, expected="builds in dev, staging and for prod", got="no dbt command", cause="no-dbt")  # fmt: skip
+        raise NotYet(
+            "Your function never called dbt.",
+            tried=tried,
+            expected="builds in dev, staging and for prod",
+            got="no dbt command",
+            cause="no-dbt",
+        )
     failed = [c for c in done["calls"] if not c["success"]]
     if failed:
         c = failed[0]
         raise NotYet(
-            "The release is good, and a command of yours failed on it.", tried=f"dbt {' '.join(c['arguments'])} --target {c['target']} on {c['warehouse']}",
-            expected="success", got=c["said"], cause="good-refused", look="What prod builds from, its raw tables, must be in the file it is built in.",
-        )  # fmt: skip
+            "The release is good, and a command of yours failed on it.",
+            tried=f"dbt {' '.join(c['arguments'])} --target {c['target']} on {c['warehouse']}",
+            expected="success",
+            got=c["said"],
+            cause="good-refused",
+            look="What prod builds from, its raw tables, must be in the file it is built in.",
+        )
     if done["before"] == done["after"]:
-        raise NotYet("The release passed everywhere, and prod still shows the old tables.", tried="; ".join(asked), expected="marts.daily_revenue with the column units", got="prod.duckdb as it was", cause="not-published")  # fmt: skip
+        raise NotYet(
+            "The release passed everywhere, and prod still shows the old tables.",
+            tried="; ".join(asked),
+            expected="marts.daily_revenue with the column units",
+            got="prod.duckdb as it was",
+            cause="not-published",
+        )
     _prod_shows(done, delivery)
     if done["returned"] is not True:
-        raise NotYet("The release is in prod, and your function does not say so.", tried=tried, expected="True", got=str(done["returned"]), cause="returned")  # fmt: skip
+        raise NotYet(
+            "The release is in prod, and your function does not say so.",
+            tried=tried,
+            expected="True",
+            got=str(done["returned"]),
+            cause="returned",
+        )
     return f"Prod serves the release: {delivery.sold[0]:,} units, €{delivery.sold[1]:,}."
 
 
@@ -103,17 +125,25 @@ def _prod_shows(done: dict[str, Any], delivery: Delivery) -> None:
     got = shown if isinstance(shown, str) else tuple(shown.to_pylist()[0].values())
     if isinstance(view, str) and got == delivery.sold:
         raise NotYet(
-            "The tables in prod are right, and its views cannot be read any more.", tried="select count(*) from staging.stg_orders in prod.duckdb",
-            expected="rows", got=view, cause="views-broken",
+            "The tables in prod are right, and its views cannot be read any more.",
+            tried="select count(*) from staging.stg_orders in prod.duckdb",
+            expected="rows",
+            got=view,
+            cause="views-broken",
             look="DuckDB writes the database's name, which is the file's, into a view. Build aside under the same file name, in another folder.",
-        )  # fmt: skip
+        )
     if got != delivery.sold:
         staging = isinstance(got, tuple) and got[0] is not None
         raise NotYet(
-            "Prod shows another company's sales: a file of another environment was put in its place." if staging else "Prod does not show the release.",
-            tried=SOLD, expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}", got=f"{got[0]:,} units, €{got[1]:,}" if staging else got,
-            cause="other-data" if staging else "not-published", look="What is promoted is the code. Each environment runs it on its own data." if staging else "",
-        )  # fmt: skip
+            "Prod shows another company's sales: a file of another environment was put in its place."
+            if staging
+            else "Prod does not show the release.",
+            tried=SOLD,
+            expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}",
+            got=f"{got[0]:,} units, €{got[1]:,}" if staging else got,
+            cause="other-data" if staging else "not-published",
+            look="What is promoted is the code. Each environment runs it on its own data." if staging else "",
+        )
 
 
 def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
@@ -123,17 +153,25 @@ def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
             if touched and call["warehouse"] == PROD:
                 raise NotYet(
                     f"prod.duckdb was changed by a build that had not been audited yet ({delivery.name}).",
-                    tried=f"dbt {' '.join(call['arguments'])} --target {call['target']} on {call['warehouse']}", expected="prod as it was, until the audit has passed",
-                    got="changed: " + ", ".join(touched), cause="prod-touched",
+                    tried=f"dbt {' '.join(call['arguments'])} --target {call['target']} on {call['warehouse']}",
+                    expected="prod as it was, until the audit has passed",
+                    got="changed: " + ", ".join(touched),
+                    cause="prod-touched",
                     look="dbt build replaces a table first and tests it afterwards. Build in a copy, and let the copy take prod's place.",
-                )  # fmt: skip
+                )
         if delivery.refuses:
             no_error(done, f"promote(dbt, folder) with {delivery.name}")
             touched = differing(done["before"], done["after"])
             if touched:
                 raise _published(done, delivery, touched)
             if done["returned"] is not False:
-                raise NotYet(f"The release was refused in {delivery.refuses}, and your function does not say so.", tried="; ".join(commands(done)), expected="False", got=str(done["returned"]), cause="returned")  # fmt: skip
+                raise NotYet(
+                    f"The release was refused in {delivery.refuses}, and your function does not say so.",
+                    tried="; ".join(commands(done)),
+                    expected="False",
+                    got=str(done["returned"]),
+                    cause="returned",
+                )
     return "Refused releases leave prod as it was, to the row."
 
 
@@ -155,9 +193,13 @@ def _published(done: dict[str, Any], delivery: Delivery, touched: list[str]) -> 
             "`dbt run` builds and tests nothing. `dbt build` does both, and says so in `.success`.",
         )
     return NotYet(
-        f"{said}: a negative quantity is on finance's dashboard.", tried="; ".join(commands(done)), expected="prod as it was",
-        got="changed: " + ", ".join(touched), cause="bad-published", look=look,
-    )  # fmt: skip
+        f"{said}: a negative quantity is on finance's dashboard.",
+        tried="; ".join(commands(done)),
+        expected="prod as it was",
+        got="changed: " + ", ".join(touched),
+        cause="bad-published",
+        look=look,
+    )
 
 
 def each_before_the_next(work: Work, data: tuple[Delivery, ...]) -> str:
@@ -169,16 +211,27 @@ def each_before_the_next(work: Work, data: tuple[Delivery, ...]) -> str:
         if [t for n, t in enumerate(order) if n == 0 or order[n - 1] != t] != wanted:
             went_on = delivery.refuses and set(order) - set(wanted)
             raise NotYet(
-                f"{delivery.refuses} refused the release, and it was carried on to {', '.join(sorted(went_on))}." if went_on else "The environments were not asked one after the other.",
-                tried=tried, expected=" → ".join(wanted), got=" → ".join(order) or "nothing", cause="went-on" if went_on else "order",
+                f"{delivery.refuses} refused the release, and it was carried on to {', '.join(sorted(went_on))}."
+                if went_on
+                else "The environments were not asked one after the other.",
+                tried=tried,
+                expected=" → ".join(wanted),
+                got=" → ".join(order) or "nothing",
+                cause="went-on" if went_on else "order",
                 look="`dbt(...)` returns an object; `.success` says whether everything in it went well." if went_on else "",
-            )  # fmt: skip
+            )
         for call in done["calls"]:
             if (
                 call["warehouse"] in ("warehouse/dev.duckdb", "warehouse/staging.duckdb")
                 and call["target"] not in call["warehouse"]
             ):
-                raise NotYet("A target was run on another environment's file.", tried=tried, expected=f"warehouse/{call['target']}.duckdb", got=call["warehouse"], cause="wrong-file")  # fmt: skip
+                raise NotYet(
+                    "A target was run on another environment's file.",
+                    tried=tried,
+                    expected=f"warehouse/{call['target']}.duckdb",
+                    got=call["warehouse"],
+                    cause="wrong-file",
+                )
     return "dev, then staging, then prod; the first that refuses ends it."
 
 
@@ -285,6 +338,7 @@ TASK_2 = Task(
     deliver=(file(SCRIPT),),
     data=deliveries,
     seconds=60.0,
+    executes=True,
     mutants=8,
     checks=(
         Check("a good release arrives in prod", good_release_arrives, expected=lambda data: data[0].sold),
@@ -293,27 +347,57 @@ TASK_2 = Task(
     ),
     hints=(
         "dev and staging may be spoiled: build there and look at `.success`. What does prod hold while its own build is not tested yet?",
-        "Copy prod.duckdb into another folder under the same name, build there with `target=\"prod\", warehouse=copy`, and put the copy in prod's place only when that was a success.",
-        "`green = folder / \"green\" / \"prod.duckdb\"`; `shutil.copyfile(folder / \"prod.duckdb\", green)`; `dbt(\"build\", target=\"prod\", warehouse=green)`; `os.replace(green, folder / \"prod.duckdb\")`.",
+        'Copy prod.duckdb into another folder under the same name, build there with `target="prod", warehouse=copy`, and put the copy in prod\'s place only when that was a success.',
+        '`green = folder / "green" / "prod.duckdb"`; `shutil.copyfile(folder / "prod.duckdb", green)`; `dbt("build", target="prod", warehouse=green)`; `os.replace(green, folder / "prod.duckdb")`.',
     ),
     wrong=(
         wrong("builds straight in prod", {SCRIPT: _STRAIGHT}, "prod-touched"),
         wrong("builds in prod and restores it when the audit fails", {SCRIPT: _RESTORES}, "prod-touched"),
         wrong("copies staging's file to prod", {SCRIPT: _STAGING_FILE}, "other-data"),
         wrong("builds and never tests", _but('"build"', '"run"'), "bad-published"),
-        wrong("does not look at what staging said", _but('        if not dbt("build", target=env).success:\n            return False\n', '        dbt("build", target=env)\n'), "went-on"),
+        wrong(
+            "does not look at what staging said",
+            _but(
+                '        if not dbt("build", target=env).success:\n            return False\n',
+                '        dbt("build", target=env)\n',
+            ),
+            "went-on",
+        ),
         wrong("leaves staging out", _but('("dev", "staging")', '("dev",)'), "order"),
         wrong("forgets the target", _but(", target=env", ""), "order"),
-        wrong("swaps whatever the audit said", _but('    if not dbt("build", target="prod", warehouse=green).success:\n        return False\n', '    dbt("build", target="prod", warehouse=green)\n'), "bad-published"),
-        wrong("builds aside under another name", _but('"green" / "prod.duckdb"', '"green" / "prod_green.duckdb"'), "views-broken"),
+        wrong(
+            "swaps whatever the audit said",
+            _but(
+                '    if not dbt("build", target="prod", warehouse=green).success:\n        return False\n',
+                '    dbt("build", target="prod", warehouse=green)\n',
+            ),
+            "bad-published",
+        ),
+        wrong(
+            "builds aside under another name",
+            _but('"green" / "prod.duckdb"', '"green" / "prod_green.duckdb"'),
+            "views-broken",
+        ),
         wrong("builds in an empty file", _but('    shutil.copyfile(folder / "prod.duckdb", green)\n', ""), "good-refused"),
         wrong("passes and never swaps", _but('    os.replace(green, folder / "prod.duckdb")\n', ""), "not-published"),
         wrong("says nothing", _but("    return True\n", ""), "returned"),
+        wrong("says nothing of a refusal", {SCRIPT: _REFERENCE.replace("return False", "return None")}, "returned"),
         wrong("asks nobody", {SCRIPT: "def promote(dbt, folder):\n    return True\n"}, "no-dbt"),
     ),
+    clauses={
+        "through dev, staging and prod": "leaves staging out",
+        "each with landing tables of its own": "copies staging's file to prod",
+        "The first environment that refuses ends it": "does not look at what staging said",
+        "on prod's data": "swaps whatever the audit said",
+        "`prod.duckdb` holds exactly what it held": "builds straight in prod",
+        "after each of your commands": "builds in prod and restores it when the audit fails",
+        "has to pass its tests": "builds and never tests",
+        "Return `True` when prod has the release": "says nothing",
+        "`False` when somebody refused it": "says nothing of a refusal",
+    },
     spared={"line 11: True → False": "the folder is not there yet either way"},
     right=(
         right("run and test apart, the copy made by DuckDB", {SCRIPT: _RUN_THEN_TEST}),
         right("a temporary folder, one loop for all three", {SCRIPT: _FAILED}),
     ),
-)  # fmt: skip
+)

@@ -9,7 +9,6 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import once
 
 SCRIPT = "repo/pipeline/publish.py"
 BUILT, SERVED = "build/warehouse.duckdb", "serving/dashboards.duckdb"
@@ -82,7 +81,7 @@ def _done(work: Work, data: Mornings) -> list[dict[str, Any]]:
         "warehouses": {SERVED: data.served}, "mornings": [{"tables": m.tables, "in_log": m.in_log} for m in data.mornings],
         "queries": {"held": [SERVED, HELD]},
     }  # fmt: skip
-    return once(("05.4", text, id(data)), lambda: work.tool("releasing", request)["mornings"])
+    return work.once(("05.4", id(data)), lambda: work.tool("releasing", request)["mornings"])
 
 
 def _not_locked_out(done: dict[str, Any], tried: str) -> None:
@@ -90,8 +89,12 @@ def _not_locked_out(done: dict[str, Any], tried: str) -> None:
     if "lock" in done["raised"].lower():
         raise NotYet(
             "Your function was refused: a reader had the served file open, and DuckDB lets nobody write meanwhile. A moment earlier it would have locked the reader out.",
-            tried=tried, expected="no error, for you or the reader", got=done["raised"], cause="locked", look="A transaction protects readers inside your process. For the others, write another file.",
-        )  # fmt: skip
+            tried=tried,
+            expected="no error, for you or the reader",
+            got=done["raised"],
+            cause="locked",
+            look="A transaction protects readers inside your process. For the others, write another file.",
+        )
 
 
 def _last(done: dict[str, Any]) -> list:
@@ -105,26 +108,47 @@ def the_new_day_arrives(work: Work, data: Mornings) -> str:
         if done["raised"]:
             where = f" in line {done['line']}" if done["line"] else ""
             raise NotYet(
-                f"Your function stopped{where}, and readers still see yesterday.", tried=tried, expected="no error", got=done["raised"], cause="raised",
-                look="The publish before this one could not finish. What it left behind is still there." if morning.name.startswith("an ord") else "",
-            )  # fmt: skip
+                f"Your function stopped{where}, and readers still see yesterday.",
+                tried=tried,
+                expected="no error",
+                got=done["raised"],
+                cause="raised",
+                look="The publish before this one could not finish. What it left behind is still there."
+                if morning.name.startswith("an ord")
+                else "",
+            )
         kind, rows = _last(done)
         if kind == "rows" and rows[0] != morning.wanted:
             log = bool(morning.in_log)
             raise NotYet(
-                "Readers see yesterday: the newest rows stand in the log beside the built file, and a copy of the file alone does not have them." if log else "Readers still see yesterday.",
-                tried=tried, expected=", ".join(morning.wanted), got=", ".join(rows[0]), cause="log-forgotten" if log else "not-published",
+                "Readers see yesterday: the newest rows stand in the log beside the built file, and a copy of the file alone does not have them."
+                if log
+                else "Readers still see yesterday.",
+                tried=tried,
+                expected=", ".join(morning.wanted),
+                got=", ".join(rows[0]),
+                cause="log-forgotten" if log else "not-published",
                 look="Read the built warehouse through DuckDB, which reads the log too." if log else "",
-            )  # fmt: skip
+            )
         if kind == "error":
-            raise NotYet("After your publish readers get an error.", tried=tried, expected=", ".join(morning.wanted), got=rows, cause="unreadable")  # fmt: skip
+            raise NotYet(
+                "After your publish readers get an error.",
+                tried=tried,
+                expected=", ".join(morning.wanted),
+                got=rows,
+                cause="unreadable",
+            )
         held = done["rows"]["held"].to_pylist() if not isinstance(done["rows"]["held"], str) else []
         extra = [r["name"] for r in held if r["name"] not in ("serving.fact_sales", "serving.daily_revenue")]
         if extra:
             raise NotYet(
-                "More was published than readers may see.", tried=f"the tables of {SERVED}", expected="serving.daily_revenue, serving.fact_sales",
-                got=", ".join(extra), cause="too-much", look="A copy of the whole file carries raw.* with it.",
-            )  # fmt: skip
+                "More was published than readers may see.",
+                tried=f"the tables of {SERVED}",
+                expected="serving.daily_revenue, serving.fact_sales",
+                got=", ".join(extra),
+                cause="too-much",
+                look="A copy of the whole file carries raw.* with it.",
+            )
     return f"Both tables arrive: {data.mornings[-1].wanted[0]} lines, €{data.mornings[-1].wanted[1]}."
 
 
@@ -140,10 +164,13 @@ def nobody_meets_half(work: Work, data: Mornings) -> str:
                 raise _refused(found, tried)
             if found[0] not in allowed:
                 raise NotYet(
-                    "A reader saw half a publish: the facts of one day beside the revenue of another.", tried=tried,
-                    expected="yesterday's four figures or today's: " + ", ".join(morning.wanted), got=", ".join(found[0]), cause="half",
+                    "A reader saw half a publish: the facts of one day beside the revenue of another.",
+                    tried=tried,
+                    expected="yesterday's four figures or today's: " + ", ".join(morning.wanted),
+                    got=", ".join(found[0]),
+                    cause="half",
                     look="Two tables that belong together change in one step.",
-                )  # fmt: skip
+                )
         before = morning.wanted
     _something_published(work, data)
     return "Readers of another process saw yesterday, then today, and no error."
@@ -151,21 +178,41 @@ def nobody_meets_half(work: Work, data: Mornings) -> str:
 
 def _something_published(work: Work, data: Mornings) -> None:
     if [_last(done) for done in _done(work, data)][-1] == ["rows", [data.shown]]:
-        raise NotYet("Readers met no error, since nothing was published.", expected="today, at the end", got="yesterday, three mornings long", cause="not-published")  # fmt: skip
+        raise NotYet(
+            "Readers met no error, since nothing was published.",
+            expected="today, at the end",
+            got="yesterday, three mornings long",
+            cause="not-published",
+        )
 
 
 def _refused(words: str, tried: str) -> NotYet:
     if "lock" in words.lower():
         return NotYet(
-            "A reader was refused: your function held the served file open for writing, and DuckDB lets no other process in meanwhile.", tried=tried,
-            expected="rows", got=words, cause="locked", look="A transaction protects readers inside your process. For the others, write another file.",
-        )  # fmt: skip
+            "A reader was refused: your function held the served file open for writing, and DuckDB lets no other process in meanwhile.",
+            tried=tried,
+            expected="rows",
+            got=words,
+            cause="locked",
+            look="A transaction protects readers inside your process. For the others, write another file.",
+        )
     if "does not exist" in words and "Table" not in words and "Catalog" not in words:
-        return NotYet("A reader found no file at all.", tried=tried, expected="rows", got=words, cause="gone", look="os.replace puts a file in another's place in one step; deleting and renaming are two.")  # fmt: skip
+        return NotYet(
+            "A reader found no file at all.",
+            tried=tried,
+            expected="rows",
+            got=words,
+            cause="gone",
+            look="os.replace puts a file in another's place in one step; deleting and renaming are two.",
+        )
     return NotYet(
-        "A reader opened a file that was not a whole one.", tried=tried, expected="rows", got=words, cause="torn",
+        "A reader opened a file that was not a whole one.",
+        tried=tried,
+        expected="rows",
+        got=words,
+        cause="torn",
         look="Copying over a file empties it first. Copy beside it, then put the copy in its place.",
-    )  # fmt: skip
+    )
 
 
 def half_a_build_is_not_published(work: Work, data: Mornings) -> str:
@@ -173,10 +220,13 @@ def half_a_build_is_not_published(work: Work, data: Mornings) -> str:
     kind, found = _last(done)
     if kind == "error" or found[0] != morning.wanted:
         raise NotYet(
-            "The build had no daily_revenue, and it was put in front of readers nevertheless.", tried=f"publish(built, served): {morning.name}",
-            expected="yesterday's file, untouched: " + ", ".join(morning.wanted), got=found if kind == "error" else ", ".join(found[0]), cause="half-built",
+            "The build had no daily_revenue, and it was put in front of readers nevertheless.",
+            tried=f"publish(built, served): {morning.name}",
+            expected="yesterday's file, untouched: " + ", ".join(morning.wanted),
+            got=found if kind == "error" else ", ".join(found[0]),
+            cause="half-built",
             look="An error on the way must keep the last step from happening.",
-        )  # fmt: skip
+        )
     _something_published(work, data)
     return "A build that stopped half-way leaves yesterday's file in place."
 
@@ -314,27 +364,65 @@ TASK_4 = Task(
     deliver=(file(SCRIPT),),
     data=mornings,
     seconds=60.0,
+    executes=True,
     mutants=14,
     checks=(
         Check("the new day arrives, and nothing else", the_new_day_arrives, expected=lambda d: d.mornings[-1].wanted),
         Check("no reader meets half a day or an error", nobody_meets_half, expected=lambda d: d.shown),
-        Check("a build that stopped is not published", half_a_build_is_not_published, expected=lambda d: d.mornings[0].wanted),
+        Check(
+            "a build that stopped is not published", half_a_build_is_not_published, expected=lambda d: d.mornings[0].wanted
+        ),
     ),
     hints=(
         "Readers open the file by its name. At which moment does that name stand for another file?",
         "Write a new file beside the served one, through DuckDB, close it, and put it in place with one `os.replace`.",
-        "`aside = served.with_name(\"next.duckdb\")`, remove what an earlier morning left of it, connect to it, `attach` the built warehouse read-only, create the two tables, close, `os.replace(aside, served)`.",
+        '`aside = served.with_name("next.duckdb")`, remove what an earlier morning left of it, connect to it, `attach` the built warehouse read-only, create the two tables, close, `os.replace(aside, served)`.',
     ),
     wrong=(
         wrong("a transaction in the served file", {SCRIPT: _TRANSACTION}, "locked"),
-        wrong("copies over the served file", {SCRIPT: "import shutil\n\n\ndef publish(built, served):\n    shutil.copyfile(built, served)\n"}, "torn"),
-        wrong("deletes, then renames", _but("    os.replace(aside, served)", "    served.unlink()\n    aside.rename(served)"), "gone"),
+        wrong(
+            "copies over the served file",
+            {SCRIPT: "import shutil\n\n\ndef publish(built, served):\n    shutil.copyfile(built, served)\n"},
+            "torn",
+        ),
+        wrong(
+            "deletes, then renames",
+            _but("    os.replace(aside, served)", "    served.unlink()\n    aside.rename(served)"),
+            "gone",
+        ),
         wrong("table by table", {SCRIPT: _BY_TABLE}, "half"),
         wrong("copies the built file and forgets its log", {SCRIPT: _FILE}, "log-forgotten"),
-        wrong("publishes the whole warehouse", _but('        con.execute("create schema serving")\n', '        con.execute("create schema serving; create schema raw; create table raw.orders as from built.raw.orders")\n'), "too-much"),
-        wrong("replaces before closing", {SCRIPT: _REFERENCE.replace("    finally:\n        con.close()\n    os.replace(aside, served)", "        os.replace(aside, served)\n    except duckdb.Error:\n        con.close()\n        raise")}, "locked"),
-        wrong("publishes in spite of an error", _but("    finally:\n        con.close()\n", "    except duckdb.Error as error:\n        print(error)\n    con.close()\n"), "half-built"),
-        wrong("publishes in the finally", _but("        con.close()\n    os.replace", "        con.close()\n        os.replace"), "half-built"),
+        wrong(
+            "publishes the whole warehouse",
+            _but(
+                '        con.execute("create schema serving")\n',
+                '        con.execute("create schema serving; create schema raw; create table raw.orders as from built.raw.orders")\n',
+            ),
+            "too-much",
+        ),
+        wrong(
+            "replaces before closing",
+            {
+                SCRIPT: _REFERENCE.replace(
+                    "    finally:\n        con.close()\n    os.replace(aside, served)",
+                    "        os.replace(aside, served)\n    except duckdb.Error:\n        con.close()\n        raise",
+                )
+            },
+            "locked",
+        ),
+        wrong(
+            "publishes in spite of an error",
+            _but(
+                "    finally:\n        con.close()\n",
+                "    except duckdb.Error as error:\n        print(error)\n    con.close()\n",
+            ),
+            "half-built",
+        ),
+        wrong(
+            "publishes in the finally",
+            _but("        con.close()\n    os.replace", "        con.close()\n        os.replace"),
+            "half-built",
+        ),
         wrong("trips over what an earlier morning left", _but("    aside.unlink(missing_ok=True)\n", ""), "raised"),
         wrong("never puts it in place", _but("    os.replace(aside, served)\n", ""), "not-published"),
         wrong("only the facts", _but('("fact_sales", "daily_revenue")', '("fact_sales",)'), "unreadable"),
@@ -343,5 +431,15 @@ TASK_4 = Task(
         right("a link that points to a new version", {SCRIPT: _LINK}),
         right("written from the built warehouse, one transaction", {SCRIPT: _WITH}),
     ),
+    clauses={
+        "at any moment they like": "a transaction in the served file",
+        "ask both tables in one query": "table by table",
+        "as `serving.fact_sales` and `serving.daily_revenue`": "only the facts",
+        "and nothing else": "publishes the whole warehouse",
+        "readers keep yesterday's file": "publishes in spite of an error",
+        "three mornings in a row in one folder": "trips over what an earlier morning left",
+        "its newest rows stand in the file's write-ahead log": "copies the built file and forgets its log",
+        "as often as it can and after each of your lines": "deletes, then renames",
+    },
     spared={"line 8: True → False": "its own file is there or not"},
-)  # fmt: skip
+)

@@ -1,23 +1,10 @@
-"""What a delivery did, asked once for each answer and data set, and the sentences several tasks need about it."""
+"""What a delivery did, in the sentences that several tasks need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from dojo.judge.contract import NotYet
-
-_LATEST: dict[tuple, Any] = {}
-
-
-def once(key: tuple, made: Callable[[], Any]) -> Any:
-    """The value made for this key, made again only when others came in between."""
-    if key not in _LATEST:
-        value = made()
-        while len(_LATEST) > 5:
-            _LATEST.pop(next(iter(_LATEST)))
-        _LATEST[key] = value
-    return _LATEST[key]
 
 
 def no_error(done: dict[str, Any], tried: str) -> None:

@@ -11,7 +11,7 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error, once
+from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
 from dojo.tools.git import NoSuchObject, opened
 from dojo.tools.releasing_dbt import slice_of_shopflow
 
@@ -132,7 +132,7 @@ def _done(work: Work, data: Release) -> dict[str, Any]:
         "statements": {PROD: list(warehouses.VIEWS)},
         "queries": {"facts": [PROD, "from marts.fact_sales order by all"], "daily": [PROD, "from marts.daily_revenue order by all"]},
     }  # fmt: skip
-    return once(("05.6", text, id(data)), lambda: work.tool("releasing", request))
+    return work.once(("05.6", id(data)), lambda: work.tool("releasing", request))
 
 
 TRIED = 'rollback(dbt, repo, folder, "release-42")'
@@ -149,7 +149,14 @@ def code_is_back(work: Work, data: Release) -> str:
             if done["dirty"]
             else f"on {done['branch'] or 'no branch'}"
         )
-        raise NotYet("The repository is not left on main with everything committed.", tried=TRIED, expected="main, clean", got=got, cause="not-committed", look="`git revert` makes the commit itself; of a merge it asks which side stays: `-m 1`.")  # fmt: skip
+        raise NotYet(
+            "The repository is not left on main with everything committed.",
+            tried=TRIED,
+            expected="main, clean",
+            got=got,
+            cause="not-committed",
+            look="`git revert` makes the commit itself; of a merge it asks which side stays: `-m 1`.",
+        )
     try:
         with opened(done["bundle"]) as repo:
             _code(repo)
@@ -161,13 +168,39 @@ def code_is_back(work: Work, data: Release) -> str:
 def _code(repo: Any) -> None:
     good = slice_of_shopflow()
     if repo.text("main", FACTS) == repo.text("release-42", FACTS):
-        raise NotYet("`fact_sales` on main is still the one of release-42: tomorrow's run brings the fault back.", tried=TRIED, expected="as in release-41", got="as in release-42", cause="code-not-back")  # fmt: skip
+        raise NotYet(
+            "`fact_sales` on main is still the one of release-42: tomorrow's run brings the fault back.",
+            tried=TRIED,
+            expected="as in release-41",
+            got="as in release-42",
+            cause="code-not-back",
+        )
     if not repo.reaches("main", "release-42"):
-        raise NotYet("release-42 is not in main's history any more.", tried=TRIED, expected="one commit more", got="a history rewritten", cause="rewritten", look="Four people have pulled it. On a published branch undoing is one more commit: `git revert`.")  # fmt: skip
+        raise NotYet(
+            "release-42 is not in main's history any more.",
+            tried=TRIED,
+            expected="one commit more",
+            got="a history rewritten",
+            cause="rewritten",
+            look="Four people have pulled it. On a published branch undoing is one more commit: `git revert`.",
+        )
     if repo.text("main", DAILY) != good[DAILY.removeprefix("dbt/")]:
-        raise NotYet("Petra's commit after the release is gone with it: `daily_revenue` has no `units` any more, and merchandising reads them.", tried=TRIED, expected="later work stays", got="daily_revenue as in release-41", cause="later-work-lost", look="Undo the one commit. A checkout of the old tag takes everything since along.")  # fmt: skip
+        raise NotYet(
+            "Petra's commit after the release is gone with it: `daily_revenue` has no `units` any more, and merchandising reads them.",
+            tried=TRIED,
+            expected="later work stays",
+            got="daily_revenue as in release-41",
+            cause="later-work-lost",
+            look="Undo the one commit. A checkout of the old tag takes everything since along.",
+        )
     if repo.text("main", FACTS) != good[FACTS.removeprefix("dbt/")]:
-        raise NotYet("`fact_sales` on main is neither the old one nor the bad one.", tried=TRIED, expected="as in release-41", got="another text", cause="code-not-back")  # fmt: skip
+        raise NotYet(
+            "`fact_sales` on main is neither the old one nor the bad one.",
+            tried=TRIED,
+            expected="as in release-41",
+            got="another text",
+            cause="code-not-back",
+        )
 
 
 def rows_are_back(work: Work, data: Release) -> str:
@@ -176,7 +209,13 @@ def rows_are_back(work: Work, data: Release) -> str:
     tried = "; ".join(commands(done)) or "no dbt command"
     for call in done["calls"]:
         if not call["success"]:
-            raise NotYet("A dbt command of yours failed, and your function went on.", tried=tried, expected="success", got=call["said"], cause="dbt-failed")  # fmt: skip
+            raise NotYet(
+                "A dbt command of yours failed, and your function went on.",
+                tried=tried,
+                expected="success",
+                got=call["said"],
+                cause="dbt-failed",
+            )
     for key, wanted, name in (("facts", data.facts, "marts.fact_sales"), ("daily", data.daily, "marts.daily_revenue")):
         got = done["rows"][key]
         if isinstance(got, str):
@@ -191,7 +230,14 @@ def rows_are_back(work: Work, data: Release) -> str:
         if not missing and not extra:
             continue
         if key == "daily":
-            raise NotYet("The facts are right again, and the dashboard still shows the bad release's revenue.", tried=tried, expected=f"€{data.euros:,}", got=f"{extra} rows differ", cause="dashboard", look="What was computed from bad rows is bad. A plus sign after a selector takes it along.")  # fmt: skip
+            raise NotYet(
+                "The facts are right again, and the dashboard still shows the bad release's revenue.",
+                tried=tried,
+                expected=f"€{data.euros:,}",
+                got=f"{extra} rows differ",
+                cause="dashboard",
+                look="What was computed from bad rows is bad. A plus sign after a selector takes it along.",
+            )
         raise _facts_differ(got, wanted, extra, done, tried)
     return f"{data.facts.num_rows:,} lines and €{data.euros:,}, row by row what release-41 makes of everything that has come in."
 
@@ -213,15 +259,23 @@ def _difference(got: Any, wanted: Any) -> tuple[int, int]:
 def _facts_differ(got: Any, wanted: Any, extra: int, done: dict[str, Any], tried: str) -> NotYet:
     if got.num_rows < wanted.num_rows:
         return NotYet(
-            "Lines of the last two days are missing: the rows of the release's day were put back, and what came in since is gone.", tried=tried,
-            expected=f"{wanted.num_rows:,} rows", got=f"{got.num_rows:,} rows", cause="days-lost",
-        )  # fmt: skip
+            "Lines of the last two days are missing: the rows of the release's day were put back, and what came in since is gone.",
+            tried=tried,
+            expected=f"{wanted.num_rows:,} rows",
+            got=f"{got.num_rows:,} rows",
+            cause="days-lost",
+        )
     prod = [c for c in done["calls"] if c["warehouse"] == PROD]
     return NotYet(
-        f"{extra:,} lines of `marts.fact_sales` still carry the bad release's revenue.", tried=tried, expected="every line as release-41 computes it",
-        got=f"{extra:,} of {got.num_rows:,} rows differ", cause="rows-stay" if prod else "data-not-back",
-        look="fact_sales is incremental: a run writes orders that changed since the last one, and leaves the rest as the bad model wrote it." if prod else "The code of tomorrow does not repair the rows of yesterday. Prod has to be computed again.",
-    )  # fmt: skip
+        f"{extra:,} lines of `marts.fact_sales` still carry the bad release's revenue.",
+        tried=tried,
+        expected="every line as release-41 computes it",
+        got=f"{extra:,} of {got.num_rows:,} rows differ",
+        cause="rows-stay" if prod else "data-not-back",
+        look="fact_sales is incremental: a run writes orders that changed since the last one, and leaves the rest as the bad model wrote it."
+        if prod
+        else "The code of tomorrow does not repair the rows of yesterday. Prod has to be computed again.",
+    )
 
 
 def nothing_else_is_lost(work: Work, data: Release) -> str:
@@ -230,11 +284,21 @@ def nothing_else_is_lost(work: Work, data: Release) -> str:
     gone = [name for name in differing(done["before"], done["after"]) if name.startswith(("raw.", "ops.", "finance."))]
     if gone:
         raise NotYet(
-            "More went back than the release: what came in and was written down since is gone too.", tried=TRIED, expected="raw, ops and finance as they were",
-            got="changed: " + ", ".join(gone), cause="lost", look="The backup is two mornings old. Only what the release computed has to go back.",
-        )  # fmt: skip
+            "More went back than the release: what came in and was written down since is gone too.",
+            tried=TRIED,
+            expected="raw, ops and finance as they were",
+            got="changed: " + ", ".join(gone),
+            cause="lost",
+            look="The backup is two mornings old. Only what the release computed has to go back.",
+        )
     if done["before"] == done["after"]:
-        raise NotYet("Nothing is lost, since nothing was done in prod.", tried=TRIED, expected="marts as release-41 makes them", got="prod as it was", cause="data-not-back")  # fmt: skip
+        raise NotYet(
+            "Nothing is lost, since nothing was done in prod.",
+            tried=TRIED,
+            expected="marts as release-41 makes them",
+            got="prod as it was",
+            cause="data-not-back",
+        )
     return "Two mornings of extracts, run log and closed books are as they were."
 
 
@@ -304,6 +368,7 @@ TASK_6 = Task(
     deliver=(file(SCRIPT),),
     data=release,
     seconds=60.0,
+    executes=True,
     mutants=10,
     checks=(
         Check("the code is back, by one more commit", code_is_back),
@@ -313,24 +378,61 @@ TASK_6 = Task(
     hints=(
         "Three things stand on main and in prod: what was before the release, the release, and what came after it. Only the middle one goes.",
         "`git revert` of a merge wants to know which parent is the mainline. And an incremental model never looks again at rows it has written.",
-        "`git(repo, \"revert\", \"--no-edit\", \"-m\", \"1\", bad)`, then `dbt(\"build\", \"--full-refresh\", \"--select\", \"fact_sales+\", target=\"prod\")`: raw.* holds everything it needs.",
+        '`git(repo, "revert", "--no-edit", "-m", "1", bad)`, then `dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")`: raw.* holds everything it needs.',
     ),
     wrong=(
-        wrong("only the code", _but('    dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")\n', ""), "data-not-back"),
+        wrong(
+            "only the code",
+            _but('    dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")\n', ""),
+            "data-not-back",
+        ),
         wrong("an ordinary run", _but('"--full-refresh", "--select", "fact_sales+", ', ""), "rows-stay"),
-        wrong("moves main back", _but('"revert", "--no-edit", "-m", "1", bad', '"reset", "--hard", f"{bad}^1"'), "rewritten"),
-        wrong("checks the old tag out over everything", _but('    git(repo, "revert", "--no-edit", "-m", "1", bad)\n', '    git(repo, "checkout", f"{bad}^1", "--", ".")\n    git(repo, "commit", "--message", "Back to release-41")\n'), "later-work-lost"),
+        wrong(
+            "moves main back", _but('"revert", "--no-edit", "-m", "1", bad', '"reset", "--hard", f"{bad}^1"'), "rewritten"
+        ),
+        wrong(
+            "checks the old tag out over everything",
+            _but(
+                '    git(repo, "revert", "--no-edit", "-m", "1", bad)\n',
+                '    git(repo, "checkout", f"{bad}^1", "--", ".")\n    git(repo, "commit", "--message", "Back to release-41")\n',
+            ),
+            "later-work-lost",
+        ),
         wrong("restores the backup", {SCRIPT: _RESTORE}, "lost"),
         wrong("restores the backup and builds", {SCRIPT: _RESTORE + '    dbt("build", target="prod")\n'}, "days-lost"),
         wrong("forgets that it is a merge", _but('"-m", "1", ', ""), "raised"),
         wrong("reverts and does not commit", _but('"--no-edit"', '"--no-commit"'), "not-committed"),
-        wrong("computes again before the code is back", {SCRIPT: "from shopflow.history import git\n\n\ndef rollback(dbt, repo, folder, bad):\n    dbt(\"build\", \"--full-refresh\", target=\"prod\")\n    git(repo, \"revert\", \"--no-edit\", \"-m\", \"1\", bad)\n"}, "rows-stay"),
+        wrong(
+            "computes again before the code is back",
+            {
+                SCRIPT: 'from shopflow.history import git\n\n\ndef rollback(dbt, repo, folder, bad):\n    dbt("build", "--full-refresh", target="prod")\n    git(repo, "revert", "--no-edit", "-m", "1", bad)\n'
+            },
+            "rows-stay",
+        ),
         wrong("computes again in dev", _but(', target="prod"', ""), "data-not-back"),
         wrong("only the facts", _but('"fact_sales+"', '"fact_sales"'), "dashboard"),
-        wrong("only the rows", _but('    git(repo, "revert", "--no-edit", "-m", "1", bad)\n', '    git(repo, "checkout", f"{bad}^1", "--", "dbt/models/marts/fact_sales.sql")\n'), "not-committed"),
+        wrong(
+            "only the rows",
+            _but(
+                '    git(repo, "revert", "--no-edit", "-m", "1", bad)\n',
+                '    git(repo, "checkout", f"{bad}^1", "--", "dbt/models/marts/fact_sales.sql")\n',
+            ),
+            "not-committed",
+        ),
     ),
+    clauses={
+        "main computes what it computed before the release": "only the rows",
+        "Petra's commit still stands": "checks the old tag out over everything",
+        "no published commit is gone from the history": "moves main back",
+        "row by row": "an ordinary run",
+        "`fact_sales` and `daily_revenue`": "only the facts",
+        "what the released code makes of": "computes again before the code is back",
+        "everything that has come in": "restores the backup and builds",
+        "whatever else is in the file is as it was": "restores the backup",
+        "In prod": "computes again in dev",
+    },
     right=(
         right("the facts from the backup, the rest by an incremental run", {SCRIPT: _FROM_BACKUP}),
         right("file by file, then a table made anew", {SCRIPT: _ONE_FILE}),
     ),
-)  # fmt: skip
+)
