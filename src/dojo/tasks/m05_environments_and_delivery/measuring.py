@@ -448,6 +448,7 @@ TASK_7 = Task(
     points=4,
     deliver=(function("dora"),),
     data=record,
+    seeds=(11, 29),
     mutants=40,
     checks=tuple(
         Check(
