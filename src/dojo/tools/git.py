@@ -1,7 +1,7 @@
 """Git over a learner's work: repositories made from a stream, scripts run in them, and what came of it, as objects.
 
 A request has an `op`:
-    make     stream → {path}: a checkout of main, made by `git fast-import`, in a folder of its own
+    make     stream, branch → {path}: a checkout of a branch (main), made by `git fast-import`, in a folder of its own
     folders  trees [{path: text}] → {paths}: folders that hold these files, without Git
     run      stream, script, arguments → {exit, said, …state}: the script run by bash in a checkout of main
     state    path → state: {branch, doing, dirty, bundle, ids}: the repository as it is now
@@ -38,6 +38,13 @@ class NoSuchObject(ValueError):
 
 def warm() -> None:
     """Git starts in a few milliseconds: there is nothing to load."""
+
+
+def make_ready() -> None:
+    """Begins to load what the hooks of a repository run, which takes seconds."""
+    from dojo.tools import hooks
+
+    hooks.make_ready()
 
 
 def session(request: dict[str, Any]) -> Any:
@@ -90,6 +97,7 @@ def environment() -> dict[str, str]:
         "PATH": tools + os.pathsep + inherited.get("PATH", os.defpath),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "true",
         "GIT_PAGER": "cat",
@@ -104,6 +112,8 @@ def _make(request: dict[str, Any]) -> dict[str, Any]:
         os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
     folder = _room() / "repo"
     make(folder, request["stream"])
+    if request.get("branch", "main") != "main":
+        git(folder, "switch", "--quiet", request["branch"])
     return {"path": str(folder)}
 
 
