@@ -5,7 +5,6 @@ A request has an `op`:
     folders  trees [{path: text}] → {paths}: folders that hold these files, without Git
     run      stream, script, arguments → {exit, said, …state}: the script run by bash in a checkout of main
     state    path → state: {branch, doing, dirty, bundle, ids}: the repository as it is now
-    hooks    see dojo.tools.hooks
 `bundle` holds every object that a branch or tag reaches. Whoever judges opens it in a process of its own (`opened`): Git
 checks each object against its id, so a bundle cannot claim what it does not hold.
 """
@@ -38,13 +37,6 @@ class NoSuchObject(ValueError):
 
 def warm() -> None:
     """Git starts in a few milliseconds: there is nothing to load."""
-
-
-def make_ready() -> None:
-    """Begins to load what the hooks of a repository run, which takes seconds."""
-    from dojo.tools import hooks
-
-    hooks.make_ready()
 
 
 def session(request: dict[str, Any]) -> Any:
@@ -239,10 +231,4 @@ def opened(bundle: bytes) -> Iterator[Repository]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hooks(request: dict[str, Any]) -> Any:
-    from dojo.tools import hooks
-
-    return hooks.session(request)
-
-
-_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state, "hooks": _hooks}
+_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state}

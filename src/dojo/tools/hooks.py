@@ -26,6 +26,7 @@ from typing import Any
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools import git, runner_programs
+from dojo.tools import warm as warm_process
 from dojo.tools.warm import Warm
 
 CONFIG = ".pre-commit-config.yaml"
@@ -65,6 +66,12 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def warm() -> None:
+    """Loads what hooks run, once for all processes that are forked from this one."""
+    warm_process.load()
+    _HERE["loaded"] = os.getpid()
+
+
 def make_ready() -> None:
     """Begins to load what hooks run, in a process of its own."""
     if importlib.util.find_spec("pre_commit") is not None and os.name != "nt" and shutil.which("git"):
@@ -81,9 +88,10 @@ def _room() -> Path:
         for name in ("python", "python3"):
             (room / "bin" / name).symlink_to(sys.executable)
         (room / "home").mkdir()
-        _HERE.clear()
-        _HERE.update(pid=os.getpid(), room=room, warm=Warm(room))
-        atexit.register(_leave, os.getpid())
+        forked = _HERE.get("loaded") not in (None, os.getpid())
+        _HERE.update(pid=os.getpid(), room=room, warm=Warm(room, fork=forked))
+        if not forked:
+            atexit.register(_leave, os.getpid())
     return _HERE["room"]
 
 

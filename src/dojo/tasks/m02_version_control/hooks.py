@@ -139,9 +139,7 @@ def _made(work: Work, data: Tries, commits: tuple[Try, ...]) -> list[dict[str, A
     files = {CONFIG.removeprefix("repo/"): config, SCRIPT.removeprefix("repo/"): script}
     asked = [{"name": one.name, "changes": one.changes} for one in commits]
     key = ("02.5", config, script, repr(asked))
-    result = work.once(
-        key, lambda: work.tool("git", {"op": "hooks", "stream": data.stream, "files": files, "commits": asked})
-    )
+    result = work.once(key, lambda: work.tool("hooks", {"stream": data.stream, "files": files, "commits": asked}))
     if result["problem"]:
         decides = [line for line in result["problem"].splitlines() if line.startswith("=====>")]
         raise NotYet(
