@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from typing import Annotated, Any
@@ -24,6 +25,9 @@ Task = Annotated[str, typer.Argument(metavar="TASK", help="A task, for example 0
 
 def _call(module: str, function: str, *arguments: Any) -> Any:
     """Calls a part of the course; what it says of a mistake becomes a line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError):
+            stream.reconfigure(errors="replace")  # a terminal that knows no € must not cost a grade
     try:
         return getattr(importlib.import_module(f"dojo.{module}"), function)(*arguments)
     except ModuleNotFoundError as error:
@@ -82,9 +86,14 @@ def progress(
 def grade(
     notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="An exercise notebook (.ipynb).")],
     as_json: AsJson = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Repeat a run: the seed its report names.")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Say what was expected.")] = False,
 ) -> None:
-    """Judge one exercise notebook in a separate process."""
-    _leave(_call("grading", "main", notebook, as_json))
+    """Judge one exercise notebook in a separate process, on data drawn from a secret seed.
+
+    Exit status: 0 judged, 2 no exercise of this course, 3 something could not be judged here and wants a regrade.
+    """
+    _leave(_call("grading", "main", notebook, as_json, seed, reveal))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from dataclasses import fields
 from html import escape
 
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
+from dojo.judge.visible import visible
 
 MARKS = {
     Outcome.PASSED: ("Passed", "#0b6e4f"),
@@ -84,7 +85,7 @@ def _row(verdict: Verdict) -> str:
 def _details(verdict: Verdict) -> list[tuple[str, str]]:
     pairs = [("", verdict.said), ("tried: ", verdict.tried), ("expected: ", verdict.expected)]
     pairs += [("got: ", verdict.got), ("look: ", verdict.look)]
-    return [(label, text) for label, text in pairs if text]
+    return [(label, shown) for label, text in pairs if (shown := visible(text))]
 
 
 def _marked(text: str) -> str:

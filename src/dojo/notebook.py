@@ -13,7 +13,7 @@ from typing import Any
 from dojo import course_map, tasks
 from dojo.debriefing import NoDebriefing, debriefing
 from dojo.feedback import Note, shown
-from dojo.judge import cells, waiting
+from dojo.judge import cells, settings, waiting
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.verdict import TaskReport
@@ -27,6 +27,10 @@ _current: list[str] = []
 _failed: dict[str, LearnerError] = {}
 
 
+class Interrupted(KeyboardInterrupt):
+    """A check was stopped by the one who had asked for it."""
+
+
 def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     """What the course has words for shows in a notebook as those words, without the frames it came through."""
 
@@ -34,7 +38,7 @@ def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return face(*args, **kwargs)
-        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing) as error:
+        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing, Interrupted) as error:
             error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
             raise
 
@@ -79,7 +83,12 @@ def check(task: str) -> TaskReport:
     if folder is None and wanted.files:
         folder = open_workspace(wanted.module).path
     with waiting.shown_in_notebook() if _shell() is not None else contextlib.nullcontext():
-        report = judge(wanted, KernelWork(_names(), folder, _failed))
+        work = KernelWork(_names(), folder, _failed)
+        try:
+            with settings.settled():
+                report = judge(wanted, work)
+        except KeyboardInterrupt:
+            raise Interrupted("You stopped the check. Nothing was judged to its end, and nothing is recorded.") from None
     try:
         _progress().record(report)
     except NotSaved as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2]
@@ -17,6 +18,16 @@ def home() -> Path:
 def tools() -> Path:
     """Where tools with environments of their own are kept: $DOJO_TOOLS, else .tools/ in the learner's folder."""
     return Path(os.environ.get("DOJO_TOOLS") or home() / ".tools").resolve()
+
+
+def for_programs() -> str | None:
+    """Where temporary folders go whose programs are run: None for the usual place, else one whose disk allows it."""
+    mounted = os.statvfs(tempfile.gettempdir()).f_flag if hasattr(os, "statvfs") else 0
+    if not mounted & getattr(os, "ST_NOEXEC", 0):
+        return None
+    folder = home() / ".rooms"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
 
 
 def stem(key: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
+from dojo.judge import settings
+
 NAME = "memory"
 """What an answer reads as `current_database()`: the same as on a connection it opens itself."""
 
@@ -43,6 +45,7 @@ class Instance:
     def __init__(self) -> None:
         import duckdb
 
+        settings.in_a_folder()
         self._root = duckdb.connect(config=CONFIG)
         self._root.execute(f"attach ':memory:' as {_OWN}; use {_OWN}; detach {NAME}")
         self._untouched = self._state()

@@ -10,10 +10,16 @@ import struct
 from decimal import Decimal
 from typing import Any
 
-from dojo.judge import lending
+from dojo.judge import lending, settings
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest value that is carried, in bytes."""
+MAX_CELLS = 10_000_000
+"""The most rows times columns a table may have: some take no byte on the wire."""
+MAX_UNPACKED = 256 << 20
+"""The most bytes the columns of one table may take when they are unpacked."""
+MAX_DIGITS = 4_000
+"""The most digits of a whole number; Python itself turns no more than 4,300 into text."""
 ALIGNED = 64
 """Arrow reads its columns in place where they begin at such a multiple."""
 
@@ -35,6 +41,7 @@ class Database:
         """A new in-memory DuckDB connection with the tables in it; files and network are out of its reach."""
         import duckdb
 
+        settings.in_a_folder()
         con = duckdb.connect(config=lending.CONFIG)
         lending.fill(con, self.tables)
         return con
@@ -52,7 +59,7 @@ def dumps(value: Any, sent: Sent | None = None) -> bytes:
 
     Layout: length of the JSON (4 bytes), the JSON, then the tables as Arrow streams; each part begins at a multiple of 64.
     """
-    packer = _Packer(sent or Sent())
+    packer = _Packer(Sent() if sent is None else sent)
     packed = packer.packed(value)
     head = json.dumps([packed, [len(t) for t in packer.streams]], allow_nan=True).encode()
     packer.sent.tables += packer.new
@@ -63,7 +70,7 @@ def dumps(value: Any, sent: Sent | None = None) -> bytes:
 
 
 def loads(data: bytes, sent: Sent | None = None) -> Any:
-    """The value again. ValueError when the bytes are not such a value."""
+    """The value again. ValueError when the bytes are not such a value. Only where `sent` is given may it hold databases."""
     size = struct.unpack_from(">I", data)[0]
     packed, lengths = json.loads(data[4 : 4 + size])
     at, streams, view = 4 + size, [], memoryview(data)
@@ -71,7 +78,7 @@ def loads(data: bytes, sent: Sent | None = None) -> Any:
         at += -at % ALIGNED
         streams.append(view[at : at + length])
         at += length
-    return _Unpacker(streams, sent or Sent()).unpack(packed)
+    return _Unpacker(streams, sent).unpack(packed)
 
 
 def copy(value: Any) -> Any:
@@ -92,9 +99,29 @@ def _stream(table) -> Any:
 def _table(stream: Any):
     import pyarrow as pa
 
-    table = pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+    reader = pa.ipc.open_stream(pa.py_buffer(stream))
+    for field in reader.schema:
+        _check_type(field.type)
+    batches, cells, size = [], 0, 0
+    for batch in reader:
+        cells += batch.num_rows * max(1, batch.num_columns)
+        size += batch.get_total_buffer_size()
+        if cells > MAX_CELLS or size > MAX_UNPACKED:
+            raise ValueError("the table is larger than it looked")
+        batches.append(batch)
+    table = pa.Table.from_batches(batches, reader.schema)
     table.validate(full=True)  # it may come from a process that is not to be believed
     return table
+
+
+def _check_type(kind: Any) -> None:
+    """ValueError for a column type whose few bytes may stand for very many values, or for code of somebody's."""
+    import pyarrow as pa
+
+    if pa.types.is_run_end_encoded(kind) or pa.types.is_union(kind) or isinstance(kind, pa.BaseExtensionType):
+        raise ValueError(f"columns of type {kind} are not carried")
+    for number in range(kind.num_fields):
+        _check_type(kind.field(number).type)
 
 
 class _Packer:
@@ -119,8 +146,11 @@ class _Packer:
         kind = type(value)
         self.size += 8
         if kind is str or isinstance(value, str):
-            self.size += len(value)
-            return value if kind is str else str.__str__(value)
+            text = value if kind is str else str.__str__(value)
+            self.size += len(text)
+            return text
+        if kind is int and value.bit_length() > MAX_DIGITS * 3.32:
+            raise NotPlain(f"A whole number of more than {MAX_DIGITS:,} digits cannot be compared.")
         if value is None or kind in _NUMBERS:
             return value
         if isinstance(value, dict):
@@ -131,7 +161,11 @@ class _Packer:
             return {"$": "tuple", "v": [self.pack(v, depth + 1) for v in value]}
         if isinstance(value, set | frozenset):
             return {"$": "set", "v": sorted((self.pack(v, depth + 1) for v in value), key=repr)}
-        return _scalar(value) or self._columnar(value, depth)
+        scalar = _scalar(value)
+        if scalar is not None:
+            self.size += len(scalar["v"])
+            return scalar
+        return self._columnar(value, depth)
 
     def _columnar(self, value: Any, depth: int) -> Any:
         root, kind = type(value).__module__.split(".")[0], type(value).__name__
@@ -157,6 +191,8 @@ class _Packer:
         )
 
     def _tabled(self, tag: str, table: Any) -> dict[str, Any]:
+        if table.num_rows * max(1, table.num_columns) > MAX_CELLS:
+            raise NotPlain(f"The table has {table.num_rows:,} rows; at most {MAX_CELLS:,} cells can be compared.")
         self.streams.append(_stream(table))
         return {"$": tag, "v": len(self.streams) - 1}
 
@@ -175,13 +211,15 @@ def _scalar(value: Any) -> dict[str, Any] | None:
         not_a_time = type(value) is not dt.datetime and str(value) == "NaT"  # pandas' own
         return None if not_a_time else {"$": "datetime", "v": dt.datetime.isoformat(value)}
     if isinstance(value, dt.date):
-        return {"$": "date", "v": value.isoformat()}
+        return {"$": "date", "v": dt.date.isoformat(value)}
     if isinstance(value, dt.time):
-        return {"$": "time", "v": value.isoformat()}
+        return {"$": "time", "v": dt.time.isoformat(value)}
     if isinstance(value, dt.timedelta):
-        return {"$": "seconds", "v": value.total_seconds()}
+        return None if str(value) == "NaT" else {"$": "span", "v": [value.days, value.seconds, value.microseconds]}
     if isinstance(value, Decimal):
-        return {"$": "decimal", "v": str(value)}
+        if value.is_snan():
+            raise NotPlain("A signalling NaN cannot be compared.")
+        return {"$": "decimal", "v": Decimal.__str__(value)}
     if isinstance(value, bytes):
         return {"$": "bytes", "v": base64.b64encode(value).decode()}
     return None
@@ -202,7 +240,7 @@ _SCALARS = {
     "datetime": dt.datetime.fromisoformat,
     "date": dt.date.fromisoformat,
     "time": dt.time.fromisoformat,
-    "seconds": lambda seconds: dt.timedelta(seconds=seconds),
+    "span": lambda parts: dt.timedelta(*parts),
     "decimal": Decimal,
     "bytes": base64.b64decode,
 }
@@ -211,7 +249,7 @@ _SCALARS = {
 class _Unpacker:
     """Turns the parts of one value into the value."""
 
-    def __init__(self, streams: list[Any], sent: Sent):
+    def __init__(self, streams: list[Any], sent: Sent | None):
         self.streams, self.sent = streams, sent
 
     def unpack(self, value: Any) -> Any:
@@ -232,7 +270,7 @@ class _Unpacker:
         if tag in ("table", "frame"):
             table = _table(self.streams[inner])
             return table if tag == "table" else table.to_pandas()
-        if tag == "database":
+        if tag == "database" and self.sent is not None:
             return Database({name: self._given(part) for name, part in inner.items()})
         raise ValueError(f"not a plain value: tag {tag!r}")
 
@@ -244,4 +282,6 @@ class _Unpacker:
 
 
 def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, list | tuple):
+        return tuple(_hashable(v) for v in value)
+    return frozenset(value) if isinstance(value, set) else value

@@ -1,85 +1,89 @@
-"""The process in which a learner's code runs when it is graded: one warm parent, one forked child a task.
+"""The process in which a learner's code runs when it is graded: one warm parent, and a room of its own for every task.
 
 Speaks frames (dojo.judge.frames) on stdin and stdout with dojo.judge.sandbox, on POSIX systems. The parent never runs a
-line of the learner's, never reads a value and holds none; the child has no way to the judge but its own pipe.
+line of the learner's, never reads a value and holds no expected one. A room is a set of namespaces with a warden as its
+first process: files, shared memory and processes of one task end with it, and nothing in it sees the parent. In a room
+the learner's code and the real tools are two processes, so that the one cannot answer for the other.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import gc
 import os
 import resource
 import select
-import shutil
 import signal
+import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from dojo.judge import lending, plain, standins, toolbox
-from dojo.judge.frames import read_frame, write_frame
-from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, invoke, learner_error
+import psutil
 
-PR_SET_DUMPABLE = 4
+from dojo.judge import lending, namespaces, plain, standins, toolbox
+from dojo.judge.frames import FRAME_SECONDS, MAX_REPLY, PATIENCE, read_frame, write_frame
+from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, Stopped, course_words_are_errors, invoke, learner_error
+
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 1 << 20
 GRACE = 0.5
 """Seconds a child that has closed its pipe may take to be gone."""
+TICK = 0.1
+"""Seconds between two looks at what a room uses."""
 MAX_PRINTED = 1024 * 1024
 KEPT_PRINTED = 4000
+ROLES = ("answer", "tool")
+"""The processes of a room: one runs the learner's code, the other the real tools over the learner's files."""
+INBOX, OUTBOX, LOG, NULL = range(200, 204)
+"""Where a process of a room finds its pipes."""
 
 
-# ---------------------------------------------------------------- the child
+# ---------------------------------------------------------------- a process of a room
 
 
 def _limit(limits: dict[str, int]) -> None:
-    """Memory, files and processes; a uid of its own where this process may choose one."""
+    """Memory, files and processes; a uid of its own where this process may choose one, and no privilege left."""
     if os.geteuid() == 0 and limits["uid"]:
         with contextlib.suppress(OSError):
             os.setgroups([])
             os.setresgid(limits["uid"], limits["uid"], limits["uid"])
             os.setresuid(limits["uid"], limits["uid"], limits["uid"])
     if sys.platform == "linux":  # elsewhere the system does not hold a process to it
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + limits["memory"],) * 2)
+        namespaces.drop_privileges()
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file"],) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"],) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
-    _keep_memory_private()
-
-
-def _keep_memory_private() -> None:
-    """No other process of this user may read this one's memory (Linux; elsewhere that is the system's rule)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    namespaces.keep_memory_private()
 
 
 def _home_of(parent: int) -> str:
-    """How the folders of one sandbox's tasks begin: another sandbox may be at work in the same /tmp."""
+    """How the folders of one sandbox's tasks begin: where there are no rooms, another may be at work in the same /tmp."""
     return f"answer-{parent}-"
 
 
-def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
-    """Serves one task: runs the answer, then answers calls until the pipe closes."""
-    home = tempfile.mkdtemp(prefix=_home_of(os.getppid()), dir="/tmp")
+def _child(limits: dict[str, int], prefix: str) -> None:
+    """Serves one role of a task: carries out requests until the pipe closes."""
+    os.umask(0o022)
+    home = tempfile.mkdtemp(prefix=prefix, dir="/tmp")
     if os.geteuid() == 0 and limits["uid"]:
         os.chown(home, limits["uid"], limits["uid"])
     os.chdir(home)
-    os.environ["HOME"] = os.environ["TMPDIR"] = home
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = home
     _limit(limits)
     session = standins.Session()
     sent = plain.Sent()
     while True:
         value = b""
         try:
-            message, given = read_frame(inbox)
+            message, given = read_frame(INBOX)
         except EOFError:
             return
         try:
@@ -93,7 +97,7 @@ def _child(inbox: int, outbox: int, limits: dict[str, int]) -> None:
             reply = {"raised": "Stopped", "said": _MEMORY}
         except BaseException as error:
             reply = _told(learner_error(error))
-        write_frame(outbox, reply, value)
+        write_frame(OUTBOX, reply, value)
 
 
 _MEMORY = "The work asked for more memory than it may have."
@@ -112,7 +116,8 @@ def _serve(message: dict[str, Any], given: bytes, session: standins.Session, sen
         os.environ["TZ"] = message.get("zone", "UTC")
         time.tzset()
     if op == "run":
-        session.run(message["cells"])
+        with course_words_are_errors():
+            session.run(message["cells"])
         return b""
     if op == "tool":
         return plain.dumps(toolbox.run(message["name"], plain.loads(given)))
@@ -137,55 +142,154 @@ def _call(function: Any, name: str, args: list, kwargs: dict, result: Callable[[
         raise LearnerError("TypeError", str(error)) from None
 
 
-# ---------------------------------------------------------------- the warm parent
+# ---------------------------------------------------------------- the warden of a room
 
 
-class _Task:
-    """The child that serves one task, seen from the parent."""
+class _Pipes:
+    """The four ends of a role's two pipes."""
 
-    def __init__(self, limits: dict[str, int]):
-        to_child, self.to = os.pipe()
-        self.back, from_child = os.pipe()
-        self.log, log_in = os.pipe()
+    def __init__(self) -> None:
+        self.inbox, self.to = os.pipe()
+        self.back, self.outbox = os.pipe()
         for fd in (self.to, self.back):
             with contextlib.suppress(OSError):  # a table in one piece, where the system allows
                 fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
+
+    def close(self, *names: str) -> None:
+        for name in names:
+            os.close(getattr(self, name))
+
+
+def _warden(pipes: dict[str, _Pipes], log: int, fate: int, limits: dict[str, int], prefix: str) -> None:
+    """Starts each role when its first request comes, tells how it ended, and collects what else dies in the room."""
+    for one in pipes.values():
+        one.close("to", "back")
+    waiting, running = dict(pipes), {}
+    while True:
+        ready, _, _ = select.select([p.inbox for p in waiting.values()], [], [], TICK / 2)
+        for role in [r for r, p in waiting.items() if p.inbox in ready]:
+            pid = os.fork()
+            if pid == 0:
+                _become_child(waiting[role], log, limits, prefix)
+            running[pid] = role
+            waiting.pop(role).close("inbox", "outbox")
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] in running:
+                    os.write(fate, struct.pack(">II", ROLES.index(running.pop(ended[0])), ended[1]))
+
+
+def _become_child(pipes: _Pipes, log: int, limits: dict[str, int], prefix: str) -> None:
+    """In the forked child: keeps three pipes, drops everything else, serves, and leaves without the parent's exits."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for fd, place in ((pipes.inbox, INBOX), (pipes.outbox, OUTBOX), (log, LOG), (null, NULL)):
+            os.dup2(fd, place)
+        os.dup2(NULL, 0)
+        os.dup2(LOG, 1)
+        os.dup2(LOG, 2)
+        os.closerange(3, INBOX)
+        os.closerange(LOG, 4096)
+        sys.stdin = open(0, closefd=False)
+        _child(limits, prefix)
+        code = 0
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+# ---------------------------------------------------------------- the warm parent
+
+
+class _Room:
+    """What serves one task, seen from the parent: a warden, and behind its pipes the answer and the tool."""
+
+    def __init__(self, limits: dict[str, int], apart: bool):
+        self.limits = limits
+        self.outsiders = set(psutil.pids()) if apart else set()  # a warm tool may hold processes: they are not the task's
+        self.pipes = {role: _Pipes() for role in ROLES}
+        self.log, log_in = os.pipe()
+        self.fate, fate_in = os.pipe()
         self.printed, self.printed_bytes = b"", 0
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become_child(to_child, from_child, log_in, limits)
-        for fd in (to_child, from_child, log_in):
+        self.begun_with = psutil.Process().memory_info().rss
+        here = os.getpid()
+
+        def serve() -> None:
+            if apart:
+                namespaces.hold(here)
+            _warden(self.pipes, log_in, fate_in, limits, _home_of(here))
+
+        self.pid = namespaces.fork_apart(serve) if apart else namespaces.fork_here(serve)
+        for pipes in self.pipes.values():
+            pipes.close("inbox", "outbox")
+        for fd in (log_in, fate_in):
             os.close(fd)
 
     def exchange(self, message: dict[str, Any], value: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Sends one request and waits for its reply within `seconds`, keeping an eye on what is printed."""
-        deadline = time.monotonic() + seconds
+        """Sends one request and waits for its reply, keeping an eye on what is used and printed meanwhile.
+
+        `seconds` are processor seconds; where little is used, PATIENCE times as many may pass by the clock.
+        """
+        role = "tool" if message["op"] == "tool" else "answer"
+        pipes, begun, used_before = self.pipes[role], time.monotonic(), None
         try:
-            with _alarm(seconds):
-                write_frame(self.to, message, value)
+            write_frame(pipes.to, message, value, PATIENCE * seconds)
         except TimeoutError:
-            return _stopped(f"Still running after {seconds:g} s: stopped.")
+            return _stopped(_late(seconds), idle=True)
         except OSError:
-            return self._gone()
+            return self._gone(role)
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return _stopped(f"Still running after {seconds:g} s: stopped.")
-            ready, _, _ = select.select([self.back, self.log], [], [], left)
+            ready, _, _ = select.select([pipes.back, self.log], [], [], TICK)
             if self.log in ready and not self._listen():
                 return _stopped("It printed more than 1 MB: stopped.")
-            if self.back in ready:
-                return self._reply(min(deadline, time.monotonic() + 10))
+            if pipes.back in ready:
+                return self._reply(role)
+            waited = time.monotonic() - begun
+            if waited < TICK:
+                continue
+            used, memory = self.usage()
+            used_before = used if used_before is None else used_before
+            if memory > self.limits["memory"]:
+                return _stopped(_MEMORY)
+            if used > self.limits["total"]:
+                return _stopped("It used more processor time than it may: stopped.")
+            if waited >= seconds and used - used_before >= 0.9 * seconds:
+                return _stopped(_late(seconds))
+            if waited >= PATIENCE * seconds:
+                return _stopped(_late(seconds), idle=True)
 
-    def _reply(self, deadline: float) -> tuple[dict[str, Any], bytes]:
+    def usage(self) -> tuple[float, int]:
+        """Processor seconds of everything in the room so far, and the bytes of memory its processes hold of their own."""
+        seconds, memory = 0.0, 0
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                seconds += sum(process.cpu_times()[:4])
+                memory += max(0, process.memory_info().rss - self.begun_with)
+        return seconds, memory
+
+    def _processes(self) -> list[psutil.Process]:
+        if self.outsiders:  # a process namespace of our own: who is not known from before is in the room
+            return [p for p in psutil.process_iter() if p.pid not in self.outsiders]
+        with contextlib.suppress(psutil.Error):
+            warden = psutil.Process(self.pid)
+            return [warden, *warden.children(recursive=True)]
+        return []
+
+    def _reply(self, role: str) -> tuple[dict[str, Any], bytes]:
         try:
-            with _alarm(max(0.1, deadline - time.monotonic())):
-                reply, value = read_frame(self.back)
-            if not isinstance(reply, dict) or not ("ok" in reply or "raised" in reply):
+            reply, value = read_frame(self.pipes[role].back, FRAME_SECONDS, largest=MAX_REPLY)
+            if not isinstance(reply, dict) or not ("ok" in reply or isinstance(reply.get("raised"), str)):
                 raise ValueError
+            reply.pop("idle", None)  # that is not for the answer to say
             return reply, value
         except EOFError:
-            return self._gone()
+            return self._gone(role)
         except (ValueError, TimeoutError):
             return _stopped("The answer wrote to the judge's own channel; its result is void.")
 
@@ -198,28 +302,28 @@ class _Task:
             time.sleep(0.001)
         return self.printed_bytes <= MAX_PRINTED
 
-    def _gone(self) -> tuple[dict[str, Any], bytes]:
-        status = self._ended(GRACE)
+    def _gone(self, role: str) -> tuple[dict[str, Any], bytes]:
+        status = self._ended(role)
         if status is None:
             return _stopped("The answer closed the judge's own channel; its result is void.")
-        self.pid = 0
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
             return _stopped("It used more processor time or memory than it may: stopped.")
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
         return _stopped(f"The answer ended the process it runs in ({how}).")
 
-    def _ended(self, seconds: float) -> int | None:
-        """The child's wait status, or None when it still runs after `seconds`."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+    def _ended(self, role: str) -> int | None:
+        """The role's wait status as the warden tells it, or None when it still runs after a while."""
+        while select.select([self.fate], [], [], GRACE)[0]:
+            told = os.read(self.fate, 8)
+            if len(told) < 8:
+                return None
+            number, status = struct.unpack(">II", told)
+            if ROLES[number] == role:
                 return status
-            time.sleep(0.002)
         return None
 
     def heard(self) -> str:
-        """The head of what the child printed."""
+        """The head of what the task printed."""
         with contextlib.suppress(OSError):
             while select.select([self.log], [], [], 0)[0] and len(self.printed) < KEPT_PRINTED:
                 part = os.read(self.log, 1 << 16)
@@ -229,73 +333,28 @@ class _Task:
         return self.printed[:KEPT_PRINTED].decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Ends the child and everything in its process group."""
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self.pid, 0)
-        for fd in (self.to, self.back, self.log):
-            os.close(fd)
+        """Ends the warden, and with it everything in the room."""
+        namespaces.end(self.pid)
+        for pipes in self.pipes.values():
+            pipes.close("to", "back")
+        os.close(self.log)
+        os.close(self.fate)
 
 
-@contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """TimeoutError after so many seconds, wherever the block is waiting."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def _late(seconds: float) -> str:
+    return f"Still running after {seconds:g} s: stopped."
 
 
-def _stopped(said: str) -> tuple[dict[str, Any], bytes]:
-    return {"raised": "Stopped", "said": said}, b""
+def _stopped(said: str, *, idle: bool = False) -> tuple[dict[str, Any], bytes]:
+    """A reply that the work was stopped; `idle`: by the clock, with little processor time used."""
+    return {"raised": "Stopped", "said": said, "idle": idle}, b""
 
 
-def _become_child(inbox: int, outbox: int, log: int, limits: dict[str, int]) -> None:
-    """In the forked child: keeps three pipes, drops everything else, serves, and leaves without the parent's exits."""
-    code = 1
-    try:
-        os.setpgid(0, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        null = os.open(os.devnull, os.O_RDONLY)
-        inbox, outbox, log, null = (os.dup2(fd, 200 + n) for n, fd in enumerate((inbox, outbox, log, null)))
-        os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.closerange(3, 200)
-        os.closerange(202, 4096)
-        sys.stdin = open(0, closefd=False)
-        _child(inbox, outbox, limits)
-        code = 0
-    except BaseException as error:
-        with contextlib.suppress(BaseException):
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-    finally:
-        with contextlib.suppress(BaseException):
-            sys.stdout.flush()
-        os._exit(code)
-
-
-def _sweep(contained: bool, homes_before: set[str]) -> None:
-    """After a task: no process and no file of it may live on."""
-    if contained:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(-1, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+def _sweep(homes_before: set[str]) -> None:
+    """After a task without namespaces of its own: its folders go."""
     for entry in set(os.listdir("/tmp")) - homes_before:
-        if contained or entry.startswith(_home_of(os.getpid())):
-            path = os.path.join("/tmp", entry)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path, ignore_errors=True)
-            elif contained:
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+        if entry.startswith(_home_of(os.getpid())):
+            namespaces.remove_tree(os.path.join("/tmp", entry))
 
 
 def _rehearse() -> None:
@@ -316,8 +375,8 @@ def _rehearse() -> None:
 class _Server:
     """The parent's side of the conversation with the judge: at most one task at a time."""
 
-    def __init__(self, contained: bool):
-        self.contained, self.task = contained, None
+    def __init__(self, apart: bool):
+        self.apart, self.room = apart, None
         self.homes = set(os.listdir("/tmp"))
 
     def answer(self, message: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:
@@ -326,39 +385,40 @@ class _Server:
             with contextlib.suppress(Exception):  # a tool that cannot load says so where it is asked
                 toolbox.warm(message["name"])
         elif message["op"] == "open":
-            self.task = _Task(message["limits"])
+            self.settle()
+            try:
+                self.room = _Room(message["limits"], self.apart)
+            except OSError as error:
+                return {"raised": "NoRoom", "said": str(error)}, b""
         elif message["op"] == "close":
-            return {"ok": self.task.heard() if self.task else ""}, b""
-        elif self.task:
-            return self.task.exchange(message, value, message["seconds"])
+            return {"ok": self.room.heard() if self.room else ""}, b""
+        elif self.room:
+            return self.room.exchange(message, value, message["seconds"])
         else:
             return _stopped("")
         return {"ok": None}, b""
 
     def settle(self) -> None:
         """After the last reply to a task: no process and no file of it lives on."""
-        if self.task:
-            self.task.close()
-        self.task = None
-        _sweep(self.contained, self.homes)
+        if self.room:
+            self.room.close()
+            if not self.apart:
+                _sweep(self.homes)
+        self.room = None
 
 
 def main() -> None:
-    """Serves the judge until it closes the pipe. argv[1] is "contained" inside a process namespace of its own."""
-    contained = sys.argv[1:] == ["contained"]
-    _keep_memory_private()
+    """Serves the judge until it closes the pipe. argv[1] is "apart" where each task gets namespaces of its own."""
+    os.umask(0o022)
+    namespaces.keep_memory_private()
     judge_in, judge_out = os.dup(0), os.dup(1)
     os.dup2(2, 1)
     for name in ("duckdb", "pandas", "pyarrow", "numpy", "yaml"):
         with contextlib.suppress(ImportError):
             __import__(name)
 
-    def alarm(*_: Any) -> None:
-        raise TimeoutError
-
-    signal.signal(signal.SIGALRM, alarm)
     _rehearse()
-    server = _Server(contained)
+    server = _Server(sys.argv[1:] == ["apart"])
     write_frame(judge_out, {"ready": os.getpid()})
     while True:
         try:
@@ -368,6 +428,7 @@ def main() -> None:
         write_frame(judge_out, *server.answer(message, value))
         if message["op"] == "close":
             server.settle()
+    server.settle()
 
 
 if __name__ == "__main__":

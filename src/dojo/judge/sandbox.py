@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import py_compile
 import shutil
 import signal
 import subprocess
@@ -18,15 +19,19 @@ from typing import Any
 import psutil
 
 from dojo import places
-from dojo.judge import plain
-from dojo.judge.frames import read_frame, write_frame
+from dojo.judge import namespaces, plain
+from dojo.judge.frames import FRAME_SECONDS, PATIENCE, read_frame, write_frame
 from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, handed_in
 
 SOURCE = Path(__file__).resolve().parents[2]
-LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120}
-"""What one task may use: bytes of memory, bytes a file, processes and threads, CPU seconds."""
-TASK_UID = 64321
+LIMITS = {"memory": 3 << 30, "file": 256 << 20, "processes": 96, "cpu": 120, "total": 240}
+"""What one task may use: bytes of memory (each process, and all together), bytes a file, processes and threads, CPU seconds
+of one process and of all.
+"""
+TASK_UID = namespaces.INNER_UID
 """The first of a thousand users that own nothing: when the judge is root, each sandbox's tasks run as one of them."""
+OPENINGS = 3
+"""So often a room is opened before the machine is said to be unable to: nothing of the learner's has run yet."""
 
 
 def _walls() -> list[str] | None:
@@ -46,7 +51,7 @@ def _walls() -> list[str] | None:
     command += ["--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
     if os.geteuid() == 0:
         command += ["--cap-drop", "ALL"]
-        for capability in ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE"):
+        for capability in ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "SYS_ADMIN"):  # the last: rooms
             command += ["--cap-add", f"CAP_{capability}"]
     else:
         command += ["--unshare-user", "--cap-drop", "ALL"]
@@ -57,6 +62,7 @@ def _walls() -> list[str] | None:
             command += ["--ro-bind", path, path]
     command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
     command += ["--perms", "1777", "--tmpfs", "/dev/shm"]  # dbt's locks live there
+    command += ["--perms", "0755", "--tmpfs", namespaces.WARM]
     own = [
         Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE), *_tools()}) if not Path(p).is_relative_to("/usr")
     ]
@@ -64,8 +70,18 @@ def _walls() -> list[str] | None:
         command += ["--perms", "0755", "--dir", str(folder)]
     for path in own:
         command += ["--ro-bind", str(path), str(path)]
-    command += ["--tmpfs", str(SOURCE / "dojo" / "tasks"), "--chdir", "/tmp"]
-    return command
+    for path in _hidden():
+        command += ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", os.devnull, str(path)]
+    return [*command, "--chdir", "/tmp"]
+
+
+def _hidden() -> list[Path]:
+    """What holds or computes expected values: nothing in the sandbox may read it."""
+    truth = SOURCE / "shopflow" / "truth.py"
+    with contextlib.suppress(OSError, py_compile.PyCompileError):  # what is not there yet cannot be covered
+        py_compile.compile(str(truth))
+    compiled = (SOURCE / "shopflow" / "__pycache__").glob("truth.*.pyc")
+    return [SOURCE / "dojo" / "tasks", SOURCE / "dojo" / "quizzes", *(p for p in (truth, *compiled) if p.exists())]
 
 
 def _tools() -> list[str]:
@@ -77,6 +93,7 @@ def _environment() -> dict[str, str]:
     keep = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
     keep |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SOURCE), "DO_NOT_TRACK": "1"}
     keep["GIT_CONFIG_NOSYSTEM"] = "1"
+    keep["PYTHONIOENCODING"] = "utf-8"
     keep["HOME"] = tempfile.gettempdir()  # there must be one, for libraries that ask on import
     keep["DOJO_TOOLS"] = str(places.tools())
     return keep
@@ -113,10 +130,23 @@ def isolation() -> str:
     walls = _walls()
     if walls is None:
         return "not isolated: there is no bubblewrap here (Debian and Ubuntu: apt-get install bubblewrap)"
-    tried = subprocess.run([*walls, "/usr/bin/true"], capture_output=True, text=True, timeout=20)
-    if tried.returncode:
-        return f"not isolated: bubblewrap cannot start here ({tried.stderr.strip()[:120]})"
+    problem = _stops([*walls, "/usr/bin/true"])
+    if problem:
+        return f"not isolated: bubblewrap cannot start here ({problem})"
+    user = [] if os.geteuid() == 0 else ["--user"]
+    problem = _stops([*walls, "/usr/bin/unshare", *user, "--mount", "--ipc", "--pid", "--fork", "/usr/bin/true"])
+    if problem:
+        return f"not isolated: one task's work could reach the next, for want of namespaces ({problem})"
     return "isolated"
+
+
+def _stops(command: list[str]) -> str:
+    """What a command that should end well says when it does not, else ""."""
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return "still starting after 60 s"
+    return (tried.stderr.strip()[:120] or f"exit status {tried.returncode}") if tried.returncode else ""
 
 
 @cache
@@ -134,49 +164,56 @@ class Sandbox:
 
     def __init__(self) -> None:
         self.isolated = isolation() == "isolated"
-        self._process: subprocess.Popen | None = None
-        self._warm: set[str] = set()
+        self.warm_tools: set[str] = set()
         self.limits: dict[str, int] = {}
+        self._process: subprocess.Popen | None = None
+        self._borrowed = False
 
     def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process:
-            self._process.stdin.close()  # it tidies up after its last task, and ends
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()  # it tidies up after its last task, and ends
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
         self.stop()
 
+    def borrow(self) -> None:
+        """In a forked process: uses the warm process as it is; to replace it is its owner's business."""
+        self._borrowed = True
+
     def start(self) -> None:
         """Starts the process if it is not there. CannotJudge says why it cannot be started."""
-        if self._process and self._process.poll() is None:
+        if self._borrowed or (self._process and self._process.poll() is None):
             return
         if not hasattr(os, "fork"):
             raise CannotJudge("Windows cannot run the judging process. Grade in WSL, a container or on another system.")
         self.limits = self.limits or _limits(self.isolated)
-        command = [sys.executable, "-P", "-m", "dojo.judge.runner"]
-        environment = _environment()
-        if self.isolated:
-            walls = _walls() or []
-            for name, text in environment.items():
-                walls += ["--setenv", name, text] if name != "PATH" else []
-            command = [*walls, *command, "contained"]
         log = tempfile.TemporaryFile()
-        self._process = _starter().submit(
-            subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment,
-            start_new_session=True, cwd=tempfile.gettempdir(),
-        ).result()  # fmt: skip
-        warm, self._warm = self._warm, set()
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": _environment()}
+        options |= {"start_new_session": True, "cwd": tempfile.gettempdir()}
+        self._process = _starter().submit(subprocess.Popen, self._command(), **options).result()
+        warm, self.warm_tools = self.warm_tools, set()
         try:
-            self._read(60)
-        except EOFError:
+            self._read(120)
+        except (EOFError, ValueError, TimeoutError) as error:
+            self.stop()
             log.seek(0)
-            raise CannotJudge(
-                f"The judging process did not start. dojo doctor says what is missing. {log.read()[-800:].decode('utf-8', 'replace')}"
-            ) from None
+            words = log.read()[-800:].decode("utf-8", "replace") or f"({type(error).__name__})"
+            raise CannotJudge(f"The judging process did not start. dojo doctor says what is missing. {words}") from None
         for name in warm:
             self.warm(name)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-P", "-m", "dojo.judge.runner"]
+        if not self.isolated:
+            return command
+        walls = _walls() or []
+        for name, text in {**_environment(), "TMPDIR": namespaces.WARM}.items():
+            walls += ["--setenv", name, text] if name != "PATH" else []
+        return [*walls, *command, "apart"]
 
     def stop(self) -> None:
         """Ends the process and everything in it."""
@@ -186,46 +223,53 @@ class Sandbox:
             self._process.kill()
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
-                pipe.close()
+                with contextlib.suppress(OSError):
+                    pipe.close()
             self._process = None
 
     def warm(self, tool: str) -> None:
         """Loads a tool in the warm process, once."""
-        if tool not in self._warm:
+        if tool not in self.warm_tools:
             self.start()
             self.ask({"op": "warm", "name": tool}, 60)
-            self._warm.add(tool)
+            self.warm_tools.add(tool)
 
     def ask(self, message: dict[str, Any], seconds: float, value: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """One request to the warm process; when it is gone or silent it is replaced and Stopped is raised."""
+        """One request to the warm process; when it is gone or silent it is ended, to be replaced, and Lost is raised."""
         self.start()
+        if self._process is None:
+            raise Lost("The process that judges is gone.")
         try:
-            write_frame(self._process.stdin.fileno(), message, value)
-            return self._read(seconds + 15)
+            write_frame(self._process.stdin.fileno(), message, value, FRAME_SECONDS)
+            return self._read(seconds + FRAME_SECONDS)
         except (EOFError, OSError, ValueError, TimeoutError):
             self.stop()
-            raise Stopped("The answer brought down the process it runs in.") from None
+            raise Lost("The answer brought down the process it runs in.") from None
 
     def _read(self, seconds: float) -> tuple[dict[str, Any], bytes]:
-        import select
-
-        fd = self._process.stdout.fileno()
-        if not select.select([fd], [], [], seconds)[0]:
-            raise TimeoutError
-        return read_frame(fd)
+        return read_frame(self._process.stdout.fileno(), seconds)
 
     def task(self, cells: list[tuple[str, str]], files: dict[str, str], *, seconds: float = 20.0) -> SandboxWork:
         """Opens a task: `cells` are (label, source) pairs to run first, `files` the texts handed in, by path."""
         return SandboxWork(self, cells, files, seconds)
 
 
+class Lost(Stopped):
+    """The warm process died or fell silent: by the answer's doing or by the machine's."""
+
+
 class SandboxWork(Memory):
-    """The work in a separate process. A context manager: its child lives from the first question to the end of the block."""
+    """The work in a separate process. A context manager: its room is there from the first question to the end of the block.
+
+    idle: a question was stopped by the clock although little processor time was used; lost: the process went away;
+    begun: something of the learner's may have run by then. Whoever gives marks tries again where the machine may be at fault.
+    """
 
     def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], files: dict[str, str], seconds: float):
         self._sandbox, self._cells, self._files, self._seconds = sandbox, cells, files, seconds
         self.isolated: bool | None = sandbox.isolated
         self.printed = ""
+        self.begun = self.idle = self.lost = False
         self._opened = self._ran = False
         self._sent = plain.Sent()
 
@@ -235,27 +279,48 @@ class SandboxWork(Memory):
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Stopped):
             if self._opened:
-                self.printed = self._sandbox.ask({"op": "close"}, 10)[0].get("ok", "")
+                self.printed = str(self._sandbox.ask({"op": "close"}, 10)[0].get("ok", ""))
 
     def _open(self) -> None:
-        """Files alone need no child, and one that runs a tool is forked when the tool is warm: so not before it is asked."""
-        if not self._opened:
-            self._sandbox.start()
-            self._sandbox.ask({"op": "open", "limits": self._sandbox.limits}, 10)
-            self._opened = True
+        """Files alone need no room, and one that runs a tool is made when the tool is warm: so not before it is asked."""
+        for left in reversed(range(OPENINGS)):
+            try:
+                self._sandbox.start()
+                limits = self._sandbox.limits
+                total = max(limits["total"], int(4 * self._seconds))
+                reply, _ = self._sandbox.ask({"op": "open", "limits": {**limits, "total": total}}, 30)
+                if "ok" not in reply:
+                    raise Lost(f"No room could be made for the work ({str(reply.get('said'))[:300]}).")
+                self._opened = True
+                return
+            except Lost:
+                if not left or self._sandbox._borrowed:
+                    self.lost = True
+                    raise
 
     def _exchange(self, message: dict[str, Any], value: bytes = b"") -> bytes:
-        self._open()
-        reply, given = self._sandbox.ask({**message, "zone": self.zone, "seconds": self._seconds}, self._seconds, value)
+        if not self._opened:
+            self._open()
+        self.begun = True
+        try:
+            message = {**message, "zone": self.zone, "seconds": self._seconds}
+            reply, given = self._sandbox.ask(message, PATIENCE * self._seconds, value)
+        except Lost:
+            self.lost = True
+            raise
         if "ok" in reply:
             return given
-        said = str(reply.get("said", ""))[:2000]
-        if reply["raised"] == "LearnerError":
+        said, raised = str(reply.get("said", ""))[:2000], reply["raised"]
+        if raised == "LearnerError":
             line = reply.get("line")
-            raise LearnerError(
-                str(reply.get("kind")), said, line if isinstance(line, int) else 0, str(reply.get("where", ""))[:300]
-            )
-        raise {"NotAttempted": NotAttempted, "NotCheckable": NotCheckable}.get(reply["raised"], Stopped)(said)
+            kind, where = str(reply.get("kind"))[:100], str(reply.get("where", ""))[:300]
+            raise LearnerError(kind, said, line if isinstance(line, int) else 0, where)
+        if raised == "NotAttempted":
+            raise NotAttempted(said)
+        if raised == "NotCheckable" and message["op"] == "tool":  # an answer cannot say what this machine lacks
+            raise NotCheckable(said)
+        self.idle = self.idle or reply.get("idle") is True
+        raise Stopped(said)
 
     def _answer(self, message: dict[str, Any], value: bytes = b"") -> Any:
         if not self._ran:

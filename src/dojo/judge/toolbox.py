@@ -6,6 +6,7 @@ import contextlib
 import importlib
 from typing import Any
 
+from dojo.judge import settings
 from dojo.judge.work import NotCheckable
 from dojo.tools.environments import NotAdded
 
@@ -25,12 +26,13 @@ _TOOLS = {
 
 
 def run(name: str, request: dict[str, Any]) -> Any:
-    """Runs tool `name` on a plain request and returns its plain answer.
+    """Runs tool `name` on a plain request and returns its plain answer, under settings that are nobody's own.
 
     KeyError for an unknown tool; NotCheckable, with the command that mends it, for one that is not on this machine.
     """
     try:
-        return importlib.import_module(_TOOLS[name]).session(request)
+        with settings.settled():
+            return importlib.import_module(_TOOLS[name]).session(request)
     except NotAdded as missing:
         raise NotCheckable(str(missing)) from None
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from dojo.judge.visible import visible
+
 
 class Outcome(StrEnum):
     """The five things that can be said of a check; they are never mixed.
@@ -97,7 +99,7 @@ class TaskReport:
             "out_of": self.out_of,
             "transport": self.transport,
             "isolated": self.isolated,
-            "printed": self.printed,
+            "printed": visible(self.printed),
             "regrade": self.regrade,
-            "checks": [{k: str(v) for k, v in asdict(verdict).items() if k != "flaw"} for verdict in self.verdicts],
+            "checks": [{k: visible(str(v)) for k, v in asdict(verdict).items() if k != "flaw"} for verdict in self.verdicts],
         }

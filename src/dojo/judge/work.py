@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import decimal
 import os
 import time
 import traceback
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from dojo.judge import lending, plain
+from dojo.judge import lending, plain, settings
 from dojo.judge.cells import is_stub_file
 
 
@@ -139,7 +140,19 @@ def invoke(function: Any, args: list, kwargs: dict, result: Callable[[Any], Any]
                 return opened.enter_context(lending.lent(argument.tables, alone=alone))
             return argument
 
-        return result(function(*map(arrive, args), **{k: arrive(v) for k, v in kwargs.items()}))
+        given, named = [arrive(a) for a in args], {k: arrive(v) for k, v in kwargs.items()}
+        with course_words_are_errors():
+            value = function(*given, **named)
+        return result(value)
+
+
+@contextlib.contextmanager
+def course_words_are_errors() -> Iterator[None]:
+    """Around the learner's code: what the course says by an exception is an ordinary error where the learner raises it."""
+    try:
+        yield
+    except (NotAttempted, NotCheckable, Stopped, LearnerError, plain.NotPlain) as raised:
+        raise learner_error(raised) from None
 
 
 def _own(argument: Any) -> Any:
@@ -168,6 +181,7 @@ class KernelWork(Memory):
     def __init__(self, names: dict[str, Any], folder: Path | None, failed: dict[str, LearnerError] | None = None):
         """failed: for a name that a cell should have made, the error it stopped with before it came to it."""
         self._names, self._folder, self._failed = names, folder, failed or {}
+        self._decimals = decimal.getcontext().copy()
 
     def _found(self, name: str) -> Any:
         if name in self._names and self._names[name] is not ...:
@@ -203,14 +217,12 @@ class KernelWork(Memory):
         try:
             # A kernel's cells run inside its event loop; a function under test finds none, as when it is graded.
             asyncio._set_running_loop(None)
-            with in_zone(self.zone):
+            with in_zone(self.zone), decimal.localcontext(self._decimals), settings.validating():
                 return work()
         except NotImplementedError:
             raise NotAttempted(f"`{name}` still raises NotImplementedError.") from None
         except plain.NotPlain as error:
             raise LearnerError("TypeError", str(error)) from None
-        except KeyboardInterrupt:
-            raise Stopped("You interrupted the check while your function was running.") from None
         except RecursionError as error:
             raise LearnerError("RecursionError", "the function calls itself without end") from error
         except (Exception, SystemExit) as error:
@@ -225,7 +237,8 @@ class KernelWork(Memory):
     def tool(self, name: str, request: dict[str, Any]) -> Any:
         from dojo.judge import toolbox
 
-        return toolbox.run(name, plain.copy(request))
+        with settings.interruptible():
+            return toolbox.run(name, plain.copy(request))
 
 
 class Timer:

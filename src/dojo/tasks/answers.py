@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from dojo.judge.bounded import TooMuch, load_yaml
 from dojo.judge.contract import NotYet
 
 Mistake = TypeVar("Mistake")
@@ -217,7 +218,9 @@ def one_of(value: Any, allowed: Sequence[str], key: str, meaning: str, *, cause:
 def parse_yaml(text: str, path: str) -> Any:
     """The content of a YAML file. NotYet shows the line where the parser gave up, with its own words."""
     try:
-        return yaml.safe_load(text)
+        return load_yaml(text)
+    except TooMuch as error:
+        raise NotYet(f"`{path}` is not read: {error}.", cause="yaml") from None
     except ValueError as error:  # a date that does not exist, for one
         raise NotYet(f"`{path}` holds a value that YAML cannot read: {error}.", cause="yaml") from None
     except yaml.YAMLError as error:

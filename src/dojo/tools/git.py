@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dojo.judge import settings
 from dojo.judge.work import NotCheckable
 from shopflow.history import git
 
@@ -82,7 +83,7 @@ def feed(folder: Path, stream: str) -> None:
 
 def environment() -> dict[str, str]:
     """Variables for Git and what it starts: nothing of the machine's configuration, no editor, no questions."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    inherited = settings.inherited()
     tools = str(Path(sys.executable).parent)
     return {
         **inherited,

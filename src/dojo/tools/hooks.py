@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dojo import places
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools import git, runner_programs
@@ -81,7 +82,7 @@ def make_ready() -> None:
 def _room() -> Path:
     """This process's folder, with the programs of the hooks in bin/ and the tools held warm."""
     if _HERE.get("pid") != os.getpid():
-        room = Path(tempfile.mkdtemp(prefix="dojo-hooks-"))
+        room = Path(tempfile.mkdtemp(prefix="dojo-hooks-", dir=places.for_programs()))
         runner_programs.write(room / "bin")
         for name in ("python", "python3", "pip", "pip3", "uv", "uvx"):
             (room / "bin" / name).unlink()

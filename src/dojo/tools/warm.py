@@ -7,6 +7,7 @@ project, as a CI cache would do; dbt itself decides what of it still holds.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -21,6 +22,8 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+
+from dojo.judge import settings
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
@@ -267,6 +270,19 @@ def _one(connection: socket.socket, pool: Path) -> None:
         os._exit(0)
 
 
+SOCKET_NAME = 100
+"""So many signs the name of a socket may have: 104 on macOS, 108 on Linux."""
+
+
+def _short(folder: Path) -> Path:
+    """The folder, or one with a short name where a socket in it could not be opened; that one goes with this process."""
+    if len(str(folder / "warm.sock").encode()) <= SOCKET_NAME:
+        return folder
+    short = Path(tempfile.mkdtemp(prefix="dojo-", dir="/tmp"))
+    atexit.register(shutil.rmtree, short, ignore_errors=True)
+    return short
+
+
 class Warm:
     """The warm process as its user holds it: `socket` is where commands go; `close()` ends it.
 
@@ -274,7 +290,7 @@ class Warm:
     """
 
     def __init__(self, folder: Path, *, fork: bool = False):
-        self.socket = str(folder / "warm.sock")
+        self.socket = str(_short(folder) / "warm.sock")
         pool = folder / "parsed"
         pool.mkdir(exist_ok=True)
         self._alive, self._said = None, None
@@ -296,7 +312,7 @@ class Warm:
             self._ready = os.fdopen(self._said)
         else:
             command = [sys.executable, "-P", "-m", "dojo.tools.warm", self.socket, str(pool)]
-            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+            environment = {**settings.inherited(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
             )

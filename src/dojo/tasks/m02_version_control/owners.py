@@ -80,16 +80,45 @@ def matches(pattern: str, path: str) -> bool:
     """Whether a CODEOWNERS pattern covers a file, as GitHub reads it: `docs/*` is one level, `docs/` all of them."""
     body = pattern.strip("/") if pattern.strip("/") else "**"
     anchored = pattern.startswith("/") or "/" in pattern.rstrip("/")
-    parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", body)
-    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    regex = "".join(words.get(part, re.escape(part)) for part in parts)
+    parts = [p for p in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", body) if p]
     if pattern.endswith("/"):
-        regex += "/.*"
+        parts += ["/", "**"]
     elif not body.endswith("*"):
-        regex += "(?:/.*)?"
+        parts += ["(below)"]
     elif not anchored and body == "*":
-        regex = ".*"
-    return re.fullmatch(regex if anchored else f"(?:.*/)?{regex}", path) is not None
+        parts = ["**"]
+    return _covers(parts if anchored else ["**/", *parts], path)
+
+
+def _covers(parts: list[str], path: str) -> bool:
+    """Whether the parts of a pattern cover the whole path; all readings go side by side, so that none takes long.
+
+    at: the numbers of signs of the path that the parts so far may have covered.
+    """
+    at = {0}
+    ends = range(len(path) + 1)
+    for part in parts:
+        if not at:
+            return False
+        first = min(at)
+        if part == "**/":  # any folders, or none
+            at |= {n for n in ends if n > first and path[n - 1] == "/"}
+        elif part in ("**", "/**"):
+            begun = first if part == "**" else min((n + 1 for n in at if path[n : n + 1] == "/"), default=len(path) + 1)
+            at = {n for n in ends if n >= begun}
+        elif part == "*":  # as far as the next slash
+            reached, slash = set(), True
+            for n in ends:
+                slash = n not in at and (slash or path[n - 1] == "/")
+                reached |= set() if slash else {n}
+            at = reached
+        elif part == "?":
+            at = {n + 1 for n in at if n < len(path) and path[n] != "/"}
+        elif part == "(below)":  # the path itself, or a folder with what is in it
+            at = {len(path)} if any(n == len(path) or path[n] == "/" for n in at) else set()
+        else:
+            at = {n + len(part) for n in at if path.startswith(part, n)}
+    return len(path) in at
 
 
 def owners_of(found: list[tuple[str, frozenset[str]]], path: str) -> tuple[frozenset[str], str]:

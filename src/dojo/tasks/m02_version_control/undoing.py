@@ -27,6 +27,7 @@ class Undoing:
     stream: str
     tip: str
     tables: dict[str, Any]
+    truth: Any  # what the model should show: never among the tables on which the learner's model runs
     right_sql: str
 
     @property
@@ -41,9 +42,7 @@ def undoing(seed: int) -> Undoing:
     known = story.known(told)
     tip = known.ids[told.commits[-1].label]
     right_model = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True).sql()
-    return Undoing(
-        known, known.stream, tip, {**finding.books(seed), "truth": company(seed).tables["marts.daily_revenue"]}, right_model
-    )
+    return Undoing(known, known.stream, tip, finding.books(seed), company(seed).tables["marts.daily_revenue"], right_model)
 
 
 @dataclass(frozen=True)
@@ -189,7 +188,7 @@ def _differing(data: Undoing, rows: list[dict[str, Any]], name: str, place: int)
 
 def _truth(data: Undoing) -> dict[tuple, tuple]:
     con = duckdb.connect()
-    con.from_arrow(data.tables["truth"]).create("truth")
+    con.from_arrow(data.truth).create("truth")
     rows = con.execute("select business_date, store_key, orders, units, revenue_eur from truth").fetchall()
     con.close()
     return {(day, store): (orders, units, revenue) for day, store, orders, units, revenue in rows}
