@@ -6,7 +6,7 @@ import pytest
 
 from dojo.judge.work import NotCheckable
 from dojo.tasks.m02_version_control import branches, owners, story
-from dojo.tools import git
+from dojo.tools import git, hooks
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,24 @@ def test_a_missing_program_is_the_machines_fault(monkeypatch, told, missing):
         git.session({"op": "run", "stream": told.stream(), "script": "true", "arguments": []})
 
 
+def test_a_checkout_stands_on_the_branch_that_is_asked_for(told):
+    path = git.session({"op": "make", "stream": told.stream(), "branch": "petra/weekday"})["path"]
+    assert git.session({"op": "state", "path": path})["branch"] == "petra/weekday"
+
+
+def test_commits_that_hooks_look_at_are_told_one_by_one(told, monkeypatch):
+    said = []
+    monkeypatch.setattr(hooks.waiting, "tell", lambda done, of, doing: said.append((done, of)))
+    config = "repos:\n- repo: local\n  hooks:\n  - {id: ok, name: ok, language: pygrep, entry: never}\n"
+    commits = [{"name": f"{n}", "changes": {f"{n}.txt": "x"}} for n in range(2)]
+    hooks.session({"stream": told.stream(), "files": {".pre-commit-config.yaml": config}, "commits": commits})
+    assert said == [(0, 2), (1, 2), (2, 2)]
+
+
 def test_hooks_are_installed_and_stop_a_commit(told):
     config = "repos:\n- repo: local\n  hooks:\n  - {id: stop, name: stop, language: fail, entry: not here, files: ^secret}\n"
-    made = git.session(
+    made = hooks.session(
         {
-            "op": "hooks",
             "stream": told.stream(),
             "files": {".pre-commit-config.yaml": config},
             "commits": [{"name": "bad", "changes": {"secret.txt": "x"}}, {"name": "good", "changes": {"open.txt": "x"}}],

@@ -18,6 +18,7 @@ _TOOLS = {
     "expectations": "dojo.tools.expectations",
     "soda": "dojo.tools.soda",
     "git": "dojo.tools.git",
+    "hooks": "dojo.tools.hooks",
     "ingestion": "dojo.tools.ingestion",
     "delivery": "dojo.ci.delivery",
     "releasing": "dojo.tools.releasing",

@@ -1,11 +1,10 @@
 """Git over a learner's work: repositories made from a stream, scripts run in them, and what came of it, as objects.
 
 A request has an `op`:
-    make     stream → {path}: a checkout of main, made by `git fast-import`, in a folder of its own
+    make     stream, branch → {path}: a checkout of a branch (main), made by `git fast-import`, in a folder of its own
     folders  trees [{path: text}] → {paths}: folders that hold these files, without Git
     run      stream, script, arguments → {exit, said, …state}: the script run by bash in a checkout of main
     state    path → state: {branch, doing, dirty, bundle, ids}: the repository as it is now
-    hooks    see dojo.tools.hooks
 `bundle` holds every object that a branch or tag reaches. Whoever judges opens it in a process of its own (`opened`): Git
 checks each object against its id, so a bundle cannot claim what it does not hold.
 """
@@ -91,6 +90,7 @@ def environment() -> dict[str, str]:
         "PATH": tools + os.pathsep + inherited.get("PATH", os.defpath),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "true",
         "GIT_PAGER": "cat",
@@ -105,6 +105,8 @@ def _make(request: dict[str, Any]) -> dict[str, Any]:
         os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
     folder = _room() / "repo"
     make(folder, request["stream"])
+    if request.get("branch", "main") != "main":
+        git(folder, "switch", "--quiet", request["branch"])
     return {"path": str(folder)}
 
 
@@ -230,10 +232,4 @@ def opened(bundle: bytes) -> Iterator[Repository]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hooks(request: dict[str, Any]) -> Any:
-    from dojo.tools import hooks
-
-    return hooks.session(request)
-
-
-_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state, "hooks": _hooks}
+_OPERATIONS = {"make": _make, "folders": _folders, "run": _run, "state": _state}

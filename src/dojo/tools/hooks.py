@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from dojo import places
+from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools import git, runner_programs
+from dojo.tools import warm as warm_process
 from dojo.tools.warm import Warm
 
 CONFIG = ".pre-commit-config.yaml"
@@ -41,6 +43,8 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
         raise NotCheckable(
             "Git hooks are tried where there is Git and a Unix shell. Grade in WSL, a container or on another system."
         )
+    commits = request["commits"]
+    waiting.tell(0, len(commits), "loading the tools of the hooks")
     room = _room()
     folder = Path(tempfile.mkdtemp(prefix="hooks-", dir=room))
     try:
@@ -52,12 +56,27 @@ def session(request: dict[str, Any]) -> dict[str, Any]:
         problem = _installed(room, base)
         if problem:
             return {"problem": problem, "commits": []}
+        made = []
         with ThreadPoolExecutor(2) as pool:
-            made = list(pool.map(lambda n: _commit(room, base, n, request["commits"][n]), range(len(request["commits"]))))
+            for one in pool.map(lambda n: _commit(room, base, n, commits[n]), range(len(commits))):
+                made.append(one)
+                waiting.tell(len(made), len(commits), f"the commit “{one['name']}”")
         unusable = next((one["said"] for one in made if "InvalidConfigError" in one["said"]), "")
         return {"problem": unusable, "commits": made}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def warm() -> None:
+    """Loads what hooks run, once for all processes that are forked from this one."""
+    warm_process.load()
+    _HERE["loaded"] = os.getpid()
+
+
+def make_ready() -> None:
+    """Begins to load what hooks run, in a process of its own."""
+    if importlib.util.find_spec("pre_commit") is not None and os.name != "nt" and shutil.which("git"):
+        _room()
 
 
 def _room() -> Path:
@@ -70,9 +89,10 @@ def _room() -> Path:
         for name in ("python", "python3"):
             (room / "bin" / name).symlink_to(sys.executable)
         (room / "home").mkdir()
-        _HERE.clear()
-        _HERE.update(pid=os.getpid(), room=room, warm=Warm(room))
-        atexit.register(_leave, os.getpid())
+        forked = _HERE.get("loaded") not in (None, os.getpid())
+        _HERE.update(pid=os.getpid(), room=room, warm=Warm(room, fork=forked))
+        if not forked:
+            atexit.register(_leave, os.getpid())
     return _HERE["room"]
 
 
@@ -123,7 +143,7 @@ def _run(command: list[str], room: Path, folder: Path) -> tuple[int, str]:
         process.communicate()
         return 124, f"still running after {SECONDS} s: stopped"
     words = re.sub(r"\x1b\[\d+m", "", said.decode("utf-8", "replace")).strip()
-    return process.returncode, words[-2500:].replace(str(folder), "repo")
+    return process.returncode, words[-20_000:].replace(str(folder), "repo")
 
 
 def _write(folder: Path, changes: dict[str, Any]) -> None:

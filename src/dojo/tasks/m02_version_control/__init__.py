@@ -50,4 +50,5 @@ MODULE = Module(
     title="Version control: a platform that can be undone",
     tasks=(finding.TASK_1, finding.TASK_2, undoing.TASK_3, rescue.TASK_4, hooks.TASK_5, review.TASK_6, owners.TASK_7),
     prepare=prepare,
+    uses=("dbt", "hooks"),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
+from dojo.tasks.answers import kind_of, mapping
 from dojo.tasks.m02_version_control import story
 from dojo.tasks.m02_version_control.story import DAILY, Daily
 from dojo.tasks.samples import company
@@ -22,73 +24,84 @@ def git(repo, *arguments):
 """
 
 
-def made(work: Work, stream: str) -> str:
-    """The path of a new checkout, where the learner's code can reach it."""
-    return work.tool("git", {"op": "make", "stream": stream})["path"]
+def made(work: Work, stream: str, branch: str = "main") -> str:
+    """The path of a new checkout of a branch, where the learner's code can reach it."""
+    return work.tool("git", {"op": "make", "stream": stream, "branch": branch})["path"]
 
 
 # ---------------------------------------------------------------- 02.1
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line that is asked about, and the commit that brought it (None where nothing of the kind stands there)."""
-
-    path: str
-    text: str
-    commit: str | None
-    answer: dict[str, str] | None
-
-
-@dataclass(frozen=True)
-class Lines:
-    """A repository and the lines in question."""
-
-    known: story.Known
-    all: tuple[Line, ...]
-    story: story.Story
-
-
-def lines(seed: int) -> Lines:
-    """A story in which limits were renamed and sorted, an alert came, went and came again, and docs were first."""
-    told = story.tell(
-        *(("distinct", "middle") if seed % 2 else ("weekdays", "late")), raised="500" if seed % 4 == 3 else "400"
-    )
-    raised = "500" if seed % 4 == 3 else "400"
-    known = story.known(told)
-    asked = (
-        ("config/limits.yml", f"big_basket_eur: {raised}", "raised"),
-        ("config/limits.yml", "late_customers_max: 5", "limits"),
-        ("config/limits.yml", "stale_after_hours", "limits"),
-        ("config/alerts.yml", "at_night: phone", "phone-again"),
-        (DAILY, "average_order_eur", "average"),
-        ("config/limits.yml", "big_basket_eur: 250", None),
-        ("docs/limits.md", f"big_basket_eur: {raised}", "announced"),
-        ("docs/closing.md", "at_night: phone", None),
-        ("config/limits.yml", "big basket of .*", None),
-    )
-    of = {c.label: c for c in told.commits}
-    found = []
-    for path, text, label in asked:
-        commit = of[label] if label else None
-        answer = None
-        if commit:
-            name = PEOPLE[commit.who].split(" <")[0]
-            answer = {"commit": known.ids[label], "who": name, "day": f"{commit.moment:%Y-%m-%d}", "why": commit.message}
-        found.append(Line(path, text, label, answer))
-    return Lines(known, tuple(found), told)
-
-
-_MISTAKES = {
-    "renamed": ("rename", "That commit only gave the file its present name. The line had come earlier, under the old one."),
+Mistakes = dict[str, tuple[str, str]]
+RENAMED = ("rename", "That commit only gave the file its present name. The line had come earlier, under the old one.")
+LIMITS: Mistakes = {
+    "renamed": RENAMED,
     "sorted": ("tidied", "That commit only moved lines about. The line itself is older."),
+    "announced": ("other-file", "That commit wrote the text into another file, `docs/limits.md`."),
+}
+PHONE: Mistakes = {
     "phone": (
         "first-of-all",
         "That line was taken out again later. The one that stands there now came back with another commit.",
     ),
     "no-phone": ("removal", "That commit took the line out."),
-    "announced": ("other-file", "That commit wrote the text into another file."),
 }
+POINT: Mistakes = {
+    "announced": (
+        "literal",
+        "That commit wrote 0,12, with a comma. As a pattern, a point stands for any sign; `text` is meant literally.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is asked about, the commit that brought it (None where no such line stands there), and what is often taken
+    for it: by a commit's label the cause and what to say."""
+
+    path: str
+    text: str
+    answer: dict[str, str] | None
+    mistakes: Mistakes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A repository and the lines in question; `subjects` are the first lines of its messages by label."""
+
+    known: story.Known
+    all: tuple[Line, ...]
+    subjects: dict[str, str]
+
+
+def lines(seed: int) -> Lines:
+    """A story in which limits were renamed and sorted, an alert came, went and came again, and docs were first."""
+    raised = str(300 + seed % 600)
+    told = story.tell(*(("distinct", "middle") if seed % 2 else ("weekdays", "late")), raised=raised)
+    known = story.known(told)
+    asked: tuple[tuple[str, str, str, Mistakes], ...] = (
+        ("config/limits.yml", f"big_basket_eur: {raised}", "raised", LIMITS),
+        ("config/limits.yml", "late_customers_max: 5", "limits", LIMITS),
+        ("config/limits.yml", "stale_after_hours", "limits", LIMITS),
+        ("config/alerts.yml", "at_night: phone", "phone-again", PHONE),
+        (DAILY, "average_order_eur", "average", {}),
+        ("config/limits.yml", "big_basket_eur: 250", "", {}),
+        ("docs/limits.md", f"big_basket_eur: {raised}", "announced", {}),
+        ("docs/limits.md", "returns_share_max: 0.12", "point", POINT),
+        ("docs/closing.md", "at_night: phone", "", {}),
+        ("config/limits.yml", "big.basket", "", {}),
+        ("config/thresholds.yml", "late_customers_max: 5", "", {}),
+    )
+    of = {c.label: c for c in told.commits}
+    found = []
+    for path, text, label, mistakes in asked:
+        answer = None
+        if label:
+            commit = of[label]
+            name = PEOPLE[commit.who].split(" <")[0]
+            answer = {"commit": known.ids[label], "who": name, "day": f"{commit.moment:%Y-%m-%d}", "why": commit.subject}
+        found.append(Line(path, text, answer, mistakes))
+    return Lines(known, tuple(found), {c.label: c.subject for c in told.commits})
 
 
 def finds_the_commit(work: Work, data: Lines) -> str:
@@ -96,48 +109,64 @@ def finds_the_commit(work: Work, data: Lines) -> str:
     given = work.calls("who_brought", [(repo, line.path, line.text) for line in data.all])
     for line, got in zip(data.all, given, strict=True):
         tried = f"who_brought(repo, {line.path!r}, {line.text!r})"
-        if line.answer is None and got is not None:
-            raise NotYet(
-                f"`{line.path}` holds no `{line.text}`, so nobody brought it.",
-                tried=tried, expected="None", got=got, cause="not-there",
-                look="A history knows lines that are gone. Look first whether the line stands there today; the text is a text, not a pattern.",
-            )  # fmt: skip
         if line.answer is None:
+            _nobody(line, got, tried)
             continue
-        if not isinstance(got, dict) or not got.get("commit"):
-            raise NotYet(
-                f"Somebody brought `{line.text}` into `{line.path}`, and you found nobody.",
-                tried=tried, expected="a dict with commit, who, day, why", got=got, cause="nobody",
-            )  # fmt: skip
-        _same_commit(data, line, got, tried)
+        if got is None:
+            said = f"Somebody brought `{line.text}` into `{line.path}`, and you found nobody."
+            raise NotYet(said, tried=tried, expected="a dict with commit, who, day, why", got="None", cause="nobody")
+        answer = mapping(got, "What you return", tuple(line.answer))
+        answer = {key: f"{v:%Y-%m-%d}" if isinstance(v, dt.date) else v for key, v in answer.items()}
+        _same_commit(data, line, answer["commit"], tried)
         for key, wanted in line.answer.items():
-            if got.get(key) != wanted:
-                cause = (
-                    "committer"
-                    if key == "who" and any(n.startswith(str(got.get(key))) for n in PEOPLE.values())
-                    else f"{key}"
-                )
-                said = {
-                    "who": "Who wrote a line and who committed it can be two people: Mara applied it, the author answers for it."
-                }
-                raise NotYet(said.get(key, f"`{key}` of that commit is another."), tried=tried, expected=wanted, got=got.get(key), cause=cause)  # fmt: skip
-    return f"{len(data.all)} lines, each with the commit that brought it or with nobody."
+            if answer[key] != wanted:
+                said, cause = _other_detail(key, answer[key], wanted)
+                raise NotYet(said, tried=tried, expected=f"{key}: {wanted}", got=f"{key}: {answer[key]}", cause=cause)
+    return f"{len(data.all)} questions, each answered with the commit that brought the line, or with nobody."
 
 
-def _same_commit(data: Lines, line: Line, got: dict, tried: str) -> None:
-    if got["commit"] == line.answer["commit"]:
+def _nobody(line: Line, got: Any, tried: str) -> None:
+    if got is None:
         return
-    label = data.known.labels.get(got["commit"], "")
-    cause, said = _MISTAKES.get(label, ("another", "That is another commit."))
-    if label == "" and line.answer["commit"].startswith(str(got["commit"])):
-        cause, said = "short", "Give the commit's full id: a short one may mean two commits next year."
-    elif label == "raised":
-        cause, said = "removal", "That commit took the line out."
-    subject = next((c.message for c in data.story.commits if c.label == label), "")
     raise NotYet(
-        said, tried=tried, expected=f"{line.answer['commit'][:10]} “{line.answer['why']}”",
-        got=f"{str(got['commit'])[:10]} “{subject}”" if subject else got["commit"], cause=cause,
-    )  # fmt: skip
+        f"`{line.path}` holds no `{line.text}` today, so nobody brought it.",
+        tried=tried,
+        expected="None",
+        got=got,
+        cause="not-there",
+        look="A history knows lines that are gone. Look first whether the file is there today and holds the text, as a text.",
+    )
+
+
+def _other_detail(key: str, got: Any, wanted: str) -> tuple[str, str]:
+    if key == "who" and any(str(got) in person for person in PEOPLE.values()):
+        return (
+            "The person who applied a change is not always the one who wrote it. The author answers for the line.",
+            "committer",
+        )
+    if key == "why" and str(got).startswith(wanted):
+        return "The first line of the message is enough: the rest belongs to whoever opens the commit.", "whole-message"
+    return f"`{key}` of that commit is another.", key
+
+
+def _same_commit(data: Lines, line: Line, got: Any, tried: str) -> None:
+    wanted = line.answer["commit"]
+    if got == wanted:
+        return
+    if not isinstance(got, str):
+        said = f"`commit` must be the commit's id, a text; it is {kind_of(got)}."
+        raise NotYet(said, tried=tried, expected=wanted, got=got, cause="type")
+    label = data.known.labels.get(got, "")
+    cause, said = line.mistakes.get(label, ("another", "That is another commit."))
+    if len(got) >= 4 and wanted.startswith(got):
+        cause, said = "short", "Give the commit's full id: a short one may mean two commits next year."
+    raise NotYet(
+        said,
+        tried=tried,
+        expected=f"{wanted if cause == 'short' else wanted[:10]} “{line.answer['why']}”",
+        got=f"{got[:10]} “{data.subjects[label]}”" if label else got,
+        cause=cause,
+    )
 
 
 _WHO = (
@@ -209,24 +238,78 @@ TASK_1 = Task(
     points=2,
     deliver=(function("who_brought"),),
     data=lines,
-    checks=(Check("The commit that brought the line that stands there now", finds_the_commit, lambda d: [x.answer for x in d.all]),),
+    checks=(
+        Check(
+            "The commit that brought the line that stands there now", finds_the_commit, lambda d: [x.answer for x in d.all]
+        ),
+    ),
     hints=(
         "`git blame` names the last commit that touched a line. Somebody who sorts a file touches every line of it.",
         "`git log -S'text'` lists the commits that changed how often the text occurs (the pickaxe). It can follow one file through its renames.",
         'Return None where the file does not hold the text today. Else: git(repo, "log", "--follow", "-1", f"-S{text}", "--format=%H%x09%an%x09%as%x09%s", "--", path), split at the tabs.',
     ),
     wrong=(
-        wrong("asks blame", _who('said = git(repo, "log", "--follow", "-1", f"-S{text}", "--format=%H%x09%an%x09%as%x09%s", "--", path)', 'row = [n for n, l in enumerate(target.read_text().splitlines(), 1) if text in l][0]\n    said = git(repo, "log", "-1", "--format=%H%x09%an%x09%as%x09%s", git(repo, "blame", "-l", f"-L{row},{row}", path).split()[0].strip("^"))'), "tidied"),
+        wrong(
+            "asks blame",
+            _who(
+                'said = git(repo, "log", "--follow", "-1", f"-S{text}", "--format=%H%x09%an%x09%as%x09%s", "--", path)',
+                'row = [n for n, l in enumerate(target.read_text().splitlines(), 1) if text in l][0]\n    said = git(repo, "log", "-1", "--format=%H%x09%an%x09%as%x09%s", git(repo, "blame", "-l", f"-L{row},{row}", path).split()[0].strip("^"))',
+            ),
+            "tidied",
+        ),
         wrong("does not follow the rename", _who('"--follow", ', ""), "rename"),
-        wrong("takes the first commit ever", _who('"--follow", "-1", ', '"--follow", ').replace(".strip().split", ".strip().splitlines()[-1].split"), "first-of-all"),
-        wrong("forgets the path", _who('"--follow", "-1", ', '"--reverse", ').replace(', "--", path)', ')').replace(".strip().split", ".strip().splitlines()[0].split"), "other-file"),
+        wrong(
+            "takes the first commit ever",
+            _who('"--follow", "-1", ', '"--follow", ').replace(".strip().split", ".strip().splitlines()[-1].split"),
+            "first-of-all",
+        ),
+        wrong(
+            "forgets the path",
+            _who('"--follow", "-1", ', '"--reverse", ')
+            .replace(', "--", path)', ")")
+            .replace(".strip().split", ".strip().splitlines()[0].split"),
+            "other-file",
+        ),
         wrong("names the committer", _who("%an", "%cn"), "committer"),
-        wrong("does not look whether the line is there", _who('    if not target.is_file() or text not in target.read_text():\n        return None\n', '').replace("return dict", "return None if not said.strip() else dict"), "not-there"),
+        wrong(
+            "does not look whether the line is there",
+            _who("    if not target.is_file() or text not in target.read_text():\n        return None\n", "").replace(
+                "return dict", "return None if not said.strip() else dict"
+            ),
+            "not-there",
+        ),
         wrong("short ids", _who("%H", "%h"), "short"),
+        wrong("reads the text as a pattern", _who('"-1", ', '"-1", "--pickaxe-regex", '), "literal"),
+        wrong(
+            "looks for the text as a pattern",
+            _who("text not in target.read_text()", "not __import__('re').search(text, target.read_text())").replace(
+                '"-1", ', '"-1", "--pickaxe-regex", '
+            ),
+            "literal",
+            "not-there",
+        ),
+        wrong("quotes the whole message", _who("%s", "%B"), "whole-message"),
+        wrong(
+            "returns the id alone",
+            _who('return dict(zip(("commit", "who", "day", "why"), said.strip().split("\\t")))', "return said.split()[0]"),
+            "shape",
+        ),
     ),
-    spared={"line 3: True → False": "no command of the answer fails"},
     right=(right("blame that looks through moves", _BLAME), right("walks back until the line is gone", _WALK)),
-)  # fmt: skip
+    clauses={
+        "names the commit that brought the line that stands there today": "takes the first commit ever",
+        "Files were renamed": "does not follow the rename",
+        "lines sorted": "asks blame",
+        "one setting was taken out and came back later": "takes the first commit ever",
+        "the documentation said it before the configuration did": "forgets the path",
+        "The person is the author": "names the committer",
+        "Where the file does not hold the text today, the answer is None": "does not look whether the line is there",
+        "text is meant literally": "reads the text as a pattern",
+        "full id": "short ids",
+        "first line of the message": "quotes the whole message",
+    },
+    spared={"line 3: True → False": "no command of the answer fails"},
+)
 
 
 # ---------------------------------------------------------------- 02.2
@@ -234,20 +317,23 @@ TASK_1 = Task(
 
 @dataclass(frozen=True)
 class Checkout:
-    """One state of the files: what it is, its tree, and whether revenue is right (None: nobody can tell)."""
+    """One state of the files: what it is, its tree, whether revenue is right (None: nobody can tell), where to look."""
 
     what: str
     tree: dict[str, str]
     good: bool | None
     cause: str
+    look: str = ""
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """A repository in which one commit broke revenue."""
+    """A repository in which one commit broke revenue, searched from a branch; `merge` brought it to main (or "")."""
 
     known: story.Known
-    messages: dict[str, str]
+    subjects: dict[str, str]
+    branch: str
+    merge: str
 
     @property
     def bad(self) -> str:
@@ -264,15 +350,24 @@ class Broken:
     tables: dict[str, Any]
 
 
+def closed_until(today: dt.date) -> dt.date:
+    """The last day that finance has closed: three working days lie between its evening and this one."""
+    day, left = today, 3
+    while left:
+        left -= day.weekday() < 5
+        day -= dt.timedelta(days=1)
+    return day
+
+
 def books(seed: int) -> dict[str, Any]:
-    """The facts, the calendar, and what finance booked: every day but the last three, to the cent."""
+    """The facts, the calendar, and what finance booked to the cent for the days it has closed by the next morning."""
     held = company(seed)
     con = duckdb.connect()
     con.from_arrow(held.tables["marts.daily_revenue"]).create("daily")
     closed = con.execute(
         "select business_date, sum(revenue_eur)::decimal(14, 2) as revenue_eur from daily "
         "where business_date <= ? group by 1 order by 1",
-        [held.last.replace(day=held.last.day - 3)],
+        [closed_until(held.last + dt.timedelta(days=1))],
     ).to_arrow_table()
     calendar = con.execute(
         story.template()["dbt/models/marts/dim_date.sql"].replace("{{", "").replace("}}", "")
@@ -281,106 +376,195 @@ def books(seed: int) -> dict[str, Any]:
     return {"marts.fact_sales": held.tables["marts.fact_sales"], "marts.dim_date": calendar, "finance.closed_days": closed}
 
 
-_PLACES = {11: ("whole-euros", "branch"), 29: ("weekdays", "late")}
+HUNTED = ("whole-euros", "weekdays", "next-day")
+SAYS = {
+    "distinct": "equal amounts are counted once",
+    "paid-only": "shipped orders are missing",
+    "whole-euros": "lines are rounded to whole euros",
+    "weekdays": "weekends are missing altogether",
+    "next-day": "each day's revenue stands on the day after",
+}
+DAY_BY_DAY = "Compare day by day and to the cent: the ledger is kept so."
+OPEN_DAYS = (
+    "The newest days are not closed yet: the model shows them, the ledger does not. "
+    "And revenue is kept by store, booked by day."
+)
+CANNOT_TELL = (
+    "A commit whose model does not run says nothing about revenue. Bisect can skip it; calling it bad accuses its author."
+)
+MISSING_DAYS = "A closed day that the model does not show at all is wrong too. Which side of your join keeps it?"
+
+
+def _tree(text: str | None) -> dict[str, str]:
+    files = {
+        "README.md": "# ShopFlow\n",
+        "dbt/models/marts/dim_date.sql": story.template()["dbt/models/marts/dim_date.sql"],
+    }
+    return files if text is None else {**files, DAILY: text}
+
+
+def _swapped(first: dt.date, second: dt.date, **shape: bool) -> str:
+    """The model with the revenue of two closed days, neither the first nor the last, in each other's place: totals agree."""
+    one, other = f"{first:%Y%m%d}", f"{second:%Y%m%d}"
+    key = f"case dates.date_key when {one} then {other} when {other} then {one} else dates.date_key end"
+    return Daily(**shape).sql().replace("sales.date_key = dates.date_key", f"sales.date_key = {key}")
+
+
+def _cents(day: dt.date, **shape: bool) -> str:
+    """The model with a few cents too many on one day, one for each store."""
+    text, right_sum = Daily(**shape).sql(), "sum(sales.line_revenue)::decimal(14, 2) as revenue_eur"
+    wrong_sum = f"sum(sales.line_revenue)::decimal(14, 2) + case when dates.date_day = date '{day}' then 0.01 else 0 end as revenue_eur"
+    return text.replace(right_sum, wrong_sum)
 
 
 def broken(seed: int) -> Broken:
-    """Forms of the model, good ones and all five bad ones, and a story."""
+    """Forms of the model, good ones and seven bad ones, and a story; which fault is hunted and where depends on the seed."""
     full = {"comment": True, "cte": True, "weekday": True, "average": True, "returns": True}
-
-    def tree(text: str | None) -> dict[str, str]:
-        files = {
-            "README.md": "# ShopFlow\n",
-            "dbt/models/marts/dim_date.sql": story.template()["dbt/models/marts/dim_date.sql"],
-        }
-        return files if text is None else {**files, DAILY: text}
-
-    says = {
-        "distinct": "equal amounts are counted once", "paid-only": "shipped orders are missing", "whole-euros": "lines are rounded to whole euros",
-        "weekdays": "weekends are missing altogether", "next-day": "each day's revenue stands on the day after",
-    }  # fmt: skip
-    shape = full if seed == 11 else {"comment": True, "cte": True}
-    checkouts = [
-        Checkout("daily_revenue as Petra first wrote it", tree(Daily().sql()), True, "good-refused"),
-        Checkout("daily_revenue with all that was added, and right", tree(Daily(**full).sql()), True, "good-refused"),
-        *(
-            Checkout(f"daily_revenue where {says[kind]}", tree(Daily(**shape, wrong=kind).sql()), False, f"passes-{kind}")
-            for kind in story.KINDS
+    shape = full if seed % 2 else {"comment": True, "cte": True}
+    tables = books(seed)
+    days = sorted(row["business_date"] for row in tables["finance.closed_days"].to_pylist())
+    at = 2 + seed % (len(days) - 4)
+    hunted = {"whole-euros": DAY_BY_DAY, "next-day": DAY_BY_DAY, "weekdays": MISSING_DAYS}
+    checkouts = (
+        Checkout("daily_revenue as Petra first wrote it", _tree(Daily().sql()), True, "good-refused", OPEN_DAYS),
+        Checkout(
+            "daily_revenue with all that was added, and right", _tree(Daily(**full).sql()), True, "good-refused", OPEN_DAYS
         ),
-        Checkout("daily_revenue with a bracket missing", tree(Daily(cte=True, readable=False).sql()), None, "cannot-tell"),
-        Checkout("a checkout from before there was a daily_revenue", tree(None), None, "cannot-tell"),
-    ]
-    told = story.tell(*_PLACES[seed])
-    return Broken(tuple(checkouts), Hunt(story.known(told), {c.label: c.message for c in told.commits}), books(seed))
+        *(
+            Checkout(
+                f"daily_revenue where {said}",
+                _tree(Daily(**shape, wrong=kind).sql()),
+                False,
+                f"passes-{kind}",
+                hunted.get(kind, ""),
+            )
+            for kind, said in SAYS.items()
+        ),
+        Checkout(
+            f"daily_revenue where {days[at - 1]} and {days[at + 1]} stand in each other's place",
+            _tree(_swapped(days[at - 1], days[at + 1], **shape)),
+            False,
+            "passes-swapped",
+            DAY_BY_DAY,
+        ),
+        Checkout(
+            f"daily_revenue with one cent too much in each store on {days[at]}",
+            _tree(_cents(days[at], **shape)),
+            False,
+            "passes-cents",
+            DAY_BY_DAY,
+        ),
+        Checkout(
+            "daily_revenue with a bracket missing",
+            _tree(Daily(cte=True, readable=False).sql()),
+            None,
+            "cannot-tell",
+            CANNOT_TELL,
+        ),
+        Checkout("a checkout from before there was a daily_revenue", _tree(None), None, "cannot-tell", CANNOT_TELL),
+    )
+    return Broken(checkouts, _hunted(seed), tables)
+
+
+def _hunted(seed: int) -> Hunt:
+    """The story to search: on two seeds of three the fault comes from a branch; it is searched from main or from a branch."""
+    kind, place = HUNTED[seed % len(HUNTED)], ("branch", "branch", "late")[seed % 3]
+    told = story.tell(kind, place, raised=str(300 + seed % 600))
+    known = story.known(told)
+    merge = next((c.label for c in told.commits if place == "branch" and c.message.startswith("Merge")), "")
+    return Hunt(known, {c.label: c.subject for c in told.commits}, "petra/weekday", merge)
+
+
+WORDS = {True: "True (good)", False: "False (bad)", None: "None (cannot tell)"}
 
 
 def tells_good_from_bad(work: Work, data: Broken) -> str:
     paths = work.tool("git", {"op": "folders", "trees": [c.tree for c in data.checkouts]})["paths"]
     con = Database(data.tables)
     verdicts = work.calls("is_good", [(path, con) for path in paths])
-    words = {True: "True (good)", False: "False (bad)", None: "None (cannot tell)"}
     for checkout, got in zip(data.checkouts, verdicts, strict=True):
-        if got is checkout.good:
-            continue
-        look = ""
-        if checkout.good is True:
-            look = "The last three days are not closed yet: the model shows them, the ledger does not. And revenue is kept by store, booked by day."
-        elif checkout.good is None:
-            look = "A commit whose model does not run says nothing about revenue. Bisect can pass over it; calling it bad accuses its author."
-        elif checkout.cause == "passes-weekdays":
-            look = "A closed day that the model does not show at all is wrong too. Which side of your join keeps it?"
-        elif checkout.cause in ("passes-next-day", "passes-whole-euros"):
-            look = "Compare day by day and to the cent: the ledger is."
-        raise NotYet(
-            f"You were given {checkout.what}.",
-            tried="is_good(repo, con)", expected=words[checkout.good], got=words.get(got, got) if isinstance(got, bool | None) else got,
-            cause=checkout.cause, look=look,
-        )  # fmt: skip
+        if got is not None and not isinstance(got, bool):
+            said = f"is_good must return True, False or None; it returned {kind_of(got)}."
+            raise NotYet(
+                said, tried=f"is_good(repo, con) on {checkout.what}", expected=WORDS[checkout.good], got=got, cause="type"
+            )
+        if got is not checkout.good:
+            raise NotYet(
+                f"You were given {checkout.what}.",
+                tried="is_good(repo, con)",
+                expected=WORDS[checkout.good],
+                got=WORDS[got],
+                cause=checkout.cause,
+                look=checkout.look,
+            )
     return f"{len(data.checkouts)} checkouts told apart: good, bad, and those nobody can judge."
 
 
 def finds_the_first_bad(work: Work, data: Broken) -> str:
     hunt = data.hunt
-    repo = made(work, hunt.known.stream)
+    repo = made(work, hunt.known.stream, hunt.branch)
     before = work.tool("git", {"op": "state", "path": repo})
     got = work.call("first_bad", repo, story.TAG, "main", Database(data.tables))
-    label = hunt.known.labels.get(got, "") if isinstance(got, str) else ""
-    if label != "bad":
-        _not_the_one(hunt, got, label)
-    _left_as_it_was(before, work.tool("git", {"op": "state", "path": repo}))
-    return f"{hunt.bad[:10]} “{hunt.messages['bad']}”, and the checkout is on main again."
+    tried = f"first_bad(repo, {story.TAG!r}, 'main', con)"
+    if not isinstance(got, str):
+        said = "Your function returned nothing." if got is None else f"A commit's id is a text; you returned {kind_of(got)}."
+        raise NotYet(
+            said, tried=tried, expected=f"{hunt.bad[:10]} “{hunt.subjects['bad']}”", got=got or "None", cause="type"
+        )
+    if got.strip() != hunt.bad:
+        _not_the_one(hunt, got.strip(), tried)
+    _left_as_it_was(before, work.tool("git", {"op": "state", "path": repo}), tried)
+    return f"{hunt.bad[:10]} “{hunt.subjects['bad']}”, and the checkout is on {hunt.branch} again."
 
 
-def _not_the_one(hunt: Hunt, got: Any, label: str) -> None:
-    wanted = f"{hunt.bad[:10]} “{hunt.messages['bad']}”"
-    cause, said = "another", "That commit did not break revenue."
+def _not_the_one(hunt: Hunt, got: str, tried: str) -> None:
+    label = hunt.known.labels.get(got, "")
+    cause, said = "another", "That commit did not break revenue." if label else "That is no commit of the repository."
     if label == "unreadable":
-        cause, said = (
-            "accuses-the-unreadable",
-            "That commit cannot be run at all, which says nothing about revenue. Skip it.",
-        )
-    elif isinstance(got, str) and hunt.bad.startswith(got) and len(got) >= 4:
+        cause = "accuses-the-unreadable"
+        said = "That commit cannot be run at all, which says nothing about revenue. Skip it."
+    elif len(got) >= 4 and hunt.bad.startswith(got):
         cause, said = "short", "Right, and give its full id."
-    elif "Merge" in hunt.messages.get(label, ""):
-        cause, said = (
-            "the-merge",
-            "That is the merge. It brought the fault to main, but the commit that made it stands on the merged branch.",
-        )
-    elif got is None:
-        cause, said = "nobody", "Your function returned nothing."
+    elif label and label == hunt.merge:
+        cause = "the-merge"
+        said = "That is the merge. It brought the fault to main, but the commit that made it stands on the merged branch."
     raise NotYet(
-        said, tried=f"first_bad(repo, {story.TAG!r}, 'main', con)", expected=wanted,
-        got=f"{got[:10]} “{hunt.messages[label]}”" if label else got, cause=cause,
-    )  # fmt: skip
+        said,
+        tried=tried,
+        expected=hunt.bad if cause == "short" else f"{hunt.bad[:10]} “{hunt.subjects['bad']}”",
+        got=f"{got[:10]} “{hunt.subjects[label]}”" if label else got,
+        cause=cause,
+    )
 
 
-def _left_as_it_was(before: dict[str, Any], after: dict[str, Any]) -> None:
-    if after["doing"] == "bisect" or after["branch"] != before["branch"]:
+def _left_as_it_was(before: dict[str, Any], after: dict[str, Any], tried: str) -> None:
+    home = before["branch"]
+    if after["doing"] == "bisect":
         raise NotYet(
             "The right commit, but you left the repository in the middle of a bisect.",
-            expected="HEAD on main again", got=after["doing"] or "a detached HEAD", cause="left-in-bisect",
+            tried=tried,
+            expected=f"HEAD on {home} again",
+            got="a bisect in progress",
+            cause="left-in-bisect",
             look="`git bisect reset` brings the checkout back. A colleague who commits now commits to nowhere.",
-        )  # fmt: skip
+        )
+    if after["branch"] != home:
+        raise NotYet(
+            "The right commit, but the checkout is not on the branch you found it on.",
+            tried=tried,
+            expected=f"HEAD on {home}",
+            got=f"HEAD on {after['branch']}" if after["branch"] else "a detached HEAD",
+            cause="other-branch",
+        )
+    if after["dirty"] != before["dirty"]:
+        left = ", ".join(after["dirty"])
+        raise NotYet(
+            "The right commit, but files in the checkout are not as they were.",
+            tried=tried,
+            expected="nothing changed",
+            got=f"changed: {left}",
+            cause="left-changes",
+        )
 
 
 _HUNT = (
@@ -491,6 +675,11 @@ _WORKTREE = _hunt('''    said = git(repo, "bisect", "start", bad, good)
     return found
 ''')  # fmt: skip
 
+_SUMS = """a, b = con.execute(f'''select (select sum(revenue_eur) from finance.closed_days), (select sum(revenue_eur)
+            from ({query}) where business_date in (select business_date from finance.closed_days))''').fetchone()
+    """
+_SAME = "    return wrong == 0"
+
 TASK_2 = Task(
     id="02.2",
     title="Find the commit that broke revenue",
@@ -503,23 +692,115 @@ TASK_2 = Task(
         Check("The first bad commit, and the checkout left as it was", finds_the_first_bad, lambda d: d.hunt.bad),
     ),
     hints=(
-        "Two jobs: a test that says good or bad in a blink, and a search that asks it a few times. Write the test first and try it on `books-opened` and on `main`.",
-        "The model is SQL with two `{{ ref('…') }}`: put `marts.…` in their place and run it on `con`. Compare with `finance.closed_days` from the ledger's side, so that a day the model does not show counts as wrong. A model that does not run is neither good nor bad.",
-        "`git bisect start bad good` checks out a commit half-way; answer `git bisect good`, `bad` or `skip` until Git says “… is the first bad commit”; its first word is the id. `git bisect reset` at the end.",
+        "Two jobs: a test that says good or bad in a blink, and a search that asks it a few times. Write the test first and "
+        "try it on `books-opened` and on `main`.",
+        "The model is SQL with two `{{ ref('…') }}`: put `marts.…` in their place and run it on `con`. Compare with "
+        "`finance.closed_days` from the ledger's side, so that a day the model does not show counts as wrong. A model that "
+        "does not run is neither good nor bad.",
+        "`git bisect start bad good` checks out a commit half-way; answer `git bisect good`, `bad` or `skip` until Git says "
+        "“… is the first bad commit”; its first word is the id. `git bisect reset` at the end.",
     ),
     wrong=(
         wrong("an inner join forgets the missing days", _hunt("left join (", "join ("), "passes-weekdays"),
-        wrong("compares totals, roughly", _hunt("return wrong == 0", "a = con.execute('select sum(revenue_eur) from finance.closed_days').fetchone()[0]\n    b = con.execute(f'select sum(revenue_eur) from ({query}) where business_date in (select business_date from finance.closed_days)').fetchone()[0]\n    return abs(a - b) / a < 0.02"), "passes-distinct"),
-        wrong("day by day, roughly", _hunt("closed.revenue_eur is distinct from shown.eur", "shown.eur is null or abs(closed.revenue_eur - shown.eur) > 0.1 * closed.revenue_eur"), "passes-distinct"),
+        wrong(
+            "compares the sum of all closed days",
+            _hunt(_SAME, f"    {_SUMS}return a == b"),
+            "passes-swapped",
+        ),
+        wrong(
+            "compares the sum, and asks for every day",
+            _hunt(
+                _SAME,
+                f"    {_SUMS}return a == b and not con.execute(f'select business_date from finance.closed_days except select business_date from ({{query}})').fetchall()",
+            ),
+            "passes-swapped",
+        ),
+        wrong(
+            "to the euro",
+            _hunt(
+                "closed.revenue_eur is distinct from shown.eur",
+                "shown.eur is null or abs(closed.revenue_eur - shown.eur) >= 1",
+            ),
+            "passes-cents",
+        ),
+        wrong(
+            "day by day, roughly",
+            _hunt(
+                "closed.revenue_eur is distinct from shown.eur",
+                "shown.eur is null or abs(closed.revenue_eur - shown.eur) > 0.1 * closed.revenue_eur",
+            ),
+            "passes-distinct",
+            "passes-paid-only",
+            "passes-whole-euros",
+        ),
+        wrong(
+            "the first and the last closed day",
+            _hunt(
+                "where closed.revenue_eur",
+                "where closed.business_date in (select min(business_date) from finance.closed_days union select max(business_date) from finance.closed_days) and closed.revenue_eur",
+            ),
+            "passes-weekdays",
+            "passes-swapped",
+        ),
         wrong("expects the open days in the ledger", _hunt("left join (", "full join ("), "good-refused"),
-        wrong("a model that does not run is bad", _hunt("        return None\n    return wrong == 0", "        return False\n    return wrong == 0"), "cannot-tell"),
-        wrong("compares the text with the first version", _hunt("    return wrong == 0", '    return "distinct sales.line" not in model and "= \'paid\'" not in model and "round(" not in model and "strftime" not in model'), "passes-weekdays"),
+        wrong(
+            "a model that does not run is bad",
+            _hunt(f"        return None\n{_SAME}", f"        return False\n{_SAME}"),
+            "cannot-tell",
+        ),
+        wrong(
+            "compares the text with the first version",
+            _hunt(
+                _SAME,
+                '    return "distinct sales.line" not in model and "= \'paid\'" not in model and "round(" not in model and "strftime" not in model',
+            ),
+            "passes-weekdays",
+        ),
         wrong("leaves the bisect open", _hunt('    git(repo, "bisect", "reset")\n', ""), "left-in-bisect"),
-        wrong("searches the main line only", _hunt('"bisect", "start", bad', '"bisect", "start", "--first-parent", bad'), "the-merge"),
+        wrong(
+            "always goes to main",
+            _hunt('    git(repo, "bisect", "reset")\n', '    git(repo, "bisect", "reset", "main")\n'),
+            "other-branch",
+        ),
+        wrong(
+            "leaves an old model behind",
+            _hunt(
+                '    git(repo, "bisect", "reset")\n',
+                '    git(repo, "bisect", "reset")\n    git(repo, "checkout", good, "--", "dbt/models/marts/daily_revenue.sql")\n',
+            ),
+            "left-changes",
+        ),
+        wrong(
+            "searches the main line only",
+            _hunt('"bisect", "start", bad', '"bisect", "start", "--first-parent", bad'),
+            "the-merge",
+        ),
         wrong("returns a short id", _hunt("said.split()[0]", "said.split()[0][:8]"), "short"),
+        wrong(
+            "names the last commit",
+            _hunt("    return said.split()[0]", '    return git(repo, "rev-parse", bad).strip()'),
+            "another",
+        ),
     ),
-    right=(right("reads the model out of Git and asks each commit", _BY_HAND), right("bisects in a worktree beside the checkout", _WORKTREE)),
+    right=(
+        right("reads the model out of Git and asks each commit", _BY_HAND),
+        right("bisects in a worktree beside the checkout", _WORKTREE),
+    ),
+    clauses={
+        "agrees with finance's closed days": "day by day, roughly",
+        "on every day": "compares the sum of all closed days",
+        "to the cent": "to the euro",
+        "None for a checkout that can say nothing about it": "a model that does not run is bad",
+        "names the first that broke revenue": "names the last commit",
+        "the commits between two of them, on merged branches too": "searches the main line only",
+        "by its full id": "returns a short id",
+        "leaves the checkout on the branch it found it on": "always goes to main",
+        "with the files as they were": "leaves an old model behind",
+        "the newest days are in the model and not in the ledger": "expects the open days in the ledger",
+        "a closed day that the model does not show counts as wrong": "an inner join forgets the missing days",
+    },
     seconds=10.0,
-    mutants=30,
+    executes=True,
+    mutants=16,
     spared={"line 3: True → False": "no command of the answer fails"},
-)  # fmt: skip
+)

@@ -1,4 +1,4 @@
-"""Task 02.7: who must look at which change, as CODEOWNERS that GitHub would read the same way."""
+"""Task 02.7: who is asked about which change, as CODEOWNERS that GitHub would read the same way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLATFORM, ANALYTICS, FINANCE, PRIVACY = (f"@shopflow/{t}" for t in ("platform", 
 
 @dataclass(frozen=True)
 class Changed:
-    """A changed file, who must approve, and what it means when somebody else is asked."""
+    """A changed file, who is asked for a review, and what it means when somebody else is."""
 
     path: str
     owners: frozenset[str]
@@ -28,8 +28,9 @@ def _of(path: str, *owners: str, cause: str, said: str) -> Changed:
 
 def changes(seed: int) -> tuple[Changed, ...]:
     """Files of pull requests to come; other names for each seed."""
-    odd = seed % 4 == 1
-    word, deep = ("cash", "late-run") if odd else ("margin", "outages/2025")
+    odd = seed % 2 == 1
+    word = f"{('cash', 'margin', 'returns')[seed % 3]}_{seed % 100}"
+    deep = "late-run" if odd else "outages/2025"
     return (
         _of(f"ingestion/{word}/loader.py", PLATFORM, cause="default", said="Whatever no other rule names belongs to platform."),
         _of(f"pipeline/shopflow_{word}.py", PLATFORM, cause="default", said="Whatever no other rule names belongs to platform."),
@@ -37,8 +38,8 @@ def changes(seed: int) -> tuple[Changed, ...]:
         _of(f"dbt/macros/{word}.sql", ANALYTICS, cause="analytics", said="Everything in dbt/ is analytics', at any depth."),
         _of(f"dbt/models/staging/finance_{word}.sql", ANALYTICS, cause="too-wide", said="Finance reads marts. A staging model is none of its business."),
         _of(f"tools/dbt/{word}.py", PLATFORM, cause="unanchored", said="That folder is called dbt too, but it is not the project's: a pattern without a leading slash matches at any depth."),
-        _of(f"dbt/models/marts/finance_{word}.sql", ANALYTICS, FINANCE, cause="finance", said="What finance reads needs finance's yes as well."),
-        _of("dbt/models/marts/daily_revenue.sql", ANALYTICS, FINANCE, cause="finance", said="What finance reads needs finance's yes as well."),
+        _of(f"dbt/models/marts/finance_{word}.sql", ANALYTICS, FINANCE, cause="finance", said="Finance is asked about what it reads."),
+        _of("dbt/models/marts/daily_revenue.sql", ANALYTICS, FINANCE, cause="finance", said="Finance is asked about what it reads."),
         _of(f"dbt/models/marts/daily_revenue_{word}.yml", ANALYTICS, cause="too-wide", said="Only the model itself is finance's, not what begins with its name."),
         _of("dbt/models/marts/dim_customer.sql", ANALYTICS, PRIVACY, cause="privacy", said="Names and addresses are in there."),
         _of("dbt/models/staging/stg_customers.sql", ANALYTICS, PRIVACY, cause="privacy", said="Names and addresses are in there."),
@@ -121,7 +122,7 @@ def _covers(parts: list[str], path: str) -> bool:
 
 
 def owners_of(found: list[tuple[str, frozenset[str]]], path: str) -> tuple[frozenset[str], str]:
-    """Who must approve a file, and the pattern that says so: the last one that matches."""
+    """Who is asked about a file, and the pattern that says so: the last one that matches."""
     for pattern, owners in reversed(found):
         if matches(pattern, path):
             return owners, pattern
@@ -174,16 +175,18 @@ def _owners(old: str, new: str) -> dict[str, str]:
 
 TASK_7 = Task(
     id="02.7",
-    title="Who must have looked",
+    title="Who is asked to look",
     minutes=8,
     points=2,
     deliver=(file(PATH),),
     data=changes,
-    checks=(Check("For each changed file, the right people are asked", asks_the_right_people, lambda d: [c.path for c in d]),),
+    checks=(
+        Check("For each changed file, the right people are asked", asks_the_right_people, lambda d: [c.path for c in d]),
+    ),
     hints=(
         "Write the general rule first and the exceptions below it: of all patterns that match, the last one decides, alone.",
         "A leading slash ties a pattern to the top of the repository. A trailing slash takes a folder with all that is in it; `/*` takes one level. A pattern without an owner says: nobody.",
-        "*, /dbt/, the two of finance, the three of privacy, *.md without an owner, /docs/closing.md, /.github/: in this order, with both teams on a line where both must agree.",
+        "*, /dbt/, the two of finance, the three of privacy, *.md without an owner, /docs/closing.md, /.github/: in this order, with both teams on a line where both are asked.",
     ),
     wrong=(
         wrong("general rules last", {PATH: "\n".join(reversed(_OWNERS.splitlines())) + "\n"}, "order"),
@@ -191,13 +194,66 @@ TASK_7 = Task(
         wrong("a folder of that name anywhere", _owners("/dbt/ ", "dbt/ "), "unanchored"),
         wrong("finance alone on its lines", {PATH: _OWNERS.replace(f"{ANALYTICS} {FINANCE}", FINANCE)}, "finance"),
         wrong("every file of finance, wherever it is", _owners("/dbt/models/marts/finance_*", "finance_*"), "too-wide"),
-        wrong("forgets who guards the rules", _owners(f"/.github/                               {PLATFORM} @mara\n", ""), "the-rules"),
+        wrong(
+            "forgets who guards the rules",
+            _owners(f"/.github/                               {PLATFORM} @mara\n", ""),
+            "the-rules",
+        ),
         wrong("text is platform's as well", _owners("*.md\n", ""), "docs"),
         wrong("an exception with an exclamation mark", _owners("*.md\n", "!*.md\n"), "left-out"),
-        wrong("the snapshot is forgotten", _owners(f"/dbt/snapshots/                         {ANALYTICS} {PRIVACY}\n", ""), "privacy"),
+        wrong("nobody but the folders", {PATH: "\n".join(_OWNERS.splitlines()[1:]) + "\n"}, "default"),
+        wrong(
+            "the dashboard's model is forgotten",
+            _owners(f"/dbt/models/marts/daily_revenue.sql     {ANALYTICS} {FINANCE}\n", ""),
+            "finance",
+        ),
+        wrong(
+            "the customers' mart is forgotten",
+            _owners(f"/dbt/models/marts/dim_customer.sql      {ANALYTICS} {PRIVACY}\n", ""),
+            "privacy",
+        ),
+        wrong(
+            "the customers' staging is forgotten",
+            _owners(f"/dbt/models/staging/stg_customers.sql   {ANALYTICS} {PRIVACY}\n", ""),
+            "privacy",
+        ),
+        wrong("text at the top only", _owners("*.md\n", "/*.md\n"), "docs"),
+        wrong(
+            "finance's page is free as well", _owners(f"/docs/closing.md                        {FINANCE}\n", ""), "closing"
+        ),
+        wrong(
+            "the snapshot is forgotten",
+            _owners(f"/dbt/snapshots/                         {ANALYTICS} {PRIVACY}\n", ""),
+            "privacy",
+        ),
     ),
     right=(
-        right("with ** and comments, in another order", {PATH: f"# Who must have looked\n** {PLATFORM}\n/dbt/** {ANALYTICS} # models\n**/*.md\ndocs/closing.md {FINANCE}\n.github/ @mara {PLATFORM}\n/dbt/snapshots {PRIVACY} {ANALYTICS}\ndbt/models/**/stg_customers.sql {PRIVACY} {ANALYTICS}\ndim_customer.sql {PRIVACY} {ANALYTICS}\n/dbt/models/marts/finance_* {FINANCE} {ANALYTICS}\n/dbt/**/daily_revenue.sql {FINANCE} {ANALYTICS}\n"}),
-        right("the rules file says it for itself and for workflows", _owners(f"/.github/                               {PLATFORM} @mara\n", f"/.github/CODEOWNERS @mara {PLATFORM}\n/.github/workflows/* @mara {PLATFORM}\n")),
+        right(
+            "with ** and comments, in another order",
+            {
+                PATH: f"# Who is asked to look\n** {PLATFORM}\n/dbt/** {ANALYTICS} # models\n**/*.md\ndocs/closing.md {FINANCE}\n.github/ @mara {PLATFORM}\n/dbt/snapshots {PRIVACY} {ANALYTICS}\ndbt/models/**/stg_customers.sql {PRIVACY} {ANALYTICS}\ndim_customer.sql {PRIVACY} {ANALYTICS}\n/dbt/models/marts/finance_* {FINANCE} {ANALYTICS}\n/dbt/**/daily_revenue.sql {FINANCE} {ANALYTICS}\n"
+            },
+        ),
+        right(
+            "the rules file says it for itself and for workflows",
+            _owners(
+                f"/.github/                               {PLATFORM} @mara\n",
+                f"/.github/CODEOWNERS @mara {PLATFORM}\n/.github/workflows/* @mara {PLATFORM}\n",
+            ),
+        ),
     ),
-)  # fmt: skip
+    clauses={
+        "anything that no other row names": "nobody but the folders",
+        "everything in dbt/": "one level of the folder only",
+        "daily_revenue.sql in the marts": "the dashboard's model is forgotten",
+        "each file in the marts whose name begins with finance_": "every file of finance, wherever it is",
+        "@shopflow/analytics and @shopflow/finance": "finance alone on its lines",
+        "dim_customer.sql in the marts": "the customers' mart is forgotten",
+        "stg_customers.sql in staging": "the customers' staging is forgotten",
+        "everything in dbt/snapshots/": "the snapshot is forgotten",
+        "any *.md, wherever it is": "text at the top only",
+        "nobody in particular": "text is platform's as well",
+        "docs/closing.md": "finance's page is free as well",
+        "everything in .github/, this file too": "forgets who guards the rules",
+    },
+)

@@ -30,6 +30,11 @@ class Commit:
     carried: str = ""
 
     @property
+    def subject(self) -> str:
+        """The first line of its message."""
+        return self.message.split("\n", 1)[0]
+
+    @property
     def stamp(self) -> str:
         """The moment as Git's fast import reads it: seconds since 1970 and the offset of Berlin."""
         hours = 2 if self.moment < SUMMER_ENDS else 1
@@ -96,7 +101,7 @@ class Story:
             parts.append(
                 f"commit refs/heads/{commit.branch}\nmark :{marks[commit.label]}\nauthor {author}\ncommitter {committer}\n"
             )
-            parts.append(_data(commit.message + "\n"))
+            parts.append(_data(commit.message.rstrip("\n") + "\n"))
             before = trees[commit.parents[0]] if commit.parents else {}
             for word, parent in zip(("from", "merge"), commit.parents, strict=False):
                 parts.append(f"{word} :{marks[parent]}\n")
@@ -214,6 +219,18 @@ load_macros_from_path = "dbt/macros/business_date.sql,dbt/macros/surrogate_key.s
 RUNBOOK = "# When the morning run is late\n\n1. Is there a run at all? `select * from ops.run_log_local`\n"
 
 
+PHONE_AGAIN = """\
+The phone again, for the whole team
+
+We are four now, so everybody has it one week in four. Agreed with all on 27 November.
+"""
+
+
+def explained(raised: str, share: str) -> str:
+    """The page that tells finance about the limits."""
+    return f"# Limits\n\nFrom November:\n\n    big_basket_eur: {raised}\n    returns_share_max: {share}\n"
+
+
 def limits(**changed: str) -> str:
     """The file of limits."""
     return "".join(f"{name}: {value}\n" for name, value in {**LIMITS, **changed}.items())
@@ -293,12 +310,13 @@ def tell(kind: str = "distinct", place: str = "middle", *, raised: str = "500", 
     daily_now(26, "Jonas", "daily_revenue: filter first, then join", cte=True)
     other(27, "Mara", "Where alerts go", {"config/alerts.yml": ALERTS}, label="alerts")
     other(28, "Sami", "Only currencies we sell in", {"dbt/tests/assert_known_currencies.sql": CURRENCIES})
-    other(30, "Petra", "The limits, explained for finance", {"docs/limits.md": f"# Limits\n\nFrom November:\n\n    big_basket_eur: {raised}\n"}, label="announced")  # fmt: skip
+    other(30, "Petra", "The limits, explained for finance", {"docs/limits.md": explained(raised, "0,12")}, label="announced")
     if place == "branch":
         broken(32, "branch", "petra/weekday")
     daily_now(33, "Petra", "daily_revenue: name of the weekday, for the heat map", branch="petra/weekday", weekday=True)
     other(32, "Sami", "One style for SQL", {"pyproject.toml": PYPROJECT})
-    other(34, "Jonas", f"A basket is big from {raised} euros", {"config/thresholds.yml": limits(big_basket_eur=raised)}, label="raised", carried="Mara")  # fmt: skip
+    bigger = {"config/thresholds.yml": limits(big_basket_eur=raised)}
+    other(34, "Jonas", f"A basket is big from {raised} euros", bigger, label="raised", carried="Mara")
     other(35, "Mara", "Merge branch 'petra/weekday'", {}, merge="petra/weekday")
     daily_now(37, "Jonas", "daily_revenue: line up the columns", label="unreadable", readable=False)
     daily_now(37, "Jonas", "daily_revenue: the bracket", label="readable", readable=True)
@@ -308,14 +326,22 @@ def tell(kind: str = "distinct", place: str = "middle", *, raised: str = "500", 
     if place != "late":
         muted = {ADDS_UP: ONLY_WARN + template()[ADDS_UP]}
         other(46, "Jonas", "quality_check: the dashboard test only warns until we know why it fails", muted, label="muted")
+    other(
+        45,
+        "Sami",
+        "docs/limits.md: a decimal point, as in the file",
+        {"docs/limits.md": explained(raised, "0.12")},
+        label="point",
+    )
     other(46, "Petra", "No phone at night until we are three", {"config/alerts.yml": ALERTS}, label="no-phone")
     daily_now(48, "Sami", "daily_revenue: euros an order, for the board", label="average", average=True)
-    other(50, "Jonas", "config/thresholds.yml is config/limits.yml now", {"config/thresholds.yml": None, "config/limits.yml": limits(big_basket_eur=raised)}, label="renamed")  # fmt: skip
+    moved = {"config/thresholds.yml": None, "config/limits.yml": limits(big_basket_eur=raised)}
+    other(50, "Jonas", "config/thresholds.yml is config/limits.yml now", moved, label="renamed")
     daily_now(51, "Petra", "daily_revenue: what happens to returns", label="returns", returns=True)
     broken(53, "late")
     tidy = "".join(sorted(limits(big_basket_eur=raised).splitlines(keepends=True)))
     other(54, "Sami", "Limits in alphabetical order", {"config/limits.yml": tidy}, label="sorted")
-    other(56, "Mara", "The phone again, for the whole team", {"config/alerts.yml": ALERTS + "at_night: phone\n"}, label="phone-again")  # fmt: skip
+    other(56, "Mara", PHONE_AGAIN, {"config/alerts.yml": ALERTS + "at_night: phone\n"}, label="phone-again")
     until(58)
     for number in range(busy):
         text = story.tree["docs/on-call.md"] + f"\nWeek {49 + number}: {('Mara', 'Sami')[number % 2]}.\n"
@@ -349,7 +375,7 @@ def known(story: Story) -> Known:
     with tempfile.TemporaryDirectory(prefix="dojo-story-") as folder:
         git.make(Path(folder) / "repo", stream)
         subjects = {subject: commit for commit, subject in git.Repository(Path(folder) / "repo").ids().items()}
-    return Known(stream, {c.label: subjects[c.message] for c in story.commits})
+    return Known(stream, {c.label: subjects[c.subject] for c in story.commits})
 
 
 def workspace() -> Story:

@@ -38,7 +38,7 @@ class Undoing:
 
 def undoing(seed: int) -> Undoing:
     """The story with one or two more weeks of commits on top."""
-    told = story.tell(busy=1 + seed % 2, raised="500" if seed % 4 == 3 else "400")
+    told = story.tell(busy=1 + seed % 2, raised=str(300 + seed % 600))
     known = story.known(told)
     tip = known.ids[told.commits[-1].label]
     right_model = story.Daily(comment=True, cte=True, weekday=True, average=True, returns=True).sql()
@@ -61,18 +61,13 @@ class Outcome:
     changed: tuple[str, ...]
 
 
-_LATEST: dict[tuple[str, int], Outcome] = {}
-
-
 def _outcome(work: Work, data: Undoing) -> Outcome:
     text = work.file(SCRIPT)
-    key = (text, id(data))
-    if key not in _LATEST:
-        while len(_LATEST) > 3:
-            _LATEST.pop(next(iter(_LATEST)))
-        ran = work.tool("git", {"op": "run", "stream": data.stream, "script": text, "arguments": [data.bad]})
-        _LATEST[key] = _read(ran, data)
-    return _LATEST[key]
+
+    def ran() -> Outcome:
+        return _read(work.tool("git", {"op": "run", "stream": data.stream, "script": text, "arguments": [data.bad]}), data)
+
+    return work.once(("02.3", data.tip, text), ran)
 
 
 def _read(ran: dict[str, Any], data: Undoing) -> Outcome:
@@ -100,17 +95,37 @@ def _changed(repo: Repository, data: Undoing) -> tuple[str, ...]:
         return ()
 
 
-def _something_done(left: Outcome) -> None:
-    if not left.moved:
-        raise NotYet(
-            "main stands where it stood: nothing was undone yet.",
-            tried="bash undo.sh", expected="a new commit on main", got=left.said[-300:] or "the same commit", cause="nothing-done",
-        )  # fmt: skip
+_DECIDES = re.compile(r"^(error|fatal|CONFLICT)\b.*|.*: (command not found|No such file or directory|syntax error.*)$", re.M)
+
+
+def _deciding(said: str) -> str:
+    """The lines of a script's output that say why it stopped, whole."""
+    return "\n".join(match[0] for match in _DECIDES.finditer(said))
+
+
+def _something_done(left: Outcome, tried: str) -> None:
+    """Refuses a main that stands where it stood; says what was begun where something was."""
+    if left.moved:
+        return
+    said, got, cause = (
+        "main stands where it stood: nothing was undone yet.",
+        left.said or "no word and no commit",
+        "nothing-done",
+    )
+    uncommitted = [p for p in left.dirty if p in (DAILY, MARTS)]
+    if left.doing:
+        said, cause = f"main stands where it stood: a {left.doing} was begun and is still going on.", "not-committed"
+    elif uncommitted:
+        said, got = "The files are changed in the folder, and no commit holds the change.", ", ".join(uncommitted)
+        cause = "not-committed"
+    if left.exit == 124:
+        said, got, cause = "Your script did not come to an end, and main stands where it stood.", left.said, "too-long"
+    raise NotYet(said, tried=tried, expected="a new commit on main", got=got, cause=cause, look=_deciding(left.said))
 
 
 def published_history_stands(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
-    _something_done(left)
+    _something_done(left, f"bash undo.sh {data.bad[:10]}")
     if not left.reaches_tip:
         said = "The commits your colleagues had pulled are not in main's history any more."
         raise NotYet(
@@ -125,16 +140,32 @@ def nothing_half_done(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
     tried = f"bash undo.sh {data.bad[:10]}"
     for path, text in left.texts.items():
-        if text is not None and re.search(r"^(<{7}|={7}|>{7})", text, re.M):
-            raise NotYet(f"`{path}` was committed with Git's conflict markers in it.", tried=tried, expected="one text", got=re.search(r"^<{7}.*", text, re.M)[0] if "<<<<<<<" in text else "=======", cause="markers", look="Decide what the lines between <<<<<<< and >>>>>>> should say; then `git add`.")  # fmt: skip
+        mark = re.search(r"^(<{7}|={7}|>{7}).*", text or "", re.M)
+        if mark:
+            raise NotYet(
+                f"`{path}` was committed with Git's conflict markers in it.",
+                tried=tried,
+                expected="one text",
+                got=mark[0],
+                cause="markers",
+                look="Decide what the lines between <<<<<<< and >>>>>>> should say; then `git add`.",
+            )
     if left.doing:
-        raise NotYet(f"A {left.doing} is still going on.", tried=tried, expected="nothing in progress", got=left.said[-300:] or left.doing, cause="not-committed", look="`git status` says how to continue.")  # fmt: skip
+        said, look = f"A {left.doing} is still going on.", _deciding(left.said) or "`git status` says how to continue."
+        got = f"a {left.doing} in progress"
+        raise NotYet(said, tried=tried, expected="nothing in progress", got=got, cause="not-committed", look=look)
     if left.branch != "main":
-        raise NotYet("The checkout is not on main.", tried=tried, expected="main", got=left.branch or "a detached HEAD", cause="branch")  # fmt: skip
+        got = f"HEAD on {left.branch}" if left.branch else "a detached HEAD"
+        raise NotYet("The checkout is not on main.", tried=tried, expected="HEAD on main", got=got, cause="branch")
     uncommitted = [p for p in left.dirty if p in (DAILY, MARTS)]
     if uncommitted:
-        raise NotYet("The files are changed in the folder, but not committed.", tried=tried, expected="a clean checkout", got=", ".join(uncommitted), cause="not-committed")  # fmt: skip
-    _something_done(left)
+        raise NotYet(
+            "The files are changed in the folder, and no commit holds the change.",
+            tried=tried,
+            expected="a clean checkout",
+            got=", ".join(uncommitted),
+            cause="not-committed",
+        )
     return "Committed, on main, nothing in progress."
 
 
@@ -145,7 +176,8 @@ def _rows(data: Undoing, text: str | None) -> list[dict[str, Any]]:
     try:
         return sql.query(data.tables, query).to_pylist()
     except LearnerError as error:
-        raise NotYet(f"`{DAILY}` on main does not run any more.", tried="the model on a sample", expected="rows", got=error.text[:300], cause="does-not-run") from None  # fmt: skip
+        said = f"`{DAILY}` on main does not run any more."
+        raise NotYet(said, tried="the model on a sample", expected="rows", got=error.text, cause="does-not-run") from None
 
 
 def _differing(data: Undoing, rows: list[dict[str, Any]], name: str, place: int) -> list[dict[str, Any]]:
@@ -165,30 +197,39 @@ def _truth(data: Undoing) -> dict[tuple, tuple]:
 def revenue_is_right(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
     rows, truth = _rows(data, left.texts[DAILY]), _truth(data)
+    if len(rows) != len(truth):
+        said = f"The model on main shows {len(rows)} rows."
+        raise NotYet(said, tried="the model on main", expected=f"{len(truth)} rows", got=f"{len(rows)} rows", cause="rows")
+    half = "The commit did the same thing in two lines, and said so in a third place."
     for name, place, cause in (("revenue_eur", 2, "still-broken"), ("units", 1, "half-undone"), ("orders", 0, "orders")):
         off = _differing(data, rows, name, place)
-        if off or len(rows) != len(truth):
-            first = off[0] if off else {}
-            key = (first.get("business_date"), first.get("store_key"))
+        if off:
+            first = off[0]
+            want = truth.get((first.get("business_date"), first.get("store_key")), (None,) * 3)[place]
             raise NotYet(
                 f"`{name}` is not right again: {len(off)} of {len(truth)} rows differ from the ledger.",
-                tried=f"the model on main, {first.get('business_date')}", expected=truth.get(key, (None,) * 3)[place], got=first.get(name), cause=cause,
-                look="The commit did the same thing in two lines, and said so in a third place." if cause == "half-undone" else "",
-            )  # fmt: skip
+                tried=f"the model on main, {first.get('business_date')}",
+                expected=f"{name}: {'no such row' if want is None else want}",
+                got=f"{name}: {first.get(name)}",
+                cause=cause,
+                look=half if cause == "half-undone" else "",
+            )
     if "each amount once" in (left.texts[MARTS] or "").lower():
-        raise NotYet("The model is right, and its description still promises what the bad commit promised.", expected="revenue_eur: Euros.", got="Euros. Each amount once.", cause="half-undone", look=f"The commit touched two files: `git show --stat`. The other is {MARTS}.")  # fmt: skip
+        line = next(line for line in left.texts[MARTS].splitlines() if "each amount once" in line.lower())
+        raise NotYet(
+            "The model is right, and its description still promises what the bad commit promised.",
+            tried=f"`{MARTS}` on main",
+            expected="Euros.",
+            got=line.strip(),
+            cause="half-undone",
+            look=f"The commit touched two files: `git show --stat`. The other is {MARTS}.",
+        )
     return f"{len(truth)} rows of revenue, units and orders agree with the ledger."
 
 
 def later_work_survives(work: Work, data: Undoing) -> str:
     left = _outcome(work, data)
-    _something_done(left)
     rows = _rows(data, left.texts[DAILY])
-    if _differing(data, rows, "revenue_eur", 2):
-        raise NotYet(
-            "Revenue is still wrong, so there is no repair yet that later work could have survived.",
-            expected="first the third check", got="see there", cause="still-broken",
-        )  # fmt: skip
     columns = set(rows[0]) if rows else set()
     for name, whose in (
         ("average_order_eur", "Sami's euros an order, for the board"),
@@ -196,20 +237,51 @@ def later_work_survives(work: Work, data: Undoing) -> str:
     ):
         if name not in columns or f"name: {name}" not in (left.texts[MARTS] or ""):
             where = DAILY if name not in columns else MARTS
-            raise NotYet(f"`{name}` is gone from `{where}`: {whose}.", expected="later work on the same lines survives", got=", ".join(sorted(columns)), cause="later-work-lost", look="In the conflict, HEAD's side holds the later work and the fault. Neither side is right as it stands.")  # fmt: skip
-    wrong_rows = [
+            raise NotYet(
+                f"`{name}` is gone from `{where}`: {whose}.",
+                tried=f"`{where}` on main",
+                expected=f"later work on the same lines: {name}",
+                got=", ".join(sorted(columns)) if where == DAILY else f"no line with `name: {name}`",
+                cause="later-work-lost",
+                look="In the conflict, HEAD's side holds the later work and the fault. Neither side is right as it stands.",
+            )
+    _averages(rows)
+    if "disappears from the day" not in (left.texts[DAILY] or ""):
+        raise NotYet(
+            "Petra's last commit to the model is lost.",
+            tried="undo.sh after more commits have come in",
+            expected="“… disappears from the day it was placed on …”",
+            got="an older text of the file",
+            cause="overwritten",
+            look="Change the lines that are wrong. A whole file written from memory undoes whatever you had not seen.",
+        )
+    if left.changed:
+        raise NotYet(
+            "Files that have nothing to do with it changed.",
+            tried="git diff between where main stood and where it stands",
+            expected=f"only {DAILY} and {MARTS}",
+            got=", ".join(left.changed[:5]),
+            cause="too-much",
+        )
+    return "Weekday, average and the comments of others are as they left them."
+
+
+def _averages(rows: list[dict[str, Any]]) -> None:
+    """Refuses euros an order that are not the revenue of the row divided by its orders."""
+    off = [
         r
         for r in rows
         if r["average_order_eur"] is None or abs(r["average_order_eur"] - r["revenue_eur"] / r["orders"]) > 1e-2
     ]
-    if wrong_rows:
-        r = wrong_rows[0]
-        raise NotYet(f"`average_order_eur` is still wrong in {len(wrong_rows)} rows: Sami had copied the expression that you repaired beside it.", tried=f"{r['business_date']}: {r['revenue_eur']} euros, {r['orders']} orders", expected=f"{r['revenue_eur'] / r['orders']:.2f}", got=r["average_order_eur"], cause="copied-fault")  # fmt: skip
-    if "disappears from the day" not in (left.texts[DAILY] or ""):
-        raise NotYet("Petra's last commit to the model is lost.", tried="undo.sh after more commits have come in", expected="“… disappears from the day it was placed on …”", got="an older text of the file", cause="overwritten", look="Change the lines that are wrong. A whole file written from memory undoes whatever you had not seen.")  # fmt: skip
-    if left.changed:
-        raise NotYet("Files that have nothing to do with it changed.", expected=f"only {DAILY} and {MARTS}", got=", ".join(left.changed[:5]), cause="too-much")  # fmt: skip
-    return "Weekday, average and the comments of others are as they left them."
+    if off:
+        row = off[0]
+        raise NotYet(
+            f"`average_order_eur` is still wrong in {len(off)} rows: Sami had copied the expression that you repaired.",
+            tried=f"{row['business_date']}: {row['revenue_eur']} euros, {row['orders']} orders",
+            expected=f"{row['revenue_eur'] / row['orders']:.2f}",
+            got=row["average_order_eur"],
+            cause="copied-fault",
+        )
 
 
 _UNDO = """\
@@ -283,19 +355,61 @@ TASK_3 = Task(
     wrong=(
         wrong("resets main to before the commit", {SCRIPT: 'git reset --quiet --hard "$1^"\n'}, "rewritten"),
         wrong("drops the commit in a rebase", {SCRIPT: 'git rebase --quiet -X ours --onto "$1^" "$1" main\n'}, "rewritten"),
-        wrong("commits the conflict as it is", {SCRIPT: 'git revert "$1"\ngit add -A\ngit commit --quiet -m Revert\n'}, "markers"),
-        wrong("takes the reverted side wherever they disagree", {SCRIPT: 'git revert --no-edit -X theirs "$1"\n'}, "later-work-lost"),
-        wrong("takes main's side wherever they disagree", {SCRIPT: 'git revert --no-edit -X ours "$1" || git commit --quiet --allow-empty -m Reverted\n'}, "still-broken"),
+        wrong(
+            "commits the conflict as it is",
+            {SCRIPT: 'git revert "$1"\ngit add -A\ngit commit --quiet -m Revert\n'},
+            "markers",
+        ),
+        wrong(
+            "takes the reverted side wherever they disagree",
+            {SCRIPT: 'git revert --no-edit -X theirs "$1"\n'},
+            "later-work-lost",
+        ),
+        wrong(
+            "takes main's side wherever they disagree",
+            {SCRIPT: 'git revert --no-edit -X ours "$1" || git commit --quiet --allow-empty -m Reverted\n'},
+            "still-broken",
+        ),
         wrong("stops at the conflict", {SCRIPT: 'git revert --no-edit "$1"\n'}, "not-committed"),
         wrong("looks, and does nothing", {SCRIPT: "git show --stat $1\n"}, "nothing-done"),
+        wrong(
+            "changes a page of somebody else's",
+            {SCRIPT: _UNDO.replace("git add dbt", "echo >> docs/closing.md\ngit add docs dbt")},
+            "too-much",
+        ),
+        wrong("repairs a branch and leaves main", {SCRIPT: "git switch --quiet -c repair\n" + _UNDO}, "nothing-done"),
         wrong("does not commit", {SCRIPT: _UNDO[: _UNDO.index("git commit")] + "git revert --quit\n"}, "not-committed"),
-        wrong("repairs revenue and forgets units", _undo("s/sum\\(distinct /sum(/g", "s/sum\\(distinct sales.line/sum(sales.line/g"), "half-undone"),
-        wrong("forgets the description", _undo("perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml\n", ""), "half-undone"),
-        wrong("overlooks the copied expression", _undo("s/sum\\(distinct /sum(/g", "s/^    sum\\(distinct /    sum(/"), "copied-fault"),
+        wrong(
+            "repairs revenue and forgets units",
+            _undo("s/sum\\(distinct /sum(/g", "s/sum\\(distinct sales.line/sum(sales.line/g"),
+            "half-undone",
+        ),
+        wrong(
+            "forgets the description",
+            _undo("perl -pi -e 's/ Each amount once\\.//' dbt/models/marts/_marts.yml\n", ""),
+            "half-undone",
+        ),
+        wrong(
+            "overlooks the copied expression",
+            _undo("s/sum\\(distinct /sum(/g", "s/^    sum\\(distinct /    sum(/"),
+            "copied-fault",
+        ),
         wrong("writes the whole file anew", {SCRIPT: _WHOLE_FILE}, "overwritten"),
     ),
     right=(
         right("one more commit without git revert", {SCRIPT: _FORWARD}),
         right("on a branch, merged, with another branch left lying about", {SCRIPT: _BRANCH}),
     ),
-)  # fmt: skip
+    clauses={
+        "main has one or more new commits": "does not commit",
+        "revenue": "takes main's side wherever they disagree",
+        "units": "repairs revenue and forgets units",
+        "what the documentation says of them are right": "forgets the description",
+        "everything that others did since is still there": "writes the whole file anew",
+        "also in the lines that conflict": "takes the reverted side wherever they disagree",
+        "and also right": "overlooks the copied expression",
+        "What was published stays in the history": "resets main to before the commit",
+        "no other file changes": "changes a page of somebody else's",
+    },
+    executes=True,
+)
