@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from dojo.ci import slots
+from dojo.ci import platform, slots
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.places import COURSE
@@ -46,9 +46,15 @@ def wait() -> None:
 
 
 def warm() -> None:
-    """Loads dbt and the others ahead of their first use, for processes that fork."""
-    warm_process.load()
-    _HERE["loaded"] = os.getpid()
+    """Loads dbt and the others ahead of their first use, for processes that fork, and lays what every room begins with."""
+    laid = Path(tempfile.mkdtemp(prefix="runner-"))
+    (laid / "parsed").mkdir()
+    write(laid / "main", platform.main_branch())
+    warm_process.load(laid / "main", laid / "parsed")
+    shutil.rmtree(laid / "main", ignore_errors=True)
+    for path in (laid, *laid.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # a task's process, which runs as another user, begins with it
+    _HERE.update(loaded=os.getpid(), laid=laid)
 
 
 def make_ready() -> None:
@@ -138,7 +144,11 @@ def _made_room() -> Path:
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
-    _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked))
+    if forked:
+        shutil.copytree(_HERE["laid"] / "parsed", room / "parsed")
+    else:
+        write(room / "rehearsal", platform.main_branch())
+    _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
         import atexit
 
