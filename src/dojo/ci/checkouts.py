@@ -46,15 +46,9 @@ def wait() -> None:
 
 
 def warm() -> None:
-    """Loads dbt and the others ahead of their first use, for processes that fork, and lays what every room begins with."""
-    laid = Path(tempfile.mkdtemp(prefix="runner-"))
-    (laid / "parsed").mkdir()
-    write(laid / "main", platform.main_branch())
-    warm_process.load(laid / "main", laid / "parsed")
-    shutil.rmtree(laid / "main", ignore_errors=True)
-    for path in (laid, *laid.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)  # a task's process, which runs as another user, begins with it
-    _HERE.update(loaded=os.getpid(), laid=laid)
+    """Loads dbt and the others ahead of their first use, for processes that fork."""
+    warm_process.load()
+    _HERE["loaded"] = os.getpid()
 
 
 def make_ready() -> None:
@@ -144,9 +138,7 @@ def _made_room() -> Path:
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
-    if forked:
-        shutil.copytree(_HERE["laid"] / "parsed", room / "parsed")
-    else:
+    if not forked:
         write(room / "rehearsal", platform.main_branch())
     _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
@@ -257,7 +249,7 @@ def _build_baseline(room: Path, base: Path, key: str) -> None:
         command[0] = str(room / "bin" / command[0])
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
-            raise RuntimeError(f"main does not build: {(done.stdout + done.stderr)[-400:]}")
+            raise RuntimeError(f"main does not build: {done.stdout}{done.stderr}")
     shutil.copyfile(work / "dbt" / "target" / "manifest.json", kept / "manifest.json")
     shutil.rmtree(work)
 
