@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from dojo.ci import slots
+from dojo.ci import platform, slots
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.places import COURSE
@@ -138,7 +138,9 @@ def _made_room() -> Path:
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
-    _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked))
+    if not forked:
+        write(room / "rehearsal", platform.main_branch())
+    _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
         import atexit
 
@@ -247,7 +249,7 @@ def _build_baseline(room: Path, base: Path, key: str) -> None:
         command[0] = str(room / "bin" / command[0])
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
-            raise RuntimeError(f"main does not build: {(done.stdout + done.stderr)[-400:]}")
+            raise RuntimeError(f"main does not build: {done.stdout}{done.stderr}")
     shutil.copyfile(work / "dbt" / "target" / "manifest.json", kept / "manifest.json")
     shutil.rmtree(work)
 

@@ -18,7 +18,7 @@ try:
 except (KeyError, OSError):
     begun = b""
 if not begun:
-    real = [os.path.join({real!r}, program)] if program != "run-module" else [{python!r}, "-m"]
+    real = {{"run-module": [{python!r}, "-m"], "run-script": [{python!r}]}}.get(program, [os.path.join({real!r}, program)])
     os.execv(real[0], [*real, *sys.argv[1:]])
 asked = {{"program": program, "arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
 data = json.dumps(asked).encode() + b"\\n"
@@ -39,6 +39,9 @@ if [ "$1" = "-m" ]; then
     *) [ -z "$PYTHONPATH" ] && [ -e "$(echo "$2" | tr . /).py" ] && {{ shift; exec run-module "$@"; }} ;;
   esac
 fi
+case "$1" in
+  *.py) [ -z "$PYTHONPATH" ] && [ -e "$1" ] && exec run-script "$@" ;;
+esac
 exec {python} "$@"
 """
 

@@ -11,7 +11,9 @@ import atexit
 import contextlib
 import ctypes
 import gc
+import hashlib
 import importlib
+import io
 import json
 import os
 import runpy
@@ -41,15 +43,43 @@ MODULES = (
 )
 
 
-def load() -> None:
-    """Loads the tools and runs each once; what they leave behind has no thread that a fork would wait for."""
+def load(project: Path | None = None, pool: Path | None = None) -> None:
+    """Loads the tools and runs each once; what they leave behind has no thread that a fork would wait for.
+
+    project: a repository whose dbt project is built for that, in place of a small one; its parse is then kept in `pool`.
+    """
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(Exception):
-        _rehearse()
+        _rehearse() if project is None else _rehearse_on(project, pool)
     gc.collect()
     gc.freeze()
+
+
+BUILD = ["build", "--project-dir", "dbt", "--profiles-dir", "ci"]
+"""dbt's command in most workflows on ShopFlow's repository."""
+
+
+def _rehearse_on(project: Path, pool: Path) -> None:
+    """The repository's sample loaded and its dbt project built, as a run does; the parse stays for every later run."""
+    import sqlfluff
+
+    sqlfluff.lint("select a.b, count(*) as n from {{ 'a' }} group by a.b\n", dialect="duckdb")
+    before, held = dict(os.environ), list(sys.path)
+    os.environ |= {"SHOPFLOW_WAREHOUSE": str(project / "ci.duckdb"), "GITHUB_WORKSPACE": str(project), **QUIET}
+    try:
+        said = io.StringIO()
+        with contextlib.chdir(project), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            subprocess.run([sys.executable, "ci/load_sample.py"], check=True, capture_output=True)
+            _dbt(BUILD, pool)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        sys.path[:] = held
+
+
+QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_STATIC_PARSER": "false", "DBT_USE_COLORS": "false", "DBT_LOG_LEVEL_FILE": "info"}  # fmt: skip
 
 
 PROJECT = {
@@ -115,9 +145,10 @@ def _dbt(arguments: list[str], pool: Path) -> int:
     key = "_".join(str(_option(arguments, name) or "") for name in known)
     kept = pool / (key.encode().hex()[:180] + ".msgpack")
     parsed = target / "partial_parse.msgpack"
-    if kept.exists() and not parsed.exists() and Path(folder, "dbt_project.yml").exists():
+    held = kept if kept.exists() else next(iter(sorted(pool.glob("*.msgpack"))), None)
+    if held and not parsed.exists() and Path(folder, "dbt_project.yml").exists():
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(kept, parsed)
+        shutil.copyfile(held, parsed)
     results = target / "run_results.json"
     before = results.stat().st_mtime_ns if results.exists() else 0
     code = _exit_status(lambda: _dbt_cli(arguments))
@@ -135,12 +166,14 @@ def _one_workspace() -> None:
     """dbt compares connections without the runner's folder: on GitHub it is the same at every run, here it never is."""
     from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-    told, folder = DuckDBCredentials.connection_info, os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
+    folder = os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
+    told = getattr(DuckDBCredentials.connection_info, "told", DuckDBCredentials.connection_info)
 
     def connection_info(self, *, with_aliases: bool = False):
         for key, value in told(self, with_aliases=with_aliases):
             yield key, value.replace(folder, "") if isinstance(value, str) else value
 
+    connection_info.told = told
     DuckDBCredentials.connection_info = connection_info
 
 
@@ -155,7 +188,37 @@ def _nodes(results: Path) -> list[list]:
 def _sqlfluff(arguments: list[str], pool: Path) -> int:
     from sqlfluff.cli.commands import cli
 
+    _lint_once(pool)
     return _exit_status(lambda: cli(args=arguments, prog_name="sqlfluff"))
+
+
+def _lint_once(pool: Path) -> None:
+    """A file that SQLFluff found clean is not linted again: the same text after templating, with the same settings and rules.
+
+    As ruff does with its cache. What has a finding is linted again each time, so that all of it is reported.
+    """
+    from sqlfluff.core.linter import Linter
+    from sqlfluff.core.linter.linted_file import LintedFile
+
+    lint = Linter.lint_rendered
+
+    def lint_rendered(cls, rendered, rule_pack, fix=False, formatter=None):
+        plain = not fix and not rendered.templater_violations and len(rendered.templated_variants) == 1
+        settings = rendered.config._configs
+        if not plain or settings.get("core", {}).get("warn_unused_ignores"):
+            return lint(rendered, rule_pack, fix, formatter)
+        variant = rendered.templated_variants[0]
+        rules = sorted(rule.code for rule in rule_pack.rules)
+        told = repr((rendered.source_str, variant.templated_str, sorted(settings.items(), key=repr), rules))
+        clean = pool / f"linted-{hashlib.sha256(told.encode()).hexdigest()}"
+        if clean.exists():
+            return LintedFile(rendered.fname, [], None, None, None, variant, rendered.encoding)
+        linted = lint(rendered, rule_pack, fix, formatter)
+        if not linted.violations:
+            clean.touch()
+        return linted
+
+    Linter.lint_rendered = classmethod(lint_rendered)
 
 
 def _pytest(arguments: list[str], pool: Path) -> int:
@@ -176,8 +239,22 @@ def _module(arguments: list[str], pool: Path) -> int:
     return _exit_status(lambda: runpy.run_module(arguments[0], run_name="__main__", alter_sys=True))
 
 
-COMMANDS = {"dbt": _dbt, "sqlfluff": _sqlfluff, "pytest": _pytest, "detect-secrets-hook": _detect, "run-module": _module}
-"""What a step's programs are answered with; `run-module` is `python -m` of a module that stands in the repository."""
+def _script(arguments: list[str], pool: Path) -> int:
+    sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
+    sys.argv = arguments
+    return _exit_status(lambda: runpy.run_path(arguments[0], run_name="__main__"))
+
+
+COMMANDS = {
+    "dbt": _dbt,
+    "sqlfluff": _sqlfluff,
+    "pytest": _pytest,
+    "detect-secrets-hook": _detect,
+    "run-module": _module,
+    "run-script": _script,
+}
+"""What a step's programs are answered with; `run-module` is `python -m` of a module that stands in the repository,
+`run-script` is `python` with a file of it."""
 
 
 def _option(arguments: list[str], name: str) -> str | None:
@@ -308,10 +385,11 @@ def _short(folder: Path) -> Path:
 class Warm:
     """The warm process as its user holds it: `socket` is where commands go; `close()` ends it.
 
-    fork: continue in a fork of this process (which must hold the tools and no threads) instead of a new interpreter.
+    fork: continue in a fork of this process (which must hold the tools and no threads) instead of a new interpreter;
+    project: a repository that a new interpreter is rehearsed on (see load).
     """
 
-    def __init__(self, folder: Path, *, fork: bool = False):
+    def __init__(self, folder: Path, *, fork: bool = False, project: Path | None = None):
         self.socket = str(_short(folder) / "warm.sock")
         pool = folder / "parsed"
         pool.mkdir(exist_ok=True)
@@ -334,6 +412,7 @@ class Warm:
             self._ready = os.fdopen(self._said)
         else:
             command = [sys.executable, "-P", "-m", "dojo.tools.warm", self.socket, str(pool)]
+            command += [str(project)] if project else []
             environment = {**settings.inherited(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
@@ -363,5 +442,5 @@ class Warm:
 
 
 if __name__ == "__main__":
-    load()
+    load(*(Path(argument) for argument in (*sys.argv[3:4], sys.argv[2]))) if sys.argv[3:] else load()
     serve(sys.argv[1], Path(sys.argv[2]))

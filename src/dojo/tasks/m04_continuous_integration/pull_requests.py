@@ -6,29 +6,11 @@ import random
 from functools import cache
 from pathlib import Path
 
+from dojo.ci.platform import main_branch
 from dojo.ci.pull_requests import PullRequest, Repository
 
-GROUNDWORK = Path(__file__).parent / "groundwork"
 EXHIBITS = ("legacy.yml", "release.yml")
 """Workflows that the learner finds in the workspace and that no trial brings along."""
-
-
-@cache
-def main_branch() -> dict[str, str]:
-    """ShopFlow's repository on main as CI finds it: the template, the groundwork for CI, and a sample of the extracts."""
-    from shopflow import sample
-    from shopflow.history import TEMPLATE
-
-    files = {}
-    for root in (TEMPLATE, GROUNDWORK):
-        for path in sorted(root.rglob("*")):
-            name = path.relative_to(root).as_posix()
-            parts = path.relative_to(root).parts
-            if path.is_file() and not any(part in ("__pycache__", "target", "logs") or part[0] == "." for part in parts):
-                name = {"gitignore": ".gitignore", "secrets.baseline": ".secrets.baseline"}.get(name, name)
-                files[name] = path.read_text(encoding="utf-8")
-    files |= {f"ci/sample/{name}": text for name, text in sample.files().items() if name.endswith(".csv")}
-    return files
 
 
 MARTS, STAGING = "dbt/models/marts", "dbt/models/staging"
