@@ -205,6 +205,14 @@ def _refused(words: str, tried: str) -> NotYet:
             cause="gone",
             look="os.replace puts a file in another's place in one step; deleting and renaming are two.",
         )
+    if "Catalog Error" in words:
+        return NotYet(
+            "A reader opened a file that lacks a table it asks for.",
+            tried=tried,
+            expected="rows",
+            got=words,
+            cause="table-missing",
+        )
     return NotYet(
         "A reader opened a file that was not a whole one.",
         tried=tried,
@@ -368,10 +376,10 @@ TASK_4 = Task(
     mutants=14,
     checks=(
         Check("the new day arrives, and nothing else", the_new_day_arrives, expected=lambda d: d.mornings[-1].wanted),
-        Check("no reader meets half a day or an error", nobody_meets_half, expected=lambda d: d.shown),
         Check(
             "a build that stopped is not published", half_a_build_is_not_published, expected=lambda d: d.mornings[0].wanted
         ),
+        Check("no reader meets half a day or an error", nobody_meets_half, expected=lambda d: d.shown),
     ),
     hints=(
         "Readers open the file by its name. At which moment does that name stand for another file?",
@@ -382,7 +390,7 @@ TASK_4 = Task(
         wrong("a transaction in the served file", {SCRIPT: _TRANSACTION}, "locked"),
         wrong(
             "copies over the served file",
-            {SCRIPT: "import shutil\n\n\ndef publish(built, served):\n    shutil.copyfile(built, served)\n"},
+            {SCRIPT: "import shutil\n" + _REFERENCE.replace("os.replace(aside, served)", "shutil.copyfile(aside, served)")},
             "torn",
         ),
         wrong(
