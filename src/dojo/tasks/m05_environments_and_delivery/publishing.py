@@ -287,6 +287,8 @@ import duckdb
 
 
 def publish(built, served):
+    with duckdb.connect(str(built)) as con:
+        con.execute("select 1 from marts.fact_sales, marts.daily_revenue limit 1")
     for table in ("fact_sales", "daily_revenue"):
         aside = served.with_name("next.duckdb")
         shutil.copyfile(served, aside)
