@@ -286,7 +286,7 @@ TASK_6 = Task(
         wrong("after the first moment of 2015", _pandera("pa.Check.ge", "pa.Check.gt"), "false-hold"),
         wrong("nobody compares the two times", _pandera('rows["updated_at"] >= rows["ordered_at"]', 'rows["row"] >= 0'), "slipped-updated_at"),
         wrong("reasons in another order", _pandera("sorted(set(rules))", "sorted(set(rules), reverse=True)"), "reason"),
-        wrong("holds nothing", 'def split_orders(orders):\n    return orders, orders.head(0).assign(reason="")\n', "half-a-pair", "slipped-order_id"),
+        wrong("holds nothing", 'def split_orders(orders):\n    return orders, orders.head(0).assign(reason="")\n', "slipped-updated_at", "half-a-pair", "slipped-order_id"),
         wrong("a failed check without a word", _pandera("        cases = found.failure_cases\n", "        return orders, orders.head(0)\n"), "no-reason"),
         wrong("returns True", "def split_orders(orders):\n    return True", "type"),
     ),
