@@ -99,3 +99,18 @@ def test_a_command_s_nodes_and_rows_are_plain_values(project):
                           "queries": {"n": "select count(*) as n from staging.stg_orders", "none": "select 1 from nothing"}})  # fmt: skip
     assert plain.copy(answer)["rows"]["n"].to_pylist() == [{"n": 3}] and answer["rows"]["none"] is None
     assert {n["status"] for n in answer["nodes"]} >= {"success", "fail", "warn"}
+
+
+def test_what_a_test_reads_is_known_and_one_that_names_its_table_itself_is_replayed_on_every_state(project):
+    files = {**project, "tests/by_name.sql": "select order_id from raw.orders where status = 'new'\n"}
+    request = {
+        "name": "reads",
+        "files": files,
+        "tables": {"raw.orders": STATES["clean"]},
+        "states": {"clean": {}, "spoiled": {"raw.orders": STATES["one of each"]}, "elsewhere": {"raw.other": STATES["empty"]}},
+    }
+    answer = dbt.session(request)
+    assert answer["tests"]["unique_stg_orders_order_id"]["reads"] == ["raw.orders"]
+    assert answer["tests"]["by_name"]["reads"] == []
+    assert [answer["states"][key]["by_name"]["status"] for key in request["states"]] == ["pass", "fail", "pass"]
+    assert answer["states"]["elsewhere"] == answer["states"]["clean"]

@@ -8,6 +8,7 @@ A request (plain values, so that it travels to the separate process as well):
     queries: {key: SQL} to run afterwards
     states: {key: {"schema.table": pyarrow.Table}}: tables replaced, one state at a time; every data test is replayed on each
     variables: dbt variables
+    base: "untested" for a project that grew from dojo.tools.untested_project under its AS_OF: its parse is at hand
 The answer: error (dbt's words where it did not come to run), nodes [{name, type, status, failures, message}],
 rows {key: table or None}, tests {name: {severity, columns…}}, states {key: {test: {status, failures, message}}}.
 """
@@ -18,10 +19,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
+
+from dojo.tools import untested_project
+from dojo.tools.untested_project import shopflow_project
 
 _WAREHOUSE = "warehouse"
 """Name of the database, and of its file: compiled SQL carries it."""
@@ -33,25 +38,24 @@ def warm() -> None:
     from shopflow import transform
 
     transform.warm_up()
-    folder = _folder("warm")
-    _lay(folder, shopflow_project())
-    transform.dbt(folder, ["parse"], warehouse=folder / f"{_WAREHOUSE}.duckdb")
+    for name, files, variables in BASES:
+        folder = _folder(name)
+        _lay(folder, files())
+        transform.dbt(folder, ["parse"], warehouse=folder / f"{_WAREHOUSE}.duckdb", variables=variables, artifacts=False)
 
 
-@cache
-def shopflow_project() -> dict[str, str]:
-    """ShopFlow's own dbt project as {path: text}."""
-    import shopflow
-
-    root = Path(shopflow.__file__).parent / "template" / "dbt"
-    return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in sorted(root.rglob("*")) if p.is_file()}
+BASES = (
+    ("warm", shopflow_project, None),
+    ("untested", untested_project.in_ci, {"as_of": untested_project.AS_OF}),
+)
+"""The projects whose parse is at hand, with the variables it was made under: dbt parses all anew for others."""
 
 
 def session(request: dict[str, Any]) -> dict[str, Any]:
     """Runs one request; see the module's first lines. What dbt finds comes back as values and is never raised."""
     from shopflow import transform
 
-    folder = _folder(request["name"])
+    folder = _folder(request["name"], request.get("base", "warm"))
     _lay(folder, request["files"])
     answer: dict[str, Any] = {"error": "", "nodes": [], "rows": {}, "tests": {}, "states": {}}
     if request.get("args"):
@@ -84,10 +88,10 @@ def _root() -> tuple[Path, int]:
     return folder, os.getpid()
 
 
-def _folder(name: str) -> Path:
-    """The folder of requests of this name. Where it holds no parse yet, it begins with that of ShopFlow's own project."""
+def _folder(name: str, base: str = "warm") -> Path:
+    """The folder of requests of this name. Where it holds no parse yet, it begins with that of its base."""
     root, owner = _root()
-    parsed = root / "warm" / "target" / "partial_parse.msgpack"
+    parsed = root / base / "target" / "partial_parse.msgpack"
     if owner != os.getpid():  # a forked child may read what its parent parsed, and writes in a place of its own
         _root.cache_clear()
         root, _ = _root()
@@ -191,6 +195,7 @@ def _failures(done: Any) -> str:
 
 def _of_manifest(manifest: Any) -> dict[str, Any]:
     tests, views = {}, {}
+    reads = _sources_read(manifest)
     for node in manifest.nodes.values():
         kind = str(node.resource_type)
         if kind == "test":
@@ -206,17 +211,41 @@ def _of_manifest(manifest: Any) -> dict[str, Any]:
                 "kind": metadata.name if metadata else "singular",
                 "column": getattr(node, "column_name", None),
                 "on": sorted(parent.split(".")[-1] for parent in node.depends_on.nodes),
+                "reads": sorted(reads(node)),
             }
         elif kind == "model" and node.config.materialized == "view":
             views[f"{node.schema}.{node.name}"] = node.compiled_code
     return {"tests": tests, "views": views}
 
 
+def _sources_read(manifest: Any) -> Callable[[Any], set[str]]:
+    """For a node the source tables it reads, directly or through the models it depends on."""
+
+    def reads(node: Any) -> set[str]:
+        if str(node.resource_type) == "source":
+            return {f"{node.schema}.{node.identifier}"}
+        parents = [manifest.nodes.get(key) or manifest.sources.get(key) for key in node.depends_on.nodes]
+        return set().union(*(reads(parent) for parent in parents if parent is not None))
+
+    return reads
+
+
 def _replay(compiled: dict[str, Any], tables: dict[str, Any], states: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Every data test on every state: the statuses dbt would give (a test of ours holds the two against each other)."""
+    """Every data test on every state: the statuses dbt would give (a test of ours holds the two against each other).
+
+    A test that reads none of a state's changed tables says there what it says on the tables as they are.
+    """
     con = _opened(compiled["views"], tables)
     try:
-        return {key: _on_state(con, compiled["tests"], changed) for key, changed in states.items()}
+        tests = compiled["tests"]
+        unchanged = _on_state(con, tests, {})
+        found = {}
+        for key, changed in states.items():
+            touched = {
+                name: test for name, test in tests.items() if not test["reads"] or changed.keys() & set(test["reads"])
+            }
+            found[key] = unchanged | (_on_state(con, touched, changed) if touched else {})
+        return found
     finally:
         con.close()
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
-from dojo.tasks.answers import as_euros
+from dojo.tasks.answers import as_euros, mapping, whole_number
 from dojo.tasks.samples import company
 
 KEYS = ("missing", "added", "doubled", "changed", "euros")
@@ -35,60 +35,62 @@ class Releases:
 
 
 def releases(seed: int) -> Releases:
-    """daily_revenue of a company the learner has not seen, before and after seven releases."""
+    """daily_revenue of a company the learner has not seen, before and after releases."""
     con = duckdb.connect(config={"threads": 1})
     try:
         con.register("held", company(seed).tables["marts.daily_revenue"])
         con.execute(
-            "create table before as select *, row_number() over (order by hash(business_date, store_key)) as n from held"
+            "create table rows as select *, row_number() over (order by hash(business_date, store_key)) as n from held"
         )
         k = 2 + seed % 4
+        whole = "select * exclude (n) from rows"
+
+        def with_(**columns: str) -> str:
+            replaced = ", ".join(f"{value} as {name}" for name, value in columns.items())
+            return f"select * exclude (n) replace ({replaced}) from rows"
+
+        without_units = with_(units=f"case when n <= {k} then null else units end")
+        new_store = f"(select distinct business_date, 'store-x', 1, 1, 19.99 from rows order by 1 limit {k + 2})"
         harmless = (
-            ("another order of rows, and doubles for decimals", "select * exclude (n) replace (revenue_eur::double + case when n % 2 = 0 then 0.004 else -0.004 end as revenue_eur) from before order by revenue_eur desc"),
-            ("a new column", "select * exclude (n), 'EUR' as currency from before"),
+            ("another order of rows, and doubles for decimals", whole, with_(revenue_eur="revenue_eur::double + case when n % 2 = 0 then 0.004 else -0.004 end") + " order by revenue_eur desc"),
+            ("a new column", whole, "select * exclude (n), 'EUR' as currency from rows"),
+            ("nulls that were there before", without_units, without_units),
         )  # fmt: skip
         real = (
-            ("a lost filter", f"select * exclude (n) replace (case when n <= {k} then revenue_eur + 10.5 else revenue_eur end as revenue_eur, case when n <= {k + 1} then orders + 1 else orders end as orders) from before"),
-            ("a lost day", f"select * exclude (n) from before where n > {k}"),
-            ("a store more", f"select * exclude (n) from before union all (select distinct business_date, 'store-x', 1, 1, 19.99 from before order by 1 limit {k + 2})"),
-            ("a fan-out", f"select * exclude (n) from before union all select * exclude (n) from before where n <= {k}"),
-            ("a null instead of a number", f"select * exclude (n) replace (case when n <= {k} then null else units end as units) from before"),
+            ("a lost filter", whole, with_(revenue_eur=f"case when n <= {k} then revenue_eur + 10.5 else revenue_eur end", orders=f"case when n <= {k + 1} then orders + 1 else orders end"), {"changed": {"orders": k + 1, "revenue_eur": k}}),
+            ("a lost day", whole, f"{whole} where n > {k}", {"missing": k}),
+            ("a store more", whole, f"{whole} union all {new_store}", {"added": k + 2}),
+            ("a fan-out", whole, f"{whole} union all {whole} where n <= {k} union all {whole} where n = 1", {"doubled": k}),
+            ("a null instead of a number", whole, without_units, {"changed": {"units": k}}),
+            ("a number instead of a null", without_units, whole, {"changed": {"units": k}}),
+            ("a cent more", whole, with_(revenue_eur=f"case when n <= {k} then revenue_eur + 0.01 else revenue_eur end"), {"changed": {"revenue_eur": k}}),
         )  # fmt: skip
         return Releases(
-            tuple(_change(con, name, query, k) for name, query in harmless),
-            tuple(_change(con, name, query, k) for name, query in real),
+            tuple(_change(con, name, before, after, {}) for name, before, after in harmless),
+            tuple(_change(con, *release) for release in real),
         )
     finally:
         con.close()
 
 
-def _change(con: duckdb.DuckDBPyConnection, name: str, query: str, k: int) -> Change:
-    before = con.execute("select * exclude (n) from before order by n").to_arrow_table()
-    after = con.execute(query).to_arrow_table()
-    con.register("after_rows", after)
+def _change(con: duckdb.DuckDBPyConnection, name: str, before: str, after: str, want: dict[str, Any]) -> Change:
+    tables = {"before.daily_revenue": con.execute(before).to_arrow_table(), "after.daily_revenue": con.execute(after).to_arrow_table()}
     euros = con.execute(
-        "select (select sum(revenue_eur)::decimal(18, 2) from after_rows) - (select sum(revenue_eur) from before)"
+        f"select (select sum(revenue_eur)::decimal(18, 2) from ({after})) - (select sum(revenue_eur) from ({before}))"
     ).fetchone()[0]
-    con.unregister("after_rows")
-    want = {"missing": 0, "added": 0, "doubled": 0, "changed": {}, "euros": euros} | {
-        "a lost filter": {"changed": {"orders": k + 1, "revenue_eur": k}},
-        "a lost day": {"missing": k},
-        "a store more": {"added": k + 2},
-        "a fan-out": {"doubled": k},
-        "a null instead of a number": {"changed": {"units": k}},
-    }.get(name, {})
-    return Change(name, {"before.daily_revenue": before, "after.daily_revenue": after}, want)
+    return Change(name, tables, {"missing": 0, "added": 0, "doubled": 0, "changed": {}, "euros": euros} | want)
 
 
 def _answer(work: Work, change: Change) -> dict[str, Any]:
-    got = work.call("differences", Database(change.tables))
     tried = f"differences(con), a release with {change.name}"
-    if not isinstance(got, dict) or set(KEYS) - set(got):
-        missing = sorted(set(KEYS) - set(got)) if isinstance(got, dict) else KEYS
-        raise NotYet(f"Return a dict with the keys {', '.join(KEYS)}.", tried=tried, expected=", ".join(KEYS), got=got if not isinstance(got, dict) else f"without {', '.join(missing)}", cause="type")  # fmt: skip
-    if not isinstance(got["changed"], dict):
-        raise NotYet("`changed` is a dict: for each column that differs, in how many rows.", tried=tried, expected={"revenue_eur": 3}, got=got["changed"], cause="type")  # fmt: skip
-    return {**got, "changed": {c: n for c, n in got["changed"].items() if n}, "euros": as_euros(got["euros"])}
+    got = mapping(work.call("differences", Database(change.tables)), "What you return", KEYS)
+    changed = mapping(got["changed"], "`changed`", ())
+    counted = {str(column): whole_number(n, f"`changed` of {column}", tried=tried) for column, n in changed.items()}
+    return {
+        **{key: whole_number(got[key], f"`{key}`", tried=tried) for key in ("missing", "added", "doubled")},
+        "changed": {column: n for column, n in counted.items() if n},
+        "euros": as_euros(got["euros"], "`euros`", tried=tried),
+    }
 
 
 def says_nothing_where_nothing_changed(work: Work, data: Releases) -> str:
@@ -110,7 +112,7 @@ def says_nothing_where_nothing_changed(work: Work, data: Releases) -> str:
                     cause=f"noise-{key}",
                     look=look,
                 )
-    return "Another order of rows, doubles for decimals and a new column are no difference."
+    return "Another order of rows, doubles for decimals, a new column and nulls that were there before are no difference."
 
 
 def says_what_changed(work: Work, data: Releases) -> str:
@@ -126,12 +128,15 @@ def says_what_changed(work: Work, data: Releases) -> str:
 
 
 def _why(change: Change, key: str, got: dict[str, Any]) -> str:
-    if change.name.startswith("a null") and key == "changed":
+    """What explains the value, where it does."""
+    if change.name.endswith((" a number", " a null")) and key == "changed" and not got["changed"]:
         return " A null is not unequal to anything in SQL; `is distinct from` says what you mean."
-    if change.name == "a fan-out":
+    if change.name == "a fan-out" and key == "doubled" and got["doubled"] == change.want["doubled"] + 1:
+        return " One of the keys stands there three times, and is one key."
+    if change.name == "a fan-out" and key == "added" and got["added"]:
         return " A key that stands twice after the release is neither added nor changed."
-    if key == "euros":
-        return " Euros after minus euros before, over all rows."
+    if key == "euros" and got["euros"] == -change.want["euros"]:
+        return " You take euros after from euros before; it is after minus before."
     return ""
 
 
@@ -221,8 +226,8 @@ TASK_8 = Task(
     deliver=(function("differences"),),
     data=releases,
     checks=(
-        Check("says nothing where no number changed", says_nothing_where_nothing_changed),
         Check("says what changed, in rows and euros", says_what_changed, expected=lambda d: [c.want for c in d.real]),
+        Check("says nothing where no number changed", says_nothing_where_nothing_changed),
     ),
     hints=(
         "Four questions about keys and one about values: only before, only after, twice after, in both but with other numbers.",
@@ -238,12 +243,28 @@ TASK_8 = Task(
         wrong("before minus after", _py('"euros": euros', '"euros": -euros'), "euros-in-a-lost-filter"),
         wrong("a sum of the changed rows", _py('"changed": {c: n for c, n in zip(columns, changed) if n}', '"changed": {"revenue_eur": sum(changed)}'), "changed-in-a-lost-filter"),
         wrong("only the totals", "def differences(con):\n    euros = con.execute('select (select sum(revenue_eur) from after.daily_revenue) - (select sum(revenue_eur) from before.daily_revenue)').fetchone()[0]\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': euros}", "changed-in-a-lost-filter"),
-        wrong("forgets what is new", _py('"added": added, ', ""), "type"),
+        wrong("forgets what is new", _py('"added": added, ', ""), "keys"),
+        wrong("rows too many instead of keys", _py("count(*) filter (a.times > 1)", "coalesce(sum(a.times - 1), 0)::bigint"), "doubled-in-a-fan-out"),
+        wrong("two nulls are unlike", _py("round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)", "coalesce(round(b.{c}, 2) <> round(a.{c}::decimal(18, 4), 2), true)"), "noise-changed"),
+        wrong("whole euros", _py("round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)", "round(b.{c}, 0) is distinct from round(a.{c}::decimal(18, 4), 0)"), "changed-in-a-cent-more", "changed-in-a-lost-filter"),
+        wrong("nothing ever changes", "def differences(con):\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': 0}", "changed-in-a-lost-filter"),
+        wrong("only before is not looked at", _py('"missing": missing', '"missing": 0'), "missing-in-a-lost-day"),
+        wrong("the new column counts", _py("if n}, \"euros\": euros,", "if n} | ({'currency': missing + 1} if 'currency' in [d[0] for d in con.execute('from after.daily_revenue').description] else {}), \"euros\": euros,"), "noise-changed"),
     ),
     right=(
         right("questions one by one", _PYTHON),
         right("pandas", _PANDAS),
     ),
+    clauses={
+        "how many keys are only before": "only before is not looked at",
+        "how many only after": "a fan-out counts as added",
+        "how many keys stand more than once after": "rows too many instead of keys",
+        "Numbers that differ by less than half a cent are the same": "compares doubles to the last bit",
+        "a number and a null are not": "a null is like every number",
+        "revenue after minus revenue before": "before minus after",
+        "A further column in `after` is no difference": "the new column counts",
+        "two nulls are": "two nulls are unlike",
+    },
     spared={
         "SQL line 1: 2 → 3": "the output before is exact to the cent",
         "SQL line 2: 2 → 3": "the judge reads cents",

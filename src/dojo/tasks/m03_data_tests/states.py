@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,9 +30,10 @@ class State:
 
 @dataclass(frozen=True)
 class Days:
-    """The tables of a clean company up to `day` (raw.* by name), and states of its last day."""
+    """The tables of a clean company up to `day` (raw.* by name), made under a seed, and states of its last day."""
 
     tables: dict[str, Any]
+    seed: int
     day: dt.date
     states: tuple[State, ...]
 
@@ -54,13 +56,21 @@ class Damage:
 
 
 def days_of(seed: int, damages: Iterable[Damage], *, days: int = 14, orders: int = 3_000) -> Days:
-    """Two weeks of a company the learner has not seen, its last day spoiled in each of the ways."""
-    day = dt.date(2025, 11, 27) - dt.timedelta(days=seed % 5)
+    """Two weeks of a company the learner has not seen, its last day spoiled in each of the ways.
+
+    The last day is the first one on which there is something to spoil in all of them; LookupError where none of five is.
+    """
+    damages = tuple(damages)
     con = duckdb.connect(config={"threads": 1})
     try:
-        sources.load_into(con, seed=seed, first_day=day - dt.timedelta(days=days - 1), last_day=day, orders=orders)
-        clean = {f"raw.{name}": _held(con, name) for name in TABLES}
-        return Days(clean, day, tuple(_state(con, d, day, seed) for d in damages))
+        for back in range(5):
+            day = dt.date(2025, 11, 27) - dt.timedelta(days=(seed + back) % 5)
+            with contextlib.suppress(faults.NothingToSpoil):
+                first = day - dt.timedelta(days=days - 1)
+                sources.load_into(con, seed=seed, first_day=first, last_day=day, orders=orders)
+                states = tuple(_state(con, damage, day, seed) for damage in damages)
+                return Days({f"raw.{name}": _held(con, name) for name in TABLES}, seed, day, states)
+        raise LookupError(f"Under seed {seed} no day has something to spoil in every way.")
     finally:
         con.close()
 
@@ -70,12 +80,13 @@ def _state(con: duckdb.DuckDBPyConnection, damage: Damage, day: dt.date, seed: i
         return State(damage.name, "", QUIET)
     fault = damage.fault()
     con.execute("begin")
-    rows = fault.mutate(con, day, seed)
-    changed = {f"raw.{name}": _held(con, name) for name in fault.tables}
-    con.execute("rollback")
-    return State(
-        damage.name, damage.wrong.format(rows=f"{rows:,}", day=f"{day:%A} {day.day} {day:%B}"), damage.wanted, changed
-    )
+    try:
+        rows = fault.mutate(con, day, seed)
+        changed = {f"raw.{name}": _held(con, name) for name in fault.tables}
+    finally:
+        con.execute("rollback")
+    said = damage.wrong.format(rows=f"{rows:,}", day=f"{day:%A} {day.day} {day:%B}")
+    return State(damage.name, said, damage.wanted, changed)
 
 
 def _held(con: duckdb.DuckDBPyConnection, name: str) -> Any:

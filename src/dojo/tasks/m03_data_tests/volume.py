@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import statistics
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +14,12 @@ import yaml
 
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.m03_data_tests import project
+from dojo.tasks.answers import diagnosis
 from dojo.tasks.samples import company
+from dojo.tools import untested_project
 
 MACRO = "macros/test_volume_in_line.sql"
-AS_OF = dt.date(2025, 12, 7)
+AS_OF = dt.date.fromisoformat(untested_project.AS_OF)
 """The last day of the judge's data: nine days after Black Friday."""
 USES = {
     "orders": ("stg_orders", "business_date", 0.7),
@@ -22,44 +27,161 @@ USES = {
     "payments": ("stg_payments", "paid_at", 0.5),
 }
 """How the judge uses the test: model, column (a date or a timestamp), at_least."""
+WINDOW = 21
+
+Counts = dict[dt.date, int]
+Found = dict[tuple[str, str], int]
+"""By case and use, how many days the test returns."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One state of the data: what is wrong with it, and which uses of the test must fail."""
+    """One state of the data: what is special about it, the tables that differ, the rows a day of both models."""
 
     name: str
-    wrong: str
-    failing: frozenset[str]
+    said: str
     changed: dict[str, Any]
+    counts: dict[str, Counts]
 
 
 @dataclass(frozen=True)
 class Weeks:
-    """Six weeks around Black Friday, and what may happen to their days."""
+    """Six weeks around Black Friday, what may happen to their days, and how many days each use must return there."""
 
     tables: dict[str, Any]
     cases: tuple[Case, ...]
 
+    def found(self, **reading: Any) -> Found:
+        """What a test finds in every case and use, under a reading of the rule (see out_of_line)."""
+        counted = {(c.name, use): len(out_of_line(c.counts, use, **reading)) for c in self.cases for use in USES}
+        return {key: _told(*key, n) for key, n in counted.items()}
+
+
+def _told(case: str, use: str, days: int) -> int:
+    """The days that count: of an empty table nobody can say how many there are, only that it fails."""
+    return min(days, 1) if case == "empty" and USES[use][0] == "stg_orders" else days
+
+
+def out_of_line(
+    counts: dict[str, Counts],
+    use: str,
+    *,
+    usual: Callable[[list[int]], float] = statistics.median,
+    below: Callable[[float, float], bool] = lambda n, limit: n < limit,
+    at_least: float | None = None,
+    least_before: int = WINDOW,
+    grouped: bool = False,
+    until: str = "as_of",
+    always: str = "",
+    nothing: bool = True,
+) -> list[dt.date]:
+    """The days that a use of the test returns. The keywords say how a wrong answer reads the rule.
+
+    usual, below: what a day is compared with, and how; least_before: days before it from which on it is judged; grouped: days without rows are left out; until: "as_of", "newest" row, or the earlier of both
+    ("both"); always: the model that is counted whatever the use; nothing: whether no rows at all are out of line.
+    """
+    model, _, share = USES[use]
+    of_day = counts[always or model]
+    if not of_day and until != "as_of":
+        return []
+    newest = max(of_day, default=AS_OF)
+    last = {"as_of": AS_OF, "newest": newest, "both": min(AS_OF, newest)}[until]
+    first = min(of_day, default=AS_OF - dt.timedelta(days=WINDOW))
+    days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+    days = [day for day in days if not grouped or of_day.get(day)]
+    rows = [of_day.get(day, 0) for day in days]
+    found = []
+    for k, day in enumerate(days):
+        before = rows[max(0, k - WINDOW) : k]
+        if len(before) < max(1, least_before):
+            continue
+        limit = (share if at_least is None else at_least) * usual(before)
+        if below(rows[k], limit) or (nothing and limit == rows[k] == 0):
+            found.append(day)
+    return found
+
+
+def _mean(rows: list[int]) -> float:
+    return sum(rows) / len(rows)
+
+
+MISREADINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "average": ("You compare with the mean. Black Friday lifts it for three weeks; a median hardly minds.", {"usual": _mean}),
+    "at-most": ("You fail a day that has exactly `at_least` times what is usual. “Fewer than” leaves it in line.", {"below": lambda n, limit: n <= limit}),
+    "early": ("You judge days that have fewer than 21 days before them.", {"least_before": 1}),
+    "grouped": ("A day without rows is in no group, so your test never sees it: make the days first, then count.", {"grouped": True, "until": "newest"}),
+    "grouped-until-as-of": ("A day without rows is in no group, so your test never sees it: make the days first, then count.", {"grouped": True, "until": "both"}),
+    "newest": ("Your days end at the newest row. The last day that has to be there is `var(\"as_of\")`: rows may lie after it, or be missing before it.", {"until": "newest"}),
+    "newest-until-as-of": ("Your days end at the newest row. When nothing has come of the last day, `var(\"as_of\")`, nobody notices.", {"until": "both"}),
+    "ignores-at-least": ("Your test compares with one share whatever `at_least` says.", {"at_least": 0.5}),
+    "ignores-model": ("Your test counts orders whatever model it is put on.", {"always": "stg_orders"}),
+    "nothing-is-fine": ("No rows at all, today and three weeks long, are in line by your test.", {"nothing": False}),
+}  # fmt: skip
+"""How people misread the rule: by cause the sentence to the learner, and the reading (see out_of_line)."""
+
 
 def weeks(seed: int) -> Weeks:
-    """Clean weeks, a day that is missing in the middle, a last day that is missing, half days, on orders and on payments."""
+    """Clean weeks; days that are missing, thin or exactly at the limit; first weeks; an empty table."""
     small = company(seed, 42, 3_000, AS_OF)
     orders, payments = small.tables["raw.orders"], small.tables["raw.payments"]
+    tables = {name: table for name, table in small.tables.items() if name.startswith("raw.")}
     middle = AS_OF - dt.timedelta(days=2 + seed % 5)
-    first = small.first
+    early, judged = (small.first + dt.timedelta(days=n) for n in (WINDOW - 1, WINDOW))
+
+    def thin(day: dt.date, share: float) -> dict[str, Any]:
+        return {"raw.orders": _thinned(orders, "ordered_at", day, share)}
+
+    both = _thinned(_thinned(orders, "ordered_at", middle, 0), "ordered_at", AS_OF, 0)
     cases = (
-        Case("clean", "", frozenset(), {}),
-        Case("first-weeks", "", frozenset(), {"raw.orders": _thinned(orders, "ordered_at", first + dt.timedelta(days=20), 0.05)}),
-        Case("first-judged-day", f"{first + dt.timedelta(days=21)} has one order in twenty; it has twenty-one days before it.", frozenset({"orders", "orders_lenient"}), {"raw.orders": _thinned(orders, "ordered_at", first + dt.timedelta(days=21), 0.05)}),
-        Case("missing-day", f"Nothing was ordered on {middle}.", frozenset({"orders", "orders_lenient"}), {"raw.orders": _thinned(orders, "ordered_at", middle, 0)}),
-        Case("missing-last-day", f"Nothing has come of {AS_OF}, the last day.", frozenset({"orders", "orders_lenient"}), {"raw.orders": _thinned(orders, "ordered_at", AS_OF, 0)}),
-        Case("half-a-day", f"{middle} has four orders in ten.", frozenset({"orders"}), {"raw.orders": _thinned(orders, "ordered_at", middle, 0.4)}),
-        Case("half-a-last-day", f"{AS_OF} has four orders in ten.", frozenset({"orders"}), {"raw.orders": _thinned(orders, "ordered_at", AS_OF, 0.4)}),
-        Case("missing-payments", f"Nothing was paid on {middle}.", frozenset({"payments"}), {"raw.payments": _thinned(payments, "paid_at", middle, 0)}),
-        Case("empty", "The table is empty.", frozenset({"orders", "orders_lenient"}), {"raw.orders": orders.slice(0, 0)}),
+        ("clean", "Nothing is wrong.", {}),
+        ("missing-day", f"Nothing was ordered on {middle}.", thin(middle, 0)),
+        ("missing-last-day", f"Nothing has come of {AS_OF}, the last day.", thin(AS_OF, 0)),
+        ("two-missing-days", f"Nothing was ordered on {middle} nor on {AS_OF}: two days, two rows.", {"raw.orders": both}),
+        ("half-a-day", f"{middle} has four orders in ten.", thin(middle, 0.4)),
+        ("half-a-last-day", f"{AS_OF} has four orders in ten.", thin(AS_OF, 0.4)),
+        ("first-weeks", f"{early}, the data's twenty-first day, has one order in twenty, and only twenty days before it.", thin(early, 0.05)),
+        ("first-judged-day", f"{judged} has one order in twenty, and twenty-one days before it.", thin(judged, 0.05)),
+        ("missing-payments", f"Nothing was paid on {middle}.", {"raw.payments": _thinned(payments, "paid_at", middle, 0)}),
+        ("exactly-half", f"Every day has 30 payments and {AS_OF} has 15: exactly half of what is usual.", {"raw.payments": _exactly_half(payments)}),
+        ("empty", "The table is empty.", {"raw.orders": orders.slice(0, 0)}),
     )  # fmt: skip
-    return Weeks({name: table for name, table in small.tables.items() if name.startswith("raw.")}, cases)
+    return Weeks(tables, tuple(Case(name, said, changed, _counts({**tables, **changed})) for name, said, changed in cases))
+
+
+def _counts(tables: dict[str, Any]) -> dict[str, Counts]:
+    """Rows a day of both models: orders by their day in Berlin, payments by that of their timestamp."""
+    return {
+        "stg_orders": _by_day(tables["raw.orders"], "timezone('Europe/Berlin', timezone('UTC', ordered_at))"),
+        "stg_payments": _by_day(tables["raw.payments"], "paid_at"),
+    }
+
+
+def _by_day(table: Any, moment: str) -> Counts:
+    import duckdb
+
+    con = duckdb.connect(config={"threads": 1})
+    try:
+        con.register("incoming", table)
+        return Counter(dict(con.execute(f"select ({moment})::date, count(*) from incoming group by 1").fetchall()))
+    finally:
+        con.close()
+
+
+def _exactly_half(payments: Any) -> Any:
+    """Thirty payments on every day, fifteen on the last."""
+    import duckdb
+
+    con = duckdb.connect(config={"threads": 1})
+    try:
+        con.register("incoming", payments)
+        return con.execute(f"""
+            select * from incoming where paid_at::date <= date '{AS_OF}'
+            qualify row_number() over (partition by paid_at::date order by payment_id)
+                <= case when paid_at::date = date '{AS_OF}' then 15 else 30 end
+            order by all
+        """).to_arrow_table()
+    finally:
+        con.close()
 
 
 def _thinned(table: Any, column: str, day: dt.date, share: float) -> Any:
@@ -95,40 +217,33 @@ def _uses() -> str:
     return yaml.safe_dump({"models": entries})
 
 
-_LATEST: dict[tuple[str, int], dict[str, Any]] = {}
-
-
-def _tried(work: Work, data: Weeks) -> dict[str, dict[str, Any]]:
-    """By case and use: how often the test failed there. NotYet when dbt or the database cannot run it."""
+def _tried(work: Work, data: Weeks) -> Found:
+    """By case and use: how many days the test returned there. NotYet when dbt or the database cannot run it."""
     text = work.file(f"repo/dbt/{MACRO}")
-    key = (text, id(data))
-    if key not in _LATEST:
-        while len(_LATEST) > 3:
-            _LATEST.pop(next(iter(_LATEST)))
-        files = {**project.files(), MACRO: text, "models/staging/_orders.yml": _uses()}
-        request = {
-            "name": "03.3", "files": files, "tables": data.tables, "variables": {"as_of": str(AS_OF)},
-            "states": {case.name: case.changed for case in data.cases},
-        }  # fmt: skip
-        _LATEST[key] = work.tool("dbt", request)
-    answer = _LATEST[key]
-    if answer["error"]:
+    if not re.search(r"\{%-?\s*(data_)?test\s+volume_in_line\b", text):
         look = "A generic test is a block `{% test volume_in_line(model, column_name, at_least) %} … {% endtest %}`."
-        raise NotYet("dbt cannot use the macro.", cause="dbt", tried="dbt compile", got=answer["error"][:700], look=look)
-    found: dict[str, dict[str, Any]] = {}
+        raise NotYet("The file defines no generic test `volume_in_line`.", cause="no-test", look=look)
+    request = {
+        "name": "03.3",
+        "base": "untested",
+        "files": {**untested_project.in_ci(), MACRO: text, "models/staging/_orders.yml": _uses()},
+        "variables": {"as_of": untested_project.AS_OF},
+        "tables": data.tables,
+        "states": {case.name: case.changed for case in data.cases},
+    }
+    answer = work.once(("03.3", id(data)), lambda: work.tool("dbt", request))
+    if answer["error"]:
+        raise NotYet("dbt cannot use the macro.", cause="dbt", tried="dbt compile", look=answer["error"])
+    found: Found = {}
     for case in data.cases:
-        tests = answer["states"][case.name]
-        found[case.name] = {use: tests[f"use_{use}"] for use in USES}
-        for use, test in found[case.name].items():
+        for use in USES:
+            test = answer["states"][case.name][f"use_{use}"]
             if test["status"] == "error":
+                look = "Everything it needs to know comes through its arguments and `var('as_of')`."
                 model, column, _ = USES[use]
-                said = f"The test cannot run on `{model}.{column}`: {test['message']}"
-                raise NotYet(
-                    said,
-                    tried=f"volume_in_line on {model}",
-                    cause="test-error",
-                    look="Everything it needs to know comes through its arguments and `var('as_of')`.",
-                )
+                said = f"The test cannot run on `{model}.{column}`."
+                raise NotYet(said, tried=f"{_said(use)}; {case.name}", cause="test-error", got=test["message"], look=look)
+            found[case.name, use] = _told(case.name, use, test["failures"])
     return found
 
 
@@ -137,66 +252,44 @@ def _said(use: str) -> str:
     return f"volume_in_line(at_least: {at_least}) on {model}.{column}"
 
 
-def silent_on_clean_weeks(work: Work, data: Weeks) -> str:
-    found = _tried(work, data)
-    for use, test in found["clean"].items():
-        if test["status"] == "pass":
-            continue
-        days = test["failures"]
-        if use == "orders" and found["clean"]["orders_lenient"]["status"] == "pass" and days <= 12:
-            raise NotYet(
-                f"A false alarm on {days} ordinary days. Black Friday lies in the three weeks before them: it lifts an average, and a median hardly minds.",
-                tried=_said(use), expected="no failing day", got=f"{days} failing days", cause="average",
-            )  # fmt: skip
-        raise NotYet(
-            f"A false alarm on {days} {'day' if days == 1 else 'days'} of clean weeks.",
-            tried=_said(use), expected="no failing day", got=f"{days} failing", cause="partial-day" if days == 1 else "false-alarm",
-            look=f"`business_date` is Berlin's day, so orders after 23:00 UTC on {AS_OF} already belong to the next day. It has hardly begun."
-            if days == 1 else "",
-        )  # fmt: skip
-    early = found["first-weeks"]["orders"]
-    if early["status"] != "pass":
-        raise NotYet(
-            "The data's twenty-first day was thin, and you fail it. A day is held against the twenty-one days before it; where there are fewer, nobody can say.",
-            tried=_said("orders"), expected="no failing day", got=f"{early['failures']} failing", cause="first-weeks",
-        )  # fmt: skip
-    return "Silent through Black Friday and the week after it."
+def _judge(work: Work, data: Weeks, cases: tuple[str, ...], uses: tuple[str, ...]) -> None:
+    """NotYet for the first of these cases in which a use does not return as many days as are out of line."""
+    got, want = _tried(work, data), data.found()
+    looked_at = [(case, use) for case in data.cases for use in uses if case.name in cases]
+    wrong_ones = [(case, use) for case, use in looked_at if got[case.name, use] != want[case.name, use]]
+    if not wrong_ones:
+        return
+    case, use = wrong_ones[0]
+    otherwise = case.said, f"{'missed' if got[case.name, use] < want[case.name, use] else 'false-alarm'}-{case.name}"
+    said, cause = diagnosis(MISREADINGS, lambda reading: got == data.found(**reading), otherwise)
+    days = ", ".join(str(day) for day in out_of_line(case.counts, use)) or "none"
+    raise NotYet(
+        said,
+        tried=f"{_said(use)}; {case.name}",
+        expected=_days(want[case.name, use]),
+        got=_days(got[case.name, use]),
+        cause=cause,
+        look=f"{case.said} Out of line: {days}.",
+    )
+
+
+def _days(n: int) -> str:
+    return f"{n} day" if n == 1 else f"{n} days"
 
 
 def sees_missing_and_thin_days(work: Work, data: Weeks) -> str:
-    found = _tried(work, data)
-    for case in data.cases:
-        for use in sorted(case.failing):
-            if found[case.name][use]["status"] != "fail":
-                last = str(AS_OF) in case.wrong or case.name == "empty"
-                cause = "missed-last-day" if last and case.name != "half-a-last-day" else f"missed-{case.name}"
-                look = (
-                    "A day without rows is in no group: make the days first, then count." if "missing" in case.name else ""
-                )
-                if cause == "missed-last-day":
-                    look = "Days go up to `var('as_of')`, the last day that should be here; the newest row may be older than that."
-                raise NotYet(
-                    f"{case.wrong} The test passed.",
-                    tried=_said(use), expected="fail", got="pass", cause=cause, look=look,
-                )  # fmt: skip
-    return "Missing days, a missing last day, half days and an empty table are all seen."
+    cases = ("clean", "missing-day", "missing-last-day", "two-missing-days", "half-a-day", "half-a-last-day")
+    _judge(work, data, cases, ("orders",))
+    return "Missing and thin days are seen, through Black Friday and the week after it, and no other day."
+
+
+def judges_by_the_days_before(work: Work, data: Weeks) -> str:
+    _judge(work, data, ("first-weeks", "first-judged-day", "exactly-half", "empty"), tuple(USES))
+    return "The first weeks, a day exactly at the limit and an empty table are judged as the rule says."
 
 
 def heeds_its_arguments(work: Work, data: Weeks) -> str:
-    found = _tried(work, data)
-    for case in data.cases[2:]:
-        for use in sorted(set(USES) - case.failing):
-            if found[case.name][use]["status"] == "pass":
-                continue
-            if use == "orders_lenient":
-                raise NotYet(
-                    f"{case.wrong} That is more than the two in ten this use asks for, and the test failed: it does not heed `at_least`.",
-                    tried=_said(use), expected="pass", got="fail", cause="ignores-at-least",
-                )  # fmt: skip
-            raise NotYet(
-                f"{case.wrong} The test failed on `{USES[use][0]}`, where nothing is wrong: it does not heed `model` or `column_name`.",
-                tried=_said(use), expected="pass", got="fail", cause="ignores-model",
-            )  # fmt: skip
+    _judge(work, data, tuple(case.name for case in data.cases), tuple(USES))
     return "It judges the model, the column and the share it is given."
 
 
@@ -289,10 +382,12 @@ TASK_3 = Task(
     points=3,
     deliver=(file(f"repo/dbt/{MACRO}"),),
     data=weeks,
-    mutants=16,
+    executes=True,
+    seconds=120,
+    mutants=8,
     checks=(
-        Check("is silent on clean weeks", silent_on_clean_weeks),
-        Check("fails on missing and thin days", sees_missing_and_thin_days, expected=lambda d: [c.wrong for c in d.cases]),
+        Check("fails on missing and thin days, and on no other", sees_missing_and_thin_days, expected=lambda d: [c.said for c in d.cases]),
+        Check("judges a day by the 21 days before it", judges_by_the_days_before),
         Check("heeds model, column and at_least", heeds_its_arguments),
     ),
     hints=(
@@ -302,22 +397,37 @@ TASK_3 = Task(
         "to leave out the first three weeks. Fail where n < at_least * usual.",
     ),
     wrong=(
-        wrong("counts per group", {f"repo/dbt/{MACRO}": _BY_GROUP}, "missed-missing-day"),
-        wrong("days up to the newest row", _changed("""), date '{{ var("as_of") }}', interval 1 day""", "), (select max(day) from counted), interval 1 day"), "partial-day"),
-        wrong("days up to the newest row, without tomorrow", _changed("""), date '{{ var("as_of") }}', interval 1 day""", """), (select max(day) from counted where day <= '{{ var("as_of") }}'), interval 1 day"""), "missed-last-day"),
+        wrong("counts per group", {f"repo/dbt/{MACRO}": _BY_GROUP}, "grouped-until-as-of"),
+        wrong("days up to the newest row", _changed("""), date '{{ var("as_of") }}', interval 1 day""", "), (select max(day) from counted), interval 1 day"), "newest"),
+        wrong("days up to the newest row, without tomorrow", _changed("""), date '{{ var("as_of") }}', interval 1 day""", """), (select max(day) from counted where day <= '{{ var("as_of") }}'), interval 1 day"""), "newest-until-as-of"),
         wrong("an average", _changed("median(", "avg("), "average"),
-        wrong("judges the first weeks", _changed("days_before = 21 and ", ""), "first-weeks"),
+        wrong("judges the first weeks", _changed("days_before = 21 and ", "days_before > 0 and "), "early"),
         wrong("always orders", _changed("from {{ model }}", "from {{ ref('stg_orders') }}"), "test-error"),
         wrong("half is half", _changed("{{ at_least }} * usual", "0.5 * usual"), "ignores-at-least"),
-        wrong("one fixed number", _changed("n < {{ at_least }} * usual", "n < 20"), "missed-half-a-last-day"),
-        wrong("includes the day itself", _changed("21 preceding and 1 preceding", "20 preceding and current row"), "first-weeks"),
+        wrong("exactly the limit fails too", _changed("n < {{ at_least }}", "n <= {{ at_least }}"), "at-most"),
+        wrong("one fixed number", _changed("n < {{ at_least }} * usual", "n < 20"), "missed-half-a-last-day", "missed-half-a-day"),
+        wrong("includes the day itself", _changed("21 preceding and 1 preceding", "20 preceding and current row"), "early"),
+        wrong("nothing at all is in line", _changed("(n = 0 or n < {{ at_least }} * usual)", "n < {{ at_least }} * usual"), "nothing-is-fine"),
+        wrong("one row for all days", {f"repo/dbt/{MACRO}": _REFERENCE.replace("select day, n, usual\nfrom compared\n", "select min(day) as day\nfrom compared\n").replace("usual)\n{% endtest", "usual)\nhaving count(*) > 0\n{% endtest")}, "missed-two-missing-days"),
+        wrong("never fails", {f"repo/dbt/{MACRO}": "{% test volume_in_line(model, column_name, at_least) %}\nselect {{ column_name }} from {{ model }} where {{ at_least }} > 1\n{% endtest %}\n"}, "missed-missing-day"),
         wrong("forgets endtest", {f"repo/dbt/{MACRO}": _REFERENCE.replace("{% endtest %}\n", "")}, "dbt"),
-        wrong("another name", {f"repo/dbt/{MACRO}": _REFERENCE.replace("volume_in_line", "volume")}, "dbt"),
+        wrong("another name", {f"repo/dbt/{MACRO}": _REFERENCE.replace("volume_in_line", "volume")}, "no-test"),
     ),
     right=(
         right("a join with the weeks before", {f"repo/dbt/{MACRO}": _LATERAL}),
         right("lists instead of windows", {f"repo/dbt/{MACRO}": _LISTS}),
     ),
+    clauses={
+        "one row for each day": "one row for all days",
+        "fewer rows than": "exactly the limit fails too",
+        "the median of the 21 days before": "an average",
+        "A day with fewer than 21 days before it is not judged": "judges the first weeks",
+        "Whatever lies after it has only begun": "days up to the newest row",
+        "The last day that has to be there": "days up to the newest row, without tomorrow",
+        "an empty table fails": "nothing at all is in line",
+        "works on any model": "always orders",
+        "`at_least` times what is usual": "half is half",
+    },
     spared={
         "line 10: 21": "an empty table may be judged over more days than needed",
         "line 18: 0": "a median of nothing may be 0 or 1: a day without rows fails either way",
