@@ -107,7 +107,11 @@ def test_what_a_test_reads_is_known_and_one_that_names_its_table_itself_is_repla
         "name": "reads",
         "files": files,
         "tables": {"raw.orders": STATES["clean"]},
-        "states": {"clean": {}, "spoiled": {"raw.orders": STATES["one of each"]}, "elsewhere": {"raw.other": STATES["empty"]}},
+        "states": {
+            "clean": {},
+            "spoiled": {"raw.orders": STATES["one of each"]},
+            "elsewhere": {"raw.other": STATES["empty"]},
+        },
     }
     answer = dbt.session(request)
     assert answer["tests"]["unique_stg_orders_order_id"]["reads"] == ["raw.orders"]

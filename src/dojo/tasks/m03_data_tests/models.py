@@ -142,7 +142,9 @@ def _unit_tests(work: Work) -> list[dict[str, Any]]:
     of_model = [test for test in tests if test.get("model") == MODEL]
     if not of_model:
         found = [str(test.get("model")) for test in tests]
-        raise NotYet(f"There is no unit test of `{MODEL}` in the file.", cause="no-tests", expected=f"model: {MODEL}", got=found)
+        raise NotYet(
+            f"There is no unit test of `{MODEL}` in the file.", cause="no-tests", expected=f"model: {MODEL}", got=found
+        )
     for test in of_model:
         mapping(test, "A unit test", ["name", "given", "expect"])
         texts([test["name"]], "`name`")

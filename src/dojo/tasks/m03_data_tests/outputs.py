@@ -74,7 +74,10 @@ def releases(seed: int) -> Releases:
 
 
 def _change(con: duckdb.DuckDBPyConnection, name: str, before: str, after: str, want: dict[str, Any]) -> Change:
-    tables = {"before.daily_revenue": con.execute(before).to_arrow_table(), "after.daily_revenue": con.execute(after).to_arrow_table()}
+    tables = {
+        "before.daily_revenue": con.execute(before).to_arrow_table(),
+        "after.daily_revenue": con.execute(after).to_arrow_table(),
+    }
     euros = con.execute(
         f"select (select sum(revenue_eur)::decimal(18, 2) from ({after})) - (select sum(revenue_eur) from ({before}))"
     ).fetchone()[0]
