@@ -76,7 +76,7 @@ def _edges(seed: int) -> dict[str, list[tuple[str, str, str]]]:
         (f"API_TOKEN={leaked}zz", "secret", ""),
         (f"token_file = 'tokens-of-december-{digit}'", "other-name", "The name ends in file."),
         (f"db_password: <see-the-vault-{digit}>", "reference", "A reference: the value comes from outside."),
-        (f"db_secret = get_from_vault('key-{digit}')", "reference", "A reference: the value comes from outside."),
+        (f"db_secret = get_v{digit}_from_vault('db')", "reference", "A reference: the value comes from outside."),
         (f'aws_key = "AKIAEXAMPLE{digit}234567"', "placeholder", "A sample, as the word says."),
         ("    run: sqlfluff lint models || exit 0", "masked", ""),
         ("    run: dbt build --exit-zero", "masked", ""),
@@ -161,7 +161,7 @@ def finds_all(work: Work, folders: tuple[Unseen, ...]) -> str:
 
 def leaves_the_rest(work: Work, folders: tuple[Unseen, ...]) -> str:
     for one, got in _tried(work, folders):
-        for path, line, kind in sorted(got - one.places):
+        for path, line, kind in sorted(got - one.places, key=lambda place: (place[:2] not in one.harmless, place)):
             rows = one.files.get(path, "").split("\n")
             row = rows[line - 1].strip() if isinstance(line, int) and 0 < line <= len(rows) else "no such line"
             why, cause = one.harmless.get((path, line), ("None of the three rules says so.", "false-alarm"))
@@ -217,7 +217,7 @@ def suspicious(files):
         lines = text.splitlines()
         for at, row in enumerate(lines):
             code = row.strip()
-            alive = not (code.startswith("#") or code.startswith("--"))
+            alive = not code.startswith(("#", "--", "//"))
             for name, _, value in (re.split(r"\\s*([:=])\\s*", row, maxsplit=1) + ["", ""])[:3],:
                 name, value = name.strip(" \\"'-#").lower(), value.strip().strip("\\"',")
                 good = value.isascii() and " " not in value and not set(value) & set("$<{(") and "example" not in value.lower()
