@@ -18,20 +18,6 @@ PITFALLS = {
     "unwatched": "data without an objective or anybody who notices",
     "exposed": "secrets in files and access that is too broad",
 }
-CONSEQUENCES = {
-    "lost": "when the laptop, the person or the warehouse is gone, nobody can build it again",
-    "unreviewed": "a mistake reaches the numbers and nothing could have stopped it",
-    "unnoticed": "late or wrong data is found by a consumer",
-    "stolen": "whoever gets at it can read, change or delete what customers entrusted to the shop",
-}
-CAUSES = {
-    "outside-git": ("lost", "unreviewed"),
-    "prod-by-hand": ("unreviewed",),
-    "hand-clicked": ("lost",),
-    "unwatched": ("unnoticed",),
-    "exposed": ("stolen",),
-}
-"""Which consequences count as right for a pitfall."""
 
 
 @dataclass(frozen=True)

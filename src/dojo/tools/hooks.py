@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from dojo.tools.warm import Warm
 CONFIG = ".pre-commit-config.yaml"
 SECONDS = 40
 _HERE: dict[str, Any] = {}
+_MAKING = threading.Lock()
 
 
 def session(request: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +82,12 @@ def make_ready() -> None:
 
 
 def _room() -> Path:
-    """This process's folder, with the programs of the hooks in bin/ and the tools held warm."""
+    """This process's folder, with the programs of the hooks in bin/ and the tools held warm; made on first use."""
+    with _MAKING:
+        return _made_room()
+
+
+def _made_room() -> Path:
     if _HERE.get("pid") != os.getpid():
         room = Path(tempfile.mkdtemp(prefix="dojo-hooks-", dir=places.for_programs()))
         runner_programs.write(room / "bin")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import mean, median
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
-from dojo.tasks.answers import number
+from dojo.tasks.answers import mapping, number, one_of
 
 STAGES = ("writing", "waiting for review", "review", "waiting for merge", "waiting for release")
 MOMENTS = ("written", "asked", "reviewed", "approved", "merged", "live")
 WAITING = tuple(stage for stage in STAGES if stage.startswith("waiting"))
 BERLIN = ZoneInfo("Europe/Berlin")
+CLOCK_CHANGE = dt.datetime(2025, 10, 26)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Changes:
     lead: float
     share: float
     worst: str
+    stages: dict[str, str]
     mistakes: dict[str, tuple[float, float]]
+    parts: dict[str, Changes] = field(default_factory=dict)
 
 
 def _berlin(moment: dt.datetime) -> dt.datetime:
@@ -39,23 +42,38 @@ def _utc(moment: dt.datetime) -> dt.datetime:
 
 
 def changes(seed: int) -> Changes:
-    """Thirteen changes over the clock change of 26 October, one longer than all the others, two not live yet."""
+    """Thirteen changes over the clock change of 26 October: one stage takes most hours (in four changes), another is usually
+    the longest, in a third one change waited for weeks; two changes are not live yet."""
     chance = random.Random(seed)
-    worst = chance.choice(["waiting for review", "waiting for release", "waiting for merge"])
+    worst, usual, once = chance.sample(WAITING, 3)
     rows = []
     for n in range(13):
-        moment = dt.datetime(2025, 10, 12, 7) + dt.timedelta(days=3 * n, minutes=chance.randint(0, 200))
+        moment = dt.datetime(2025, 9, 26, 7) + dt.timedelta(days=4 * n, minutes=chance.randint(0, 200))
         row: dict[str, Any] = {"change": f"#{seed * 10 + n}", "written": moment}
         for stage, name in zip(STAGES, MOMENTS[1:], strict=True):
-            hours = chance.randint(1, 6) * (4 if stage == worst else 1) * (9 if n == 4 else 1)
+            hours = chance.randint(1, 6)
+            if stage == usual:
+                hours = chance.randint(14, 18)
+            elif stage == worst and n in (1, 3, 8, 9):
+                hours = chance.randint(160, 180)
+            elif stage == once and n == 4:
+                hours = chance.randint(340, 360)
             moment += dt.timedelta(hours=hours, minutes=chance.randrange(0, 60, 5))
             row[name] = moment
         row["live"] = _berlin(moment)
         rows.append(row)
     for n, gone in ((6, ("live",)), (11, ("merged", "live"))):
         rows[n] |= dict.fromkeys(gone)
+    summer = [row for row in rows if row["live"] and row["live"] < CLOCK_CHANGE]
+    winter = [row for row in rows if row["live"] and row["written"] > CLOCK_CHANGE]
+    parts = {"changes before 26 October": _measured(summer), "changes after 26 October": _measured(winter)}
+    return replace(_measured(rows), parts=parts)
+
+
+def _measured(rows: list[dict[str, Any]]) -> Changes:
+    """What is true of these changes, and what usual slips would make of them."""
     done = [row for row in rows if row["live"]]
-    return Changes(rows, *_truth(done, _utc), {
+    return Changes(rows, *_truth(done, _utc), _other_stages(done), {
         "berlin-as-utc": _truth(done, lambda m: m)[:2],
         "summer-time": _truth(done, lambda m: m - dt.timedelta(hours=2))[:2],
         "winter-time": _truth(done, lambda m: m - dt.timedelta(hours=1))[:2],
@@ -95,31 +113,41 @@ SAID = {
 }
 
 
+def _other_stages(done: list[dict[str, Any]]) -> dict[str, str]:
+    """The stage that is usually longest, and the one with the longest single wait, by cause."""
+    every: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for row in done:
+        moments = [*(row[name] for name in MOMENTS[:-1]), _utc(row["live"])]
+        for stage, first, last in zip(STAGES, moments[:-1], moments[1:], strict=True):
+            every[stage].append(_hours(first, last))
+    return {
+        "usual-stage": max(STAGES, key=lambda stage: median(every[stage])),
+        "single-wait": max(STAGES, key=lambda stage: max(every[stage])),
+    }
+
+
 def _got(work: Work, data: Changes) -> dict[str, Any]:
-    got = work.call("flow", data.rows)
-    if not isinstance(got, dict) or not {"lead_hours", "waiting_share", "worst"} <= set(got):
-        raise NotYet(
-            "Return a dict with `lead_hours`, `waiting_share` and `worst`.", tried="flow(changes)", got=got, cause="type"
-        )
-    return got
+    return mapping(work.call("flow", data.rows), "What you return", ("lead_hours", "waiting_share", "worst"))
 
 
-def _compared(data: Changes, at: int, got: float, want: float, key: str, near: float) -> None:
+def _compared(data: Changes, at: int, got: float, want: float, key: str, near: float, what: str) -> None:
+    """Refuses a value that is off, and names the slip that gives exactly this one."""
     if abs(got - want) <= near:
         return
-    for cause, values in data.mistakes.items():
-        if abs(got - values[at]) <= near:
-            raise NotYet(
-                SAID[cause], tried="flow(changes)", expected=f"{key}: {want:.3f}", got=f"{key}: {got:.3f}", cause=cause
-            )
+    cause = next((c for c, values in data.mistakes.items() if abs(got - values[at]) <= near), f"other-{key}")
     raise NotYet(
-        f"`{key}` is not that.", tried="flow(changes)", expected=f"{want:.3f}", got=f"{got:.3f}", cause=f"other-{key}"
+        SAID.get(cause, f"`{key}` is off by {abs(got - want):.3f}."),
+        tried=f"flow(changes), {what}",
+        expected=f"{key}: {want:.3f}",
+        got=f"{key}: {got:.3f}",
+        cause=cause,
     )
 
 
 def lead_time(work: Work, data: Changes) -> str:
-    got = number(_got(work, data)["lead_hours"], "lead_hours")
-    _compared(data, 0, got, data.lead, "lead_hours", 0.005)
+    for what, part in {"all changes": data, **data.parts}.items():
+        got = number(_got(work, part)["lead_hours"], "lead_hours", tried=f"flow(changes), {what}")
+        _compared(part, 0, got, part.lead, "lead_hours", 0.005, what)
     return f"A usual change takes {data.lead:.1f} hours from the first commit to production."
 
 
@@ -129,18 +157,24 @@ def waiting_share(work: Work, data: Changes) -> str:
         raise NotYet(
             "A share lies between 0 and 1.", tried="flow(changes)", expected=f"{data.share:.3f}", got=got, cause="percent"
         )
-    _compared(data, 1, got, data.share, "waiting_share", 0.0005)
+    _compared(data, 1, got, data.share, "waiting_share", 0.0005, "all changes")
     return f"{data.share:.0%} of that time nobody works on it."
 
 
 def worst_stage(work: Work, data: Changes) -> str:
-    got = _got(work, data)["worst"]
-    if got != data.worst:
-        raise NotYet(
-            f"`worst` is the stage in which most hours go by, over all changes that are live; its name is one of {', '.join(STAGES)}.",
-            tried="flow(changes)", expected=data.worst, got=got, cause="stage",
-        )  # fmt: skip
-    return f"Most hours are lost in “{data.worst}”."
+    got = one_of(_got(work, data)["worst"], STAGES, "worst", "the name of a stage", cause="stage-name")
+    if got == data.worst:
+        return f"Most hours are lost in “{data.worst}”."
+    said, cause = "`worst` is the stage in which most hours go by, added up over all changes that are live.", "stage"
+    if got == data.stages["usual-stage"]:
+        said, cause = (
+            "That stage is usually the longest. Most hours, added up over all changes, go by in another.",
+            "usual-stage",
+        )
+    elif got == data.stages["single-wait"]:
+        said = "The longest single wait is in that stage. Most hours, added up over all changes, go by in another."
+        cause = "single-wait"
+    raise NotYet(said, tried="flow(changes)", expected=data.worst, got=got, cause=cause)
 
 
 _FLOW = """
@@ -179,6 +213,14 @@ def _flow(**parts: str) -> str:
     return text
 
 
+def _by_stage(which: str) -> str:
+    """An answer whose `worst` is the stage with the largest median, or maximum, of hours in one change."""
+    every = "    every = {s: [] for s in stages}\n    leads, shares"
+    kept = "            spent[stage] += h\n            every[stage].append(h)"
+    text = _flow(worst=f"max(stages, key=lambda s: {which}(every[s]))")
+    return text.replace("    leads, shares", every).replace("            spent[stage] += h", kept)
+
+
 TASK_5 = Task(
     id="01.5",
     title="Where the time goes",
@@ -207,8 +249,22 @@ TASK_5 = Task(
         wrong("open changes take no time", _flow(open="leads.append(0); continue"), "open-changes"),
         wrong("in per cent", _flow(share="100 * waited / sum(spent.values())"), "percent"),
         wrong("the shortest stage", _flow(worst="min(spent, key=spent.get)"), "stage"),
-        wrong("only the lead time", _flow().replace('"worst"', '"slowest"'), "type"),
+        wrong("the stage that is usually longest", _by_stage("median"), "usual-stage"),
+        wrong("the longest single wait", _by_stage("max"), "single-wait"),
+        wrong("the number of the stage", _flow(worst="stages.index(max(spent, key=spent.get))"), "stage-name"),
+        wrong("only the lead time", _flow().replace('"worst"', '"slowest"'), "keys"),
     ),
+    clauses={
+        "in UTC": "one clock for all",
+        "in Berlin": "always two hours",
+        "leave it out": "open changes take no time",
+        "lead_hours: the median": "the mean",
+        "from written to live": "begins at the review",
+        "the hours of the three waiting stages": "review counts as waiting",
+        "as a share (0 to 1)": "in per cent",
+        "over all live changes together": "the mean of shares",
+        "the stage in which most hours go by, added up": "the stage that is usually longest",
+    },
     right=(
         right("as above, shorter names", _flow(worst="sorted(spent.items(), key=lambda item: -item[1])[0][0]")),
         right("with pandas", '''

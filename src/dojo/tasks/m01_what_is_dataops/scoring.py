@@ -10,6 +10,7 @@ from dojo.audit import card
 from dojo.audit.found import Finding
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
+from dojo.tasks.answers import mapping, repeated, texts, whole_number
 
 # ---------------------------------------------------------------- 01.3
 
@@ -21,6 +22,7 @@ class Cards:
     """The card as plain data, named bodies of evidence, and the levels that the audit itself gives for each."""
 
     card: dict[str, Any]
+    edges: dict[str, Any]
     bodies: dict[str, Evidence]
     levels: dict[str, dict[str, int]]
 
@@ -61,7 +63,24 @@ def cards(seed: int) -> Cards:
         bodies[f"a repository drawn by chance, number {n + 1}"] = [
             {"rule": key, "sure": chance.choice(list(card.WEIGHT)), "file": f"f{n}.yml"} for key in picked
         ]
-    return Cards(plain_card(), bodies, {name: _levels(body) for name, body in bodies.items()})
+    levels = {name: _levels(body) for name, body in bodies.items()}
+    return Cards(plain_card(), _edges(seed), bodies, levels)
+
+
+def _edges(seed: int) -> dict[str, Any]:
+    """A card of one's own with points on the edges of the rounding, evidence for all its rules, and the levels."""
+    start = 2 + seed % 5
+    points = {
+        "just under, to one decimal": (start - 0.04, 1),
+        "just under, to the whole point": (start - 0.4, 0),
+        "exactly there": (float(start), 1),
+    }
+    rules = {
+        f"r{n}": {"practice": name, "kind": "good", "points": value} for n, (name, (value, _)) in enumerate(points.items())
+    }
+    own = {"practices": list(points), "levels_from": [start, start + 10, start + 20, start + 30], "rules": rules}
+    evidence = [{"rule": key, "sure": "certain", "file": "a.yml"} for key in rules]
+    return {"card": own, "evidence": evidence, "levels": {name: level for name, (_, level) in points.items()}}
 
 
 def _levels(body: Evidence) -> dict[str, int]:
@@ -92,30 +111,66 @@ CAUSE = {
 }
 
 
+def _levels_given(got: Any, practices: list[str], tried: str) -> dict[str, int]:
+    """The levels of an answer, each a whole number; practices that are missing are named."""
+    if isinstance(got, dict) and (missing := [key for key in practices if key not in got]):
+        raise NotYet(
+            "A practice without evidence stands at level 0, and it stands on the card.",
+            tried=tried,
+            expected=f"{len(practices)} practices",
+            got=f"without {', '.join(missing[:3])}",
+            cause="practices",
+        )
+    return {
+        key: whole_number(mapping(got, "What you return", practices)[key], f"The level of {key}", tried=tried)
+        for key in practices
+    }
+
+
+def _evidence_for(key: str, whole: dict[str, Any], body: Evidence) -> str:
+    """What a body of evidence says of one practice, and where levels begin."""
+    mine = [one for one in body if whole["rules"][one["rule"]]["practice"] == key]
+    said = [
+        f"{one['rule']} ({(r := whole['rules'][one['rule']])['kind']}, {r['points']} points, {one['sure']})" for one in mine
+    ]
+    return f"Evidence for {key}: {'; '.join(said) or 'none'}. Levels begin at {', '.join(map(str, whole['levels_from']))} points."
+
+
 def by_the_card(work: Work, data: Cards) -> str:
     names = list(data.bodies)
     results = work.calls("levels", [(_slim(data.card, data.bodies[name]), data.bodies[name]) for name in names])
-    for name, got in zip(names, results, strict=True):
-        want = data.levels[name]
-        if not isinstance(got, dict):
-            raise NotYet("Return a dict: practice to level.", tried=f"levels(card, evidence): {name}", got=got, cause="type")
-        cause, why = CAUSE.get(name, ("levels", "Hold the sum for this practice against `levels_from` by hand."))
-        if missing := [key for key in want if key not in got]:
-            raise NotYet(
-                "A practice without evidence stands at level 0, and it stands on the card.",
-                tried=f"levels(card, evidence): {name}", expected=f"{len(want)} practices", got=f"without {', '.join(missing[:3])}", cause="practices",
-            )  # fmt: skip
+    for name, given in zip(names, results, strict=True):
+        want, tried = data.levels[name], f"levels(card, evidence): {name}"
+        got = _levels_given(given, list(want), tried)
         off = next((key for key in want if got[key] != want[key]), None)
-        if off or set(got) != set(want):
-            key = off or sorted(set(got) - set(want))[0]
+        if off:
+            cause, why = CAUSE.get(name, ("levels", "Add up the evidence below by hand and hold it against the thresholds."))
             raise NotYet(
                 why,
-                tried=f"levels(card, evidence): {name}; {key}",
-                expected=want.get(key, "no such practice"),
-                got=got[key],
+                tried=f"{tried}; {off}",
+                expected=f"level {want[off]}",
+                got=f"level {got[off]}",
                 cause=cause,
+                look=_evidence_for(off, data.card, data.bodies[name]),
             )
     return f"{len(names)} bodies of evidence, ten practices each, as the audit scores them."
+
+
+def rounds(work: Work, data: Cards) -> str:
+    edges = data.edges
+    tried = "levels(card, evidence) with a card whose points are on the edge"
+    got = _levels_given(work.call("levels", edges["card"], edges["evidence"]), edges["card"]["practices"], tried)
+    for key, want in edges["levels"].items():
+        if got[key] != want:
+            raise NotYet(
+                "Points are rounded to one decimal before they are held against the thresholds.",
+                tried=f"{tried}; {key}",
+                expected=f"level {want}",
+                got=f"level {got[key]}",
+                cause="rounding" if key != "exactly there" else "threshold",
+                look=_evidence_for(key, edges["card"], edges["evidence"]),
+            )
+    return "Rounded to one decimal, no more and no less."
 
 
 _LEVELS = """
@@ -159,6 +214,7 @@ TASK_3 = Task(
     data=cards,
     checks=(
         Check("gives each practice the level that its evidence supports", by_the_card, expected=lambda d: list(d.levels.values())),
+        Check("rounds the points to one decimal", rounds),
     ),
     hints=(
         "Two passes: first make each rule count once (for a danger, keep its surest finding), then add up by practice.",
@@ -174,8 +230,11 @@ TASK_3 = Task(
         wrong("the last finding decides", _scored(danger="if rule['kind'] == 'danger': worst[one['rule']] = weight[one['sure']]"), "surest"),
         wrong("gaps cost a point", _scored(gap="if rule['kind'] == 'gap': points[rule['practice']] -= 1"), "gap"),
         wrong("above, not at", _scored(over=">"), "threshold"),
+        wrong("does not round", _scored().replace("round(value, 1)", "value"), "rounding", "threshold", "likely"),
+        wrong("rounds to the whole point", _scored().replace("round(value, 1)", "round(value)"), "levels", "rounding", "likely", "threshold"),
+        wrong("rounds to two decimals", _scored().replace("round(value, 1)", "round(value, 2)"), "rounding"),
         wrong("levels from one", _scored(more="+ 1"), "practices"),
-        wrong("a list", "def levels(card, evidence):\n    return [0] * 10", "type"),
+        wrong("a list", "def levels(card, evidence):\n    return [0] * 10", "shape"),
     ),
     right=(
         right("as a loop", _scored()),
@@ -193,10 +252,18 @@ def levels(card, evidence):
     return found
 """),
     ),
-    spared={
-        "1 → 2": "rounding to one decimal or to two: no body of evidence stands so near below a threshold",
-        "line 7: 0.0 → 1.0": "a rule of kind gap has no points on the card, whatever its weight",
+    clauses={
+        "of each practice": "only practices with evidence",
+        "earns its points once": "counts a habit once a file",
+        "A danger takes its points once": "counts a danger once a file",
+        "0.7 of them when likely": "a likely danger in full",
+        "none when possible": "a suspicion counts",
+        "its surest finding decides": "the last finding decides",
+        "A gap takes nothing": "gaps cost a point",
+        "Round the points of a practice to one decimal": "rounds to two decimals",
+        "the number of thresholds it has reached": "above, not at",
     },
+    spared={"line 7: 0.0 → 1.0": "a rule of kind gap has no points on the card, whatever its weight"},
 )  # fmt: skip
 
 
@@ -270,41 +337,37 @@ SAID = {
 
 
 def in_order(work: Work, data: Register) -> str:
-    got = work.call("rank", data.findings)
     tried = f"rank(findings), {len(data.findings)} findings"
-    if not isinstance(got, list | tuple) or any(not isinstance(one, str) for one in got):
-        raise NotYet("Return a list of names.", tried=tried, got=got, cause="type")
-    got = list(got)
+    got = texts(work.call("rank", data.findings), "What you return", tried=tried)
     if lost := [name for name in data.order if name not in got]:
-        raise NotYet(
-            f"“{lost[0]}” is not in your list. What nobody notices is no less of a risk.",
-            tried=tried,
-            expected=len(data.order),
-            got=len(got),
-            cause="lost",
-        )
+        said = f"“{lost[0]}” is not in your list. What nobody notices is no less of a risk."
+        raise NotYet(said, tried=tried, expected=f"{len(data.order)} names", got=f"{len(got)} names", cause="lost")
     if got == data.order:
         return f"First “{got[0]}”, last “{got[-1]}”."
-    for cause, said in SAID.items():
-        if got == data.others[cause]:
-            raise NotYet(said, tried=tried, expected=data.order[:3], got=got[:3], cause=cause)
+    if twice := repeated(got):
+        raise NotYet(
+            f"“{twice[0]}” stands in your list twice.", tried=tried, expected="each name once", got=got, cause="twice"
+        )
+    if len(got) != len(data.order):
+        extra = next(name for name in got if name not in data.order)
+        raise NotYet(
+            f"“{extra}” is no finding.", tried=tried, expected=f"{len(data.order)} names", got=len(got), cause="extra"
+        )
+    at = next(n for n, (want, have) in enumerate(zip(data.order, got, strict=True)) if want != have)
+    said, cause = next(((SAID[c], c) for c in SAID if got == data.others[c]), _swapped(data, data.order[at], got[at]))
+    where = f"place {at + 1} of {len(got)}"
+    raise NotYet(said, tried=tried, expected=f"{where}: {data.order[at]}", got=f"{where}: {got[at]}", cause=cause)
+
+
+def _swapped(data: Register, want: str, have: str) -> tuple[str, str]:
+    """What is said of two findings in the wrong order."""
     by_name = {one["name"]: one for one in data.findings}
-    for want, have in zip(data.order, got, strict=False):
-        if want == have:
-            continue
-        one, other = by_name[want], by_name[have]
-        if _risk(one) == _risk(other):
-            said, cause = (
-                f"“{want}” and “{have}” carry the same risk; the smaller effort comes first ({one['effort_days']} against {other['effort_days']} days).",
-                "tie",
-            )
-        else:
-            said, cause = (
-                f"“{want}” ({_risk(one) / 100:,.0f} euros expected) comes before “{have}” ({_risk(other) / 100:,.0f}).",
-                "order",
-            )
-        raise NotYet(said, tried=tried, expected=want, got=have, cause=cause)
-    raise NotYet("A finding stands in the list twice.", tried=tried, expected=len(data.order), got=len(got), cause="twice")
+    one, other = by_name[want], by_name[have]
+    if _risk(one) == _risk(other):
+        efforts = f"{one['effort_days']} against {other['effort_days']} days"
+        return f"“{want}” and “{have}” carry the same risk; the smaller effort comes first ({efforts}).", "tie"
+    amounts = f"“{want}” ({_risk(one) / 100:,.0f} euros expected) comes before “{have}” ({_risk(other) / 100:,.0f})."
+    return amounts, "order"
 
 
 _RANK = "def rank(findings):\n    def risk(f):\n        days = {days}\n        return {risk}\n    return [f['name'] for f in sorted({which}, key=lambda f: {key})]"
@@ -339,6 +402,14 @@ TASK_4 = Task(
         wrong("forgets the chance", _ranked(risk="f['eur_a_day'] * days"), "order"),
         wrong("returns the findings", "def rank(findings):\n    return findings", "type"),
     ),
+    clauses={
+        "Its risk is the product of the first three": "forgets the chance",
+        "nobody would notice: count the whole quarter, 90 days": "what is never noticed does no harm",
+        "Return the names": "returns the findings",
+        "the greatest risk first": "upside down",
+        "Among equal risks, the smaller effort comes first": "the hardest first among equals",
+        "one that is noticed the same day": "zero taken for never",
+    },
     right=(
         right("two stable sorts", "def rank(findings):\n    rows = sorted(findings, key=lambda f: f['effort_days'])\n    def euros(f):\n        days = f['days_until_noticed']\n        return f['chance_percent'] / 100 * f['eur_a_day'] * (90 if days is None else days)\n    rows.sort(key=lambda f: round(euros(f), 6), reverse=True)\n    return [f['name'] for f in rows]"),
         right("with pandas", "def rank(findings):\n    import pandas as pd\n    table = pd.DataFrame(findings)\n    days = table.days_until_noticed.astype(float).fillna(90)\n    table['risk'] = table.chance_percent * table.eur_a_day * days\n    return table.sort_values(['risk', 'effort_days'], ascending=[False, True]).name.tolist()"),
