@@ -361,10 +361,10 @@ TASK_2 = Task(
                 '        if not dbt("build", target=env).success:\n            return False\n',
                 '        dbt("build", target=env)\n',
             ),
-            "went-on",
+            "bad-published",
         ),
-        wrong("leaves staging out", _but('("dev", "staging")', '("dev",)'), "order"),
-        wrong("forgets the target", _but(", target=env", ""), "order"),
+        wrong("leaves staging out", _but('("dev", "staging")', '("dev",)'), "bad-published"),
+        wrong("forgets the target", _but(", target=env", ""), "bad-published"),
         wrong(
             "swaps whatever the audit said",
             _but(
@@ -382,10 +382,12 @@ TASK_2 = Task(
         wrong("passes and never swaps", _but('    os.replace(green, folder / "prod.duckdb")\n', ""), "not-published"),
         wrong("says nothing", _but("    return True\n", ""), "returned"),
         wrong("says nothing of a refusal", {SCRIPT: _REFERENCE.replace("return False", "return None")}, "returned"),
+        wrong("staging before dev", _but('("dev", "staging")', '("staging", "dev")'), "order"),
         wrong("asks nobody", {SCRIPT: "def promote(dbt, folder):\n    return True\n"}, "no-dbt"),
     ),
     clauses={
         "through dev, staging and prod": "leaves staging out",
+        "one after the other": "staging before dev",
         "each with landing tables of its own": "copies staging's file to prod",
         "The first environment that refuses ends it": "does not look at what staging said",
         "on prod's data": "swaps whatever the audit said",
