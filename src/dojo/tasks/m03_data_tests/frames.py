@@ -42,6 +42,7 @@ def deliveries(seed: int) -> Deliveries:
     orders = company(seed).tables["raw.orders"].select(columns).to_pandas().head(200 + seed % 30)
     orders.insert(0, "row", range(1, len(orders) + 1))
     clean = orders.copy()
+    clean.loc[: len(STATES) - 1, "status"] = list(STATES)  # each of them is there, and right
     clean.loc[5, "updated_at"] = clean.loc[5, "ordered_at"]  # placed and changed in the same second: allowed
     clean.loc[6, "ordered_at"] = pd.Timestamp("2015-01-01")  # the first moment that is not before 2015
     clean = clean.astype({"order_id": "float64"})  # a column of numbers in which one may be missing
