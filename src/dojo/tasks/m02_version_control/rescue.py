@@ -383,6 +383,7 @@ TASK_4 = Task(
     executes=True,
     mutants=12,
     spared={
+        "line 3: 1 → 2": "a date in a description",
         "14 → 15": "one digit more for the same amount",
         "2 → 3": "figures are compared to the cent, as the view shows them",
         "data_tests[1]": "with coalesce no category is null",

@@ -432,7 +432,7 @@ TASK_1 = Task(
         wrong("numbers may stand twice", _with(orders=("[unique, not_null]", "[not_null]")), "missed-duplicate-keys", decided_by="duplicate-keys"),
         wrong("orders without a customer pass", _with(orders=("          - not_null\n", "")), "missed-null-values", decided_by="null-values"),
         wrong("nobody compares the two times", _with(orders=('      - is_true: {name: never_changed_before_placed, arguments: {expression: "updated_at >= ordered_at"}}\n', "")), "missed-changed-before-placed", decided_by="changed-before-placed"),
-        wrong("later means later", _with(orders=("updated_at >= ordered_at", "updated_at > ordered_at")), "false-alarm-same-second", decided_by="same-second"),
+        wrong("later means later", _with(orders=("updated_at >= ordered_at", "updated_at > ordered_at")), "false-alarm", "false-alarm-same-second", decided_by="same-second"),
         wrong("after the first second of 2015", _with(orders=("ordered_at >= timestamp", "ordered_at > timestamp")), "false-alarm-opening-day", decided_by="opening-day"),
         wrong("a customer orders once", _with(orders=("          - not_null\n", "          - not_null\n          - unique\n")), "false-alarm", "false-alarm-new-customer-twice", decided_by="new-customer-twice"),
         wrong("lines of unknown orders pass", _with(lines=("          - relationships: {arguments: {to: ref('stg_orders'), field: order_id}}\n", "          - not_null\n")), "missed-orphan-rows", decided_by="orphan-rows"),

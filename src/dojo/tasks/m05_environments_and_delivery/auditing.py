@@ -172,67 +172,66 @@ def _running(number: int, done: dict[str, Any], morning: Morning) -> None:
 
 
 def good_days_are_published(work: Work, data: Week) -> str:
-    for number, done, morning in _pairs(work, data, lambda m: not m.fault):
-        tried = _tried(number, morning)
-        _running(number, done, morning)
-        for key, name in (("facts", "serving.fact_sales"), ("daily", "serving.daily_revenue")):
-            got, wanted = done["rows"][key], morning.held[key]
-            if isinstance(got, str):
-                raise NotYet(
-                    f"`{name}` cannot be read afterwards.",
-                    tried=tried,
-                    expected=f"{wanted.num_rows:,} rows",
-                    got=got,
-                    cause="unreadable",
-                )
-            if got.to_pylist() != wanted.to_pylist():
-                raise _another_table(name, got, wanted, morning, tried)
-        if done["returned"] is not True:
-            raise NotYet(
-                "The day was published, and your function does not say so.",
-                tried=tried,
-                expected="True",
-                got=str(done["returned"]),
-                cause="returned",
-            )
+    before = {"facts": data.tables["serving.fact_sales"], "daily": data.tables["serving.daily_revenue"]}
+    for number, (done, morning) in enumerate(zip(_done(work, data), data.mornings, strict=True)):
+        if not morning.fault:
+            tried = _tried(number, morning)
+            _running(number, done, morning)
+            for key, name in (("facts", "serving.fact_sales"), ("daily", "serving.daily_revenue")):
+                _the_day_stands(name, done["rows"][key], morning.held[key], before[key], morning.day, tried)
+            if done["returned"] is not True:
+                said = "The day was published, and your function does not say so."
+                raise NotYet(said, tried=tried, expected="True", got=str(done["returned"]), cause="returned")
+        before = done["rows"]
     return f"Good days arrive once and whole, corrected ones too: €{data.mornings[-1].shown[1]} at the end."
 
 
-def _another_table(name: str, got: Any, wanted: Any, morning: Morning, tried: str) -> NotYet:
-    of_day = [sum(r["business_date"] == morning.day for r in t.to_pylist()) for t in (got, wanted)]
-    if of_day[0] > of_day[1]:
-        return NotYet(
-            f"`{name}` has the day more than once: it had been delivered before.",
-            tried=tried,
-            expected=f"{of_day[1]} rows of {morning.day}",
-            got=f"{of_day[0]} rows",
-            cause="doubled",
-            look="A day that comes again takes the place of itself: delete it first, in the same transaction.",
-        )
-    if of_day[0] == 0:
-        return NotYet(
-            f"The day is good and is not in `{name}`.",
-            tried=tried,
-            expected=f"{of_day[1]} rows of {morning.day}",
-            got="none",
-            cause="not-published",
-        )
-    if of_day[0] == of_day[1] and got.num_rows != wanted.num_rows:
-        return NotYet(
-            f"The day itself is right in `{name}`, and other days are not: a delivery before this one has left rows that nobody should see, or taken some.",
+def _split(table: Any, day: dt.date) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rows of the day, rows of the others); none of a table that could not be read."""
+    rows = [] if isinstance(table, str) else table.to_pylist()
+    return [r for r in rows if r["business_date"] == day], [r for r in rows if r["business_date"] != day]
+
+
+def _the_day_stands(name: str, got: Any, wanted: Any, before: Any, day: dt.date, tried: str) -> None:
+    """NotYet where the day is not in the table as it must be, or the delivery touched another day."""
+    if isinstance(got, str):
+        raise NotYet(
+            f"`{name}` cannot be read afterwards.",
             tried=tried,
             expected=f"{wanted.num_rows:,} rows",
-            got=f"{got.num_rows:,} rows",
-            cause="other-rows",
-            look="The next check names the delivery.",
+            got=got,
+            cause="unreadable",
         )
-    return NotYet(
-        f"`{name}` is not what it should be.",
-        tried=tried,
-        expected=f"{wanted.num_rows:,} rows, {of_day[1]} of the day",
-        got=f"{got.num_rows:,} rows, {of_day[0]} of the day",
-        cause="other-rows",
-    )
+    (mine, others), (due, _), (_, others_before) = _split(got, day), _split(wanted, day), _split(before, day)
+    expected = f"{len(due)} rows of {day}"
+    if len(mine) > len(due):
+        look = "A day that comes again takes the place of itself: delete it first, in the same transaction."
+        said = f"`{name}` has the day more than once: it had been delivered before."
+        raise NotYet(said, tried=tried, expected=expected, got=f"{len(mine)} rows", cause="doubled", look=look)
+    if not mine:
+        raise NotYet(
+            f"The day is good and is not in `{name}`.", tried=tried, expected=expected, got="none", cause="not-published"
+        )
+    if len(mine) < len(due):
+        said = f"The day is good, and rows of it are missing in `{name}`."
+        raise NotYet(said, tried=tried, expected=expected, got=f"{len(mine)} rows", cause="rows")
+    for row, right_row in zip(mine, due, strict=True):
+        if row != right_row:
+            said = f"The day has as many rows in `{name}` as it must, and one of them is another."
+            raise NotYet(said, tried=tried, expected=_line(right_row), got=_line(row), cause="rows")
+    if others != others_before:
+        said = f"The delivery of {day} changed other days in `{name}`."
+        raise NotYet(
+            said,
+            tried=tried,
+            expected=f"{len(others_before):,} rows of other days, as they were",
+            got=f"{len(others):,} rows" + (", not the same" if len(others) == len(others_before) else ""),
+            cause="other-rows",
+        )
+
+
+def _line(row: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in row.items())
 
 
 def bad_days_are_not(work: Work, data: Week) -> str:
@@ -487,7 +486,7 @@ TASK_3 = Task(
                     '    con.execute("insert into serving.fact_sales from incoming.sales")\n    con.execute("begin")\n',
                 )
             ),
-            "half",
+            "duplicate",
         ),
         wrong(
             "does not look for doubles",
@@ -540,7 +539,7 @@ TASK_3 = Task(
                     '        con.execute("insert into quarantine.sales from incoming.sales")\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n',
                 )
             ),
-            "other-rows",
+            "no-store",
         ),
         wrong("refuses everything", {SCRIPT: "def deliver_day(con, day):\n    return False\n"}, "not-published"),
     ),
