@@ -116,7 +116,10 @@ class _Trial:
         """
         only = frozenset({deciding}) if deciding and not self.thorough else None
         seeds = self.task.official_seeds(SECRET) if official else None
-        report = grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
+        if self.task.room_once and not both and not self.thorough:
+            report = in_kernel(self.task, answer, deciding=only, seeds=seeds)
+        else:
+            report = grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
         for verdict in report.verdicts:
             if verdict.flaw:
                 self.fault(f"{name}: “{verdict.check}”: {verdict.flaw}", report)
@@ -235,11 +238,13 @@ def _solution(trial: _Trial) -> None:
         trial.fault("the solution is refused", report)
 
 
-def in_kernel(task: Task, answer: Answer, *, deciding: frozenset[str] | None = None) -> TaskReport:
+def in_kernel(
+    task: Task, answer: Answer, *, deciding: frozenset[str] | None = None, seeds: tuple[int, ...] | None = None
+) -> TaskReport:
     """The answer judged the way a notebook's `check` does it, in this process."""
     names: dict[str, Any] = {"__name__": "__main__"}
     with tempfile.TemporaryDirectory() as folder:
-        for path, text in answer.files.items():
+        for path, text in {**answer.around, **answer.files}.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_text(text, encoding="utf-8")
         try:
@@ -249,7 +254,7 @@ def in_kernel(task: Task, answer: Answer, *, deciding: frozenset[str] | None = N
             names = {}
         work = KernelWork(names, Path(folder))
         work.deciding = deciding
-        return judge(task, work)
+        return judge(task, work, seeds=seeds)
 
 
 def prepared(task: Task, attempt: Attempt, reference: Answer) -> Answer:

@@ -177,6 +177,7 @@ TASK = Task(
     ),
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "Every pull request is tried": "only pull requests against main",

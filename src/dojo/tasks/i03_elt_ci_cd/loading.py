@@ -231,6 +231,7 @@ TASK = Task(
     hints=HINTS,
     seconds=300.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "importing does nothing": "as it was found",

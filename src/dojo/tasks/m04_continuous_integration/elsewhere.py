@@ -152,6 +152,7 @@ AT_GITLAB = Task(
     ),
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "on every merge request": "rules of a push",
@@ -286,6 +287,7 @@ AT_JENKINS = Task(
     ),
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "a declarative `Jenkinsfile`": "scripted, not declarative",

@@ -262,6 +262,7 @@ TASK = Task(
     ),
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "only the models that a pull request changed": "the whole project",

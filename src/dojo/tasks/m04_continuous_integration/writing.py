@@ -239,6 +239,7 @@ WRITE = Task(
     hints=HINTS,
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "every pull request": "only pull requests against main",
@@ -313,6 +314,7 @@ REPAIR = Task(
     ),
     seconds=400.0,
     executes=True,
+    room_once=True,
     mutants=8,
     clauses={
         "bad pull requests red": "style still tolerated",
