@@ -360,6 +360,15 @@ def rollback(dbt, repo, folder, bad):
     shutil.copyfile(folder / "backup" / "prod.duckdb", folder / "prod.duckdb")
 """
 
+_CLOSED_DAYS = """\
+    import duckdb
+
+    con = duckdb.connect(str(folder / "prod.duckdb"))
+    con.execute(f"attach '{folder / 'backup' / 'prod.duckdb'}' as before (read_only)")
+    con.execute("create or replace table finance.closed_days as from before.finance.closed_days")
+    con.close()
+"""
+
 TASK_6 = Task(
     id="05.6",
     title="Take a release back, to the row",
@@ -398,7 +407,8 @@ TASK_6 = Task(
             ),
             "later-work-lost",
         ),
-        wrong("restores the backup", {SCRIPT: _RESTORE}, "lost"),
+        wrong("restores the backup", {SCRIPT: _RESTORE}, "days-lost"),
+        wrong("puts finance's days back as well", {SCRIPT: _REFERENCE + _CLOSED_DAYS}, "lost"),
         wrong("restores the backup and builds", {SCRIPT: _RESTORE + '    dbt("build", target="prod")\n'}, "days-lost"),
         wrong("forgets that it is a merge", _but('"-m", "1", ', ""), "raised"),
         wrong("reverts and does not commit", _but('"--no-edit"', '"--no-commit"'), "not-committed"),
@@ -409,7 +419,7 @@ TASK_6 = Task(
             },
             "rows-stay",
         ),
-        wrong("computes again in dev", _but(', target="prod"', ""), "data-not-back"),
+        wrong("computes again in dev", _but(', target="prod"', ""), "dbt-failed"),
         wrong("only the facts", _but('"fact_sales+"', '"fact_sales"'), "dashboard"),
         wrong(
             "only the rows",
@@ -428,7 +438,7 @@ TASK_6 = Task(
         "`fact_sales` and `daily_revenue`": "only the facts",
         "what the released code makes of": "computes again before the code is back",
         "everything that has come in": "restores the backup and builds",
-        "whatever else is in the file is as it was": "restores the backup",
+        "whatever else is in the file is as it was": "puts finance's days back as well",
         "In prod": "computes again in dev",
     },
     right=(
