@@ -446,6 +446,7 @@ TASK_5 = Task(
     mutants=8,
     spared={
         "hooks[1].files: dropped": "sqlfluff leaves files alone that do not end in .sql",
+        "line 16: call dropped": "what the script prints is for the person; it stops the commit all the same",
         ".types": "the pattern finds nothing in a binary file either",
     },
 )
