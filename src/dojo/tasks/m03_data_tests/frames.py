@@ -592,5 +592,5 @@ TASK_7 = Task(
         "exactly 1 in 100 is still fine": "no free samples",
         "a day has 100 lines or more": "more than 100 lines",
     },
-    spared={".dataset": "the judge says which table", ".name": "a name is for people", ".qualifier": "a label"},
+    spared={"line 9: 0 → 1": "nothing at ShopFlow costs less than a euro", ".dataset": "the judge says which table", ".name": "a name is for people", ".qualifier": "a label"},
 )  # fmt: skip
