@@ -152,7 +152,6 @@ AT_GITLAB = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
     mutants=8,
     clauses={
         "on every merge request": "rules of a push",
