@@ -45,9 +45,7 @@ class Elsewhere:
     def checks(self) -> tuple[Check, ...]:
         """What both tasks ask."""
         return (
-            Check(
-                "runs on merge requests and lets a good one through", self._good, expected=lambda seed: pulls(seed)[0].title
-            ),
+            Check("runs on merge requests and lets a good one through", self._good),
             Check("stops the bad ones", self._bad, expected=lambda seed: [p.title for p in pulls(seed)]),
             Check("keeps what dbt wrote, also when it is red", self._evidence),
         )
