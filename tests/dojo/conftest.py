@@ -39,7 +39,7 @@ TOY = Task(
 
 @pytest.fixture
 def toy(monkeypatch):
-    """Module "90" with one task, and a clean cache of judge's data."""
+    """Module "90" with one task."""
     module = types.ModuleType("dojo.tasks.m90_toy")
     module.MODULE = Module("90", "90-toy", "Toy", (TOY,))
     monkeypatch.setitem(sys.modules, "dojo.tasks.m90_toy", module)
