@@ -285,8 +285,12 @@ def _orphans() -> list[Drift]:
 
 def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
     """Writes every derived file that is out of date and returns what was written; runs a notebook only when its source
-    changed, or always with `rerun`. `only`: a stem or folder/stem."""
+    changed, or always with `rerun`. `only`: a stem or folder/stem; AuthoringError where there is no such notebook."""
     written = []
+    known = {name for f in ("notebooks", "solutions") for s in sources(f) for name in (s.stem, f"{f}/{s.stem}")}
+    if only and only not in known:
+        near = [name for name in sorted(known) if name.startswith(only)]
+        raise AuthoringError(f"There is no notebook {only}." + (f" Did you mean {near[0]}?" if near else ""))
     for folder in ("notebooks", "solutions"):
         for source in sources(folder):
             if only and only not in (source.stem, f"{folder}/{source.stem}"):

@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from shopflow.tables import BATCH_ROWS
+
 ENVIRONMENTS = ("dev", "staging", "prod")
 
 
@@ -69,7 +71,7 @@ class Platform:
     def sql(self, query: str, params: list[Any] | None = None) -> pa.Table:
         """The rows of one query. Raises duckdb.Error as DuckDB words it."""
         with self.connect() as con:
-            return con.execute(query, params or []).to_arrow_table()
+            return con.execute(query, params or []).to_arrow_table(BATCH_ROWS)
 
     def extract_days(self, table: str = "orders") -> list[dt.date]:
         """The days of which an extract of a table has arrived, in order."""

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from shopflow.clock import HQ, LAST_DAY, days
+from shopflow.tables import BATCH_ROWS
 
 STEPS = ("ingest_orders", "dbt_run", "quality_check", "publish")
 BERLIN = ZoneInfo(HQ)
@@ -138,7 +139,7 @@ def simulate(
     con.execute(f"create table log ({COLUMNS})")
     con.register("rows_in_python", pa.Table.from_pylist(rows))
     names = ", ".join(c.split()[0] for c in COLUMNS.split(", "))
-    return con.execute(f"insert into log select {names} from rows_in_python; from log").to_arrow_table()
+    return con.execute(f"insert into log select {names} from rows_in_python; from log").to_arrow_table(BATCH_ROWS)
 
 
 def _ordinary(run: _Run, extra: float = 0) -> None:
@@ -222,4 +223,4 @@ def visible(log: pa.Table, now: dt.datetime) -> pa.Table:
             case when finished_at > $now then '' else message end as message)
         from log where started_at <= $now order by started_at""",
         {"now": now},
-    ).to_arrow_table()
+    ).to_arrow_table(BATCH_ROWS)

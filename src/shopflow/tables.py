@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BATCH_ROWS = 20_000
+"""Rows a batch when DuckDB hands a result over to Arrow. It reserves a whole batch in every column, by default of a million
+rows: with a few results kept, a process reserves more than the machine has and can no longer be forked.
+"""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from shopflow import sources
-from shopflow.tables import TABLES
+from shopflow.tables import BATCH_ROWS, TABLES
 
 SQL = Path(__file__).parent / "sql" / "truth"
 MARTS = {
@@ -71,7 +71,7 @@ def _views(con: duckdb.DuckDBPyConnection, tables: dict[str, str], as_of: dt.dat
 
 
 def _rows(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
-    return con.execute((SQL / f"{name}.sql").read_text(encoding="utf-8")).to_arrow_table()
+    return con.execute((SQL / f"{name}.sql").read_text(encoding="utf-8")).to_arrow_table(BATCH_ROWS)
 
 
 @dataclass(frozen=True)

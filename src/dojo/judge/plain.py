@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dojo.judge import lending, settings
+from shopflow.tables import BATCH_ROWS
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest value that is carried, in bytes."""
@@ -184,7 +185,7 @@ class _Packer:
         if root == "pandas" and kind in ("Series", "Index", "DatetimeIndex", "RangeIndex"):
             return self.pack(value.tolist(), depth + 1)
         if root in ("duckdb", "_duckdb") and kind == "DuckDBPyRelation":
-            return self._tabled("frame", value.to_arrow_table())
+            return self._tabled("frame", value.to_arrow_table(BATCH_ROWS))
         raise NotPlain(
             f"A {kind} of {root} cannot be compared. Return a number, a text, a date, a list, a dict or a table "
             "(pandas DataFrame, pyarrow Table, DuckDB relation)."

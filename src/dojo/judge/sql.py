@@ -12,6 +12,7 @@ from dojo.judge import apart
 from dojo.judge.frames import PATIENCE
 from dojo.judge.plain import Database
 from dojo.judge.work import LearnerError, Stopped
+from shopflow.tables import BATCH_ROWS
 
 MEMORY = "1GB"
 GRACE = 10.0
@@ -45,7 +46,7 @@ def run(con: duckdb.DuckDBPyConnection, text: str, seconds: float = 10.0) -> Any
     watch.start()
     try:
         with apart.last_resort(PATIENCE * seconds + GRACE, f"A query ran longer than {seconds:g} s: stopped."):
-            return con.execute(text).to_arrow_table()
+            return con.execute(text).to_arrow_table(BATCH_ROWS)
     except duckdb.InterruptException:
         raise Stopped(f"Your query ran longer than {seconds:g} s: stopped.") from None
     except (duckdb.OutOfMemoryException, MemoryError):

@@ -30,7 +30,7 @@ from dojo.tasks.answers import (
 )
 from shopflow import faults, sources
 from shopflow.clock import FIRST_DAY, TODAY, days
-from shopflow.tables import TABLES
+from shopflow.tables import BATCH_ROWS, TABLES
 
 BEGAN = dt.date(2025, 11, 8)
 """The first extract with the fault, in the learner's workspace."""
@@ -111,7 +111,7 @@ def _landed(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         made[f"raw.{name}"] = con.execute(
             f"select {columns}, extract_date as _extract_date from {name} "
             f"qualify row_number() over (partition by {key} order by extract_date desc) = 1 order by {key}"
-        ).to_arrow_table()
+        ).to_arrow_table(BATCH_ROWS)
     return made
 
 
@@ -582,7 +582,8 @@ def _delivery(con: duckdb.DuckDBPyConnection, seed: int, day: dt.date, name: str
         "stores": "store_id, currency",
     }
     tables = {
-        f"raw.{t}": con.execute(f"select distinct {c} from {names.get(t, t)}").to_arrow_table() for t, c in columns.items()
+        f"raw.{t}": con.execute(f"select distinct {c} from {names.get(t, t)}").to_arrow_table(BATCH_ROWS)
+        for t, c in columns.items()
     }
     return Delivery(day, name, before, tables)
 

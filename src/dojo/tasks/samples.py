@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from shopflow import sources, truth
-from shopflow.tables import TABLES
+from shopflow.tables import BATCH_ROWS, TABLES
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ def _current(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
     columns = ", ".join(TABLES[name].names)
     return con.execute(
         f"select {columns} from {name} qualify row_number() over (partition by {key} order by extract_date desc) = 1 order by {key}"
-    ).to_arrow_table()
+    ).to_arrow_table(BATCH_ROWS)

@@ -27,6 +27,7 @@ from typing import Any
 
 from dojo.tools import untested_project
 from dojo.tools.untested_project import shopflow_project
+from shopflow.tables import BATCH_ROWS
 
 _WAREHOUSE = "warehouse"
 """Name of the database, and of its file: compiled SQL carries it."""
@@ -151,7 +152,7 @@ def _query(warehouse: Path, queries: dict[str, str]) -> dict[str, Any]:
     try:
         for key, query in queries.items():
             try:
-                rows[key] = con.execute(query).to_arrow_table()
+                rows[key] = con.execute(query).to_arrow_table(BATCH_ROWS)
             except duckdb.Error:
                 rows[key] = None
     finally:

@@ -31,6 +31,7 @@ from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
 from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_reader import READER
+from shopflow.tables import BATCH_ROWS
 
 ANSWER = "<answer file>"
 STEPS = ("copyfile", "copyfileobj", "_fastcopy_sendfile", "_fastcopy_fcopyfile", "move", "write_bytes", "write_text")
@@ -173,7 +174,7 @@ def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
         try:
             con = duckdb.connect(str(path))
             try:
-                answers[key] = con.execute(query).to_arrow_table()
+                answers[key] = con.execute(query).to_arrow_table(BATCH_ROWS)
             finally:
                 con.close()
         except duckdb.Error as error:
@@ -420,7 +421,7 @@ def _morning(con: Any, other: Any, function: Callable, morning: dict[str, Any], 
 
 def _rows(con: Any, query: str) -> Any:
     try:
-        return con.execute(query).to_arrow_table()
+        return con.execute(query).to_arrow_table(BATCH_ROWS)
     except duckdb.Error as error:
         return str(error).splitlines()[0][:300]
 

@@ -16,6 +16,7 @@ from dojo.tasks.m02_version_control import story
 from dojo.tasks.m02_version_control.story import DAILY, Daily
 from dojo.tasks.samples import company
 from shopflow.history import PEOPLE
+from shopflow.tables import BATCH_ROWS
 
 GIT = """\
 def git(repo, *arguments):
@@ -368,10 +369,10 @@ def books(seed: int) -> dict[str, Any]:
         "select business_date, sum(revenue_eur)::decimal(14, 2) as revenue_eur from daily "
         "where business_date <= ? group by 1 order by 1",
         [closed_until(held.last + dt.timedelta(days=1))],
-    ).to_arrow_table()
+    ).to_arrow_table(BATCH_ROWS)
     calendar = con.execute(
         story.template()["dbt/models/marts/dim_date.sql"].replace("{{", "").replace("}}", "")
-    ).to_arrow_table()
+    ).to_arrow_table(BATCH_ROWS)
     con.close()
     return {"marts.fact_sales": held.tables["marts.fact_sales"], "marts.dim_date": calendar, "finance.closed_days": closed}
 

@@ -18,6 +18,7 @@ from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, parse_yaml
 from dojo.tasks.samples import company
 from dojo.tools import dbt as dbt_tool
+from shopflow.tables import BATCH_ROWS
 
 NAME = "finance_margin_by_category"
 MODEL = f"repo/dbt/models/marts/{NAME}.sql"
@@ -84,10 +85,12 @@ def elsewhere(seed: int) -> Elsewhere:
     for name, table in tables.items():
         con.from_arrow(table).create(f"marts.{name}")
     con.execute("update marts.dim_product set category = 'kitchen' where product_id % 2 = ?", [seed % 2])
-    tables["dim_product"] = con.execute("from marts.dim_product").to_arrow_table()
+    tables["dim_product"] = con.execute("from marts.dim_product").to_arrow_table(BATCH_ROWS)
     here = VIEW.replace("prod.", "")
-    rows = con.execute(here).to_arrow_table().to_pylist()
-    slips = {key: con.execute(here.replace(*change)).to_arrow_table().to_pylist() for key, change in _SLIPS.items()}
+    rows = con.execute(here).to_arrow_table(BATCH_ROWS).to_pylist()
+    slips = {
+        key: con.execute(here.replace(*change)).to_arrow_table(BATCH_ROWS).to_pylist() for key, change in _SLIPS.items()
+    }
     con.close()
     schema = f"marts_of_{seed}"
     return Elsewhere(schema, {f"{schema}.{name}": table for name, table in tables.items()}, rows, slips)

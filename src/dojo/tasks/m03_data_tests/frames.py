@@ -11,6 +11,7 @@ from dojo.judge.contract import Check, NotYet, Task, file, function, right, wron
 from dojo.judge.work import Work
 from dojo.tasks.answers import whole_number
 from dojo.tasks.samples import company
+from shopflow.tables import BATCH_ROWS
 
 # ---------------------------------------------------------------- 03.6
 
@@ -350,7 +351,7 @@ def lines(seed: int) -> tuple[Lines, ...]:
             ("truncated-load", "The file ends after 99 lines.", f"{whole} where n < 100"),
             ("dropped-column", "`unit_price` is gone.", "select order_id, line_number, product_id, quantity from lines"),
         )  # fmt: skip
-        return tuple(Lines(name, wrong, con.execute(query).to_arrow_table()) for name, wrong, query in states)
+        return tuple(Lines(name, wrong, con.execute(query).to_arrow_table(BATCH_ROWS)) for name, wrong, query in states)
     finally:
         con.close()
 

@@ -13,6 +13,7 @@ from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import as_euros, mapping, whole_number
 from dojo.tasks.samples import company
+from shopflow.tables import BATCH_ROWS
 
 KEYS = ("missing", "added", "doubled", "changed", "euros")
 
@@ -75,8 +76,8 @@ def releases(seed: int) -> Releases:
 
 def _change(con: duckdb.DuckDBPyConnection, name: str, before: str, after: str, want: dict[str, Any]) -> Change:
     tables = {
-        "before.daily_revenue": con.execute(before).to_arrow_table(),
-        "after.daily_revenue": con.execute(after).to_arrow_table(),
+        "before.daily_revenue": con.execute(before).to_arrow_table(BATCH_ROWS),
+        "after.daily_revenue": con.execute(after).to_arrow_table(BATCH_ROWS),
     }
     euros = con.execute(
         f"select (select sum(revenue_eur)::decimal(18, 2) from ({after})) - (select sum(revenue_eur) from ({before}))"

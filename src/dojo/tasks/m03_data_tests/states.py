@@ -12,7 +12,7 @@ import duckdb
 
 from shopflow import faults, sources
 from shopflow.faults.base import DataFault
-from shopflow.tables import TABLES
+from shopflow.tables import BATCH_ROWS, TABLES
 
 STOP, WARN, QUIET = "stop", "warn", "quiet"
 """What a morning's tests may do: stop it, warn and let it pass, say nothing."""
@@ -96,4 +96,4 @@ def _held(con: duckdb.DuckDBPyConnection, name: str) -> Any:
     query = (
         f"select {columns} from {name} qualify rank() over (partition by {key} order by extract_date desc) = 1 order by all"
     )
-    return con.execute(query).to_arrow_table()
+    return con.execute(query).to_arrow_table(BATCH_ROWS)

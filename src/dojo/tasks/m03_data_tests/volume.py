@@ -17,6 +17,7 @@ from dojo.judge.work import Work
 from dojo.tasks.answers import diagnosis
 from dojo.tasks.samples import company
 from dojo.tools import untested_project
+from shopflow.tables import BATCH_ROWS
 
 MACRO = "macros/test_volume_in_line.sql"
 AS_OF = dt.date.fromisoformat(untested_project.AS_OF)
@@ -179,7 +180,7 @@ def _exactly_half(payments: Any) -> Any:
             qualify row_number() over (partition by paid_at::date order by payment_id)
                 <= case when paid_at::date = date '{AS_OF}' then 15 else 30 end
             order by all
-        """).to_arrow_table()
+        """).to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 
@@ -199,7 +200,7 @@ def _thinned(table: Any, column: str, day: dt.date, share: float) -> Any:
     con = duckdb.connect(config={"threads": 1})
     try:
         con.register("incoming", table)
-        return con.execute(query).to_arrow_table()
+        return con.execute(query).to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 

@@ -13,6 +13,7 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
+from shopflow.tables import BATCH_ROWS
 
 SCRIPT = "repo/pipeline/deliver_day.py"
 LINES = "select order_id, line_number, business_date, store_id, quantity, line_revenue from rows"
@@ -73,11 +74,11 @@ def week(seed: int) -> Week:
         con.register("sold", sold)
         served = con.execute(
             f"{LINES.replace('from rows', 'from sold')} where business_date < date '{days[-3]}'"
-        ).to_arrow_table()
+        ).to_arrow_table(BATCH_ROWS)
         of_day = {
             d: con.execute(
                 f"{LINES.replace('from rows', 'from sold')} where business_date = date '{d}' order by all"
-            ).to_arrow_table()
+            ).to_arrow_table(BATCH_ROWS)
             for d in days[-3:]
         }
     finally:

@@ -1,4 +1,4 @@
-"""Task 05.7: DORA's four measures, from what the repository, the deployments and the run log already record."""
+"""Task 05.7: DORA's five measures (dora.dev/guides/dora-metrics), from what the delivery job and the run log record."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from shopflow.runlog import to_berlin
 
-NAMES = ("deployments_per_week", "lead_time_hours", "change_failure_rate", "restore_hours")
+NAMES = ("deployments_per_week", "lead_time_hours", "recovery_hours", "change_failure_rate", "rework_rate")
 
 
 @dataclass(frozen=True)
 class Period:
-    """A window of days to measure, what is odd about it, and the four measures."""
+    """A window of days to measure, what is odd about it, and the five measures."""
 
     said: str
     first: dt.date
@@ -158,7 +158,7 @@ class _Weeks:
 
 
 def _measures(tables: dict[str, Any], first: dt.date, last: dt.date) -> dict[str, float | None]:
-    """The four measures, written out in Python."""
+    """The five measures, written out in Python."""
     commits = {c["commit_id"]: c["authored_at"] for c in tables["delivery.commits"].to_pylist()}
     live = sorted(
         (d for d in tables["delivery.deployments"].to_pylist() if d["env"] == "prod" and d["status"] == "success"),
@@ -168,7 +168,7 @@ def _measures(tables: dict[str, Any], first: dt.date, last: dt.date) -> dict[str
     for row in tables["delivery.contents"].to_pylist():
         held.setdefault(row["deployment_id"], []).append(row["commit_id"])
     incidents = tables["ops.incidents"].to_pylist()
-    inside = {d["deployment_id"] for d in live if first <= to_berlin(d["deployed_at"]).date() <= last}
+    inside = {d["deployment_id"]: d for d in live if first <= to_berlin(d["deployed_at"]).date() <= last}
     seen, leads = set(), []
     for d in live:
         for commit in set(held.get(d["deployment_id"], [])) - seen:
@@ -181,8 +181,9 @@ def _measures(tables: dict[str, Any], first: dt.date, last: dt.date) -> dict[str
     values = (
         len(inside) / weeks,
         median(leads) if leads else None,
-        len(failed & inside) / len(inside) if inside else None,
         median(restored) if restored else None,
+        len(failed & inside.keys()) / len(inside) if inside else None,
+        sum(d["kind"] != "release" for d in inside.values()) / len(inside) if inside else None,
     )
     return dict(zip(NAMES, values, strict=True))
 
@@ -263,7 +264,8 @@ def _other(name: str, got: Any, wanted: float | None, data: Record, period: Peri
         "deployments_per_week": "the number of successful deployments to prod, over the weeks of the window",
         "lead_time_hours": "the median, over commits that reached prod for the first time in the window, of the hours from authored_at",
         "change_failure_rate": "the share of the window's deployments that an incident names, or that a later one undoes; each counts once",
-        "restore_hours": "the median of incidents a deployment of the window caused, and that are restored",
+        "rework_rate": "the share of the window's deployments that nobody had planned: hotfixes and rollbacks",
+        "recovery_hours": "the median of incidents a deployment of the window caused, and that are restored",
     }[name]
     if wanted is None:
         said += "; where there is nothing to measure, None"
@@ -285,6 +287,8 @@ _MEANS = {
     "counts-incidents": "You count incidents: two of them with one cause are one failed deployment.",
     "forgets-rollbacks": "Some deployments were undone before anybody wrote an incident: `undoes` names them.",
     "rollback-itself": "You count the rollback as the failure; it is the cure of one.",
+    "failed-not-rework": "You return the share that failed; this one asks for the deployments that mended or undid another.",
+    "no-rollbacks": "You leave rollbacks out; nobody had planned them either.",
 }
 
 
@@ -329,8 +333,14 @@ def _alternatives(name: str, tables: dict[str, Any], period: Period) -> dict[str
             "forgets-rollbacks": len({i["caused_by"] for i in incidents}) / len(inside),
             "rollback-itself": sum(d["kind"] != "release" for d in inside.values()) / len(inside),
         }
+    if name == "rework_rate" and inside:
+        failed = {i["caused_by"] for i in incidents} | {d["undoes"] for d in deployments}
+        return {
+            "failed-not-rework": len(failed & inside.keys()) / len(inside),
+            "no-rollbacks": sum(d["kind"] == "hotfix" for d in inside.values()) / len(inside),
+        }
     lengths = [_hours(i["restored_at"] - i["began_at"]) for i in incidents if i["restored_at"]]
-    if name == "restore_hours" and lengths:
+    if name == "recovery_hours" and lengths:
         return {"mean": sum(lengths) / len(lengths)}
     return {}
 
@@ -365,8 +375,9 @@ def dora(con, first, last):
         select
             (select count(*) from inside) / (date_diff('day', $first::date, $last::date) + 1) * 7 as deployments_per_week,
             (select median(hours) from leads) as lead_time_hours,
+            (select median(hours) from restored) as recovery_hours,
             (select count(*) from failed) / nullif((select count(*) from inside), 0) as change_failure_rate,
-            (select median(hours) from restored) as restore_hours
+            (select count(*) filter (where kind <> 'release') / nullif(count(*), 0) from inside) as rework_rate
     """, {"first": first, "last": last}).df().astype(object).where(lambda frame: frame.notna(), None).to_dict("records")[0]
 '''
 
@@ -386,7 +397,7 @@ import statistics
 
 def dora(con, first, last):
     rows = con.execute("""
-        select deployment_id, undoes, deployed_at, timezone('Europe/Berlin', deployed_at at time zone 'UTC')::date
+        select deployment_id, undoes, deployed_at, timezone('Europe/Berlin', deployed_at at time zone 'UTC')::date, kind
         from delivery.deployments where env = 'prod' and status = 'success' order by deployed_at
     """).fetchall()
     mine = {r[0] for r in rows if first <= r[3] <= last}
@@ -395,23 +406,25 @@ def dora(con, first, last):
     for deployment, commit in con.execute("select deployment_id, commit_id from delivery.contents").fetchall():
         inside.setdefault(deployment, []).append(commit)
     known, leads = set(), []
-    for deployment, _, at, _ in rows:
+    for deployment, _, at, _, _ in rows:
         for commit in inside.get(deployment, []):
             if commit not in known:
                 known.add(commit)
                 if deployment in mine:
                     leads.append((at - authored[commit]).total_seconds() / 3600)
     incidents = con.execute("select caused_by, began_at, restored_at from ops.incidents").fetchall()
+    unplanned = [r for r in rows if r[0] in mine and r[4] in ("hotfix", "rollback")]
     failures = mine & ({i[0] for i in incidents} | {r[1] for r in rows})
     times = [(i[2] - i[1]).total_seconds() / 3600 for i in incidents if i[0] in mine and i[2] is not None]
     return {
         "deployments_per_week": 7 * len(mine) / ((last - first).days + 1),
         "lead_time_hours": statistics.median(leads) if leads else None,
+        "recovery_hours": statistics.median(times) if times else None,
         "change_failure_rate": len(failures) / len(mine) if mine else None,
-        "restore_hours": statistics.median(times) if times else None,
+        "rework_rate": len(unplanned) / len(mine) if mine else None,
     }
 '''
-_FOUR = '''\
+_QUERIES = '''\
 def dora(con, first, last):
     live = """(
         select *, (deployed_at::timestamp at time zone 'UTC' at time zone 'Europe/Berlin')::date between $first and $last as mine
@@ -428,7 +441,8 @@ def dora(con, first, last):
             select avg((i.caused_by is not null or u.undoes is not null)::int) from LIVE as d
             left join (select distinct caused_by from ops.incidents) as i on i.caused_by = d.deployment_id
             left join (select distinct undoes from LIVE) as u on u.undoes = d.deployment_id where mine"""),
-        "restore_hours": ask("""
+        "rework_rate": ask("select avg((kind in ('hotfix', 'rollback'))::int) from LIVE where mine"),
+        "recovery_hours": ask("""
             select median(date_diff('second', began_at, restored_at) / 3600) from ops.incidents
             join LIVE on caused_by = deployment_id where mine"""),
     }
@@ -437,13 +451,14 @@ def dora(con, first, last):
 SAID = (
     "how often: deployments a week",
     "how fast: lead time",
+    "how quickly back: failed deployment recovery time",
     "how safe: change failure rate",
-    "how quickly back: time to restore",
+    "how much repair: deployment rework rate",
 )
 
 TASK_7 = Task(
     id="05.7",
-    title="The four measures, from your own records",
+    title="DORA's measures, from your own records",
     minutes=15,
     points=4,
     deliver=(function("dora"),),
@@ -460,8 +475,8 @@ TASK_7 = Task(
         for name, said in zip(NAMES, SAID, strict=True)
     ),
     hints=(
-        "Begin with one list: successful deployments to prod, each with its Berlin date. Three of the four measures are about that list.",
-        "A commit counts where it arrives first. A deployment failed when an incident names it or when another one undoes it, and counts once. What is not restored has no time to restore.",
+        "Begin with one list: successful deployments to prod, each with its Berlin date. Four of the five measures are about that list.",
+        "A commit counts where it arrives first. A deployment failed when an incident names it or when another one undoes it, and counts once. What is not restored yet has no duration. Hotfixes and rollbacks are the rework.",
         "`arg_min(deployment_id, deployed_at)` a commit gives its first deployment; `median(epoch(arrived_at - authored_at) / 3600)` over those in the window; `nullif(count, 0)` below a division.",
     ),
     wrong=(
@@ -510,20 +525,24 @@ TASK_7 = Task(
             ),
             "rollback-itself",
         ),
-        wrong(
-            "mean time to restore", _but(("select median(hours) from restored", "select avg(hours) from restored")), "mean"
-        ),
+        wrong("mean recovery time", _but(("select median(hours) from restored", "select avg(hours) from restored")), "mean"),
         wrong(
             "every incident, whatever caused it",
             _but(("caused_by in (select deployment_id from inside) and restored_at", "restored_at")),
-            "restore_hours",
+            "recovery_hours",
         ),
         wrong(
             "zero where there is nothing",
             _but(("(select median(hours) from restored)", "coalesce((select median(hours) from restored), 0)")),
-            "restore_hours",
+            "recovery_hours",
         ),
-        wrong("another shape", "def dora(con, first, last):\n    return 1, 2, 3, 4\n", "shape"),
+        wrong(
+            "what failed, as rework",
+            _but(("filter (where kind <> 'release')", "filter (where deployment_id in (select deployment_id from failed))")),
+            "failed-not-rework",
+        ),
+        wrong("rework without rollbacks", _but(("kind <> 'release'", "kind = 'hotfix'")), "no-rollbacks"),
+        wrong("another shape", "def dora(con, first, last):\n    return 1, 2, 3, 4, 5\n", "shape"),
     ),
     clauses={
         "Only successful deployments to prod count": "counts tries that failed",
@@ -537,14 +556,16 @@ TASK_7 = Task(
         "or that a later successful deployment to prod undoes": "a rollback without an incident is no failure",
         "Each counts once": "counts incidents, not deployments",
         "A rollback is no failure itself": "the rollback itself is the failure",
-        "the median duration": "mean time to restore",
+        "the median duration": "mean recovery time",
         "the incidents they caused": "every incident, whatever caused it",
         "`None` where there is nothing": "zero where there is nothing",
-        "A dict of four": "another shape",
+        "the share of them that nobody had planned": "what failed, as rework",
+        "hotfixes and rollbacks": "rework without rollbacks",
+        "A dict of five": "another shape",
     },
     right=(
         right("dicts and statistics.median", _PANDAS),
-        right("four queries", _FOUR),
+        right("a query a measure", _QUERIES),
     ),
     spared={"is not null": "median leaves nulls out by itself", "3600 → 3601": "a second in an hour"},
 )

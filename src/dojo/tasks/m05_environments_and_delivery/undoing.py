@@ -14,6 +14,7 @@ from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
 from dojo.tools.git import NoSuchObject, opened
 from dojo.tools.releasing_dbt import slice_of_shopflow
+from shopflow.tables import BATCH_ROWS
 
 SCRIPT = "repo/pipeline/rollback.py"
 PROD, BACKUP = "warehouse/prod.duckdb", "warehouse/backup/prod.duckdb"
@@ -71,7 +72,7 @@ def _spoiled(then: warehouses.Loaded, now: warehouses.Loaded, bad: Any) -> Any:
         con.execute("create table changed as from bad where updated_at > (select max(updated_at) from orders)")
         return con.execute(
             "from changed union all (from good anti join changed using (order_id)) order by all"
-        ).to_arrow_table()
+        ).to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 

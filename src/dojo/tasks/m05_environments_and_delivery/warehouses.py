@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from shopflow import sources
-from shopflow.tables import TABLES
+from shopflow.tables import BATCH_ROWS, TABLES
 
 LANDED = ("orders", "order_items", "exchange_rates")
 DAYS = 8
@@ -72,7 +72,7 @@ def facts(raw: dict[str, Any], *changes: tuple[str, str]) -> Any:
     try:
         for name in LANDED:
             con.register(f"the_{name}", raw[f"raw.{name}"])
-        return con.execute(query.format(**{n: f"the_{n}" for n in LANDED}) + "order by all").to_arrow_table()
+        return con.execute(query.format(**{n: f"the_{n}" for n in LANDED}) + "order by all").to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 
@@ -82,7 +82,7 @@ def daily(facts: Any, *, units: bool = True) -> Any:
     con = duckdb.connect(config={"threads": 1})
     try:
         con.register("the_facts", facts)
-        return con.execute(DAILY.format(facts="the_facts", more=UNITS if units else "")).to_arrow_table()
+        return con.execute(DAILY.format(facts="the_facts", more=UNITS if units else "")).to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 
@@ -91,7 +91,7 @@ def _current(con: duckdb.DuckDBPyConnection, name: str) -> Any:
     key, columns = ", ".join(TABLES[name].key), ", ".join(TABLES[name].names)
     return con.execute(
         f"select {columns} from {name} qualify row_number() over (partition by {key} order by extract_date desc) = 1 order by {key}"
-    ).to_arrow_table()
+    ).to_arrow_table(BATCH_ROWS)
 
 
 def changed(table: Any, statement: str) -> Any:
@@ -101,7 +101,7 @@ def changed(table: Any, statement: str) -> Any:
         con.register("given", table)
         con.execute("create table rows as from given")
         con.execute(statement)
-        return con.execute("from rows").to_arrow_table()
+        return con.execute("from rows").to_arrow_table(BATCH_ROWS)
     finally:
         con.close()
 
