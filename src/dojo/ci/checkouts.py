@@ -27,7 +27,7 @@ from dojo.ci import platform, slots
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 from dojo.places import COURSE
-from dojo.tools import runner_programs
+from dojo.tools import remembered, runner_programs
 from dojo.tools import warm as warm_process
 from dojo.tools.warm import Warm
 
@@ -273,7 +273,7 @@ def _checked_out(
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="pr-", dir=room))
-    checkout = prepared(room, folder, {"DOJO_CACHE": str(cache_of(room, request))}, seconds)
+    checkout = prepared(room, folder, {"DOJO_CACHE": str(cache_of(room, request)), **_remembering()}, seconds)
     try:
         shutil.copytree(base, checkout.repo, symlinks=True)
         git(checkout.repo, "checkout", "--quiet", "-b", pr.get("branch", "change"))
@@ -402,6 +402,18 @@ def graded() -> bool:
     return _HERE.get("loaded") not in (None, os.getpid())
 
 
+def _remembering() -> dict[str, str]:
+    """Where the tools of a run keep what they did to the same files before: beside the results, for this version of them."""
+    folder = store()
+    if folder is None:
+        return {}
+    kept = folder.parent / "remembered"
+    mine = kept / machine().hex()[:12]
+    for old in kept.glob("*") if not mine.exists() else ():
+        shutil.rmtree(old, ignore_errors=True)
+    return {remembered.FOLDER: str(mine)}
+
+
 def store() -> Path | None:
     """Where results are kept between processes: beside the starting states; nothing is kept or believed when graded."""
     if graded():
@@ -418,7 +430,7 @@ def store() -> Path | None:
 def made_by() -> list[Path]:
     """The files that a kept result depends on: another version of one of them, and it is run again."""
     here = Path(__file__).parent
-    tools = [Path(runner_programs.__file__), Path(warm_process.__file__)]
+    tools = [Path(module.__file__) for module in (runner_programs, warm_process, remembered)]
     lock = [p for p in (COURSE / "requirements.lock",) if p.is_file()]  # another version of a tool may say another thing
     return [*sorted(here.glob("*.py")), *tools, *lock, *sorted((here / "actions").rglob("*.yml"))]
 

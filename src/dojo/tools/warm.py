@@ -24,9 +24,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 from dojo.judge import settings
+from dojo.tools import remembered
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
@@ -72,11 +74,22 @@ def _rehearse_on(project: Path, pool: Path) -> None:
         said = io.StringIO()
         with contextlib.chdir(project), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             subprocess.run([sys.executable, "ci/load_sample.py"], check=True, capture_output=True)
-            _dbt(BUILD, pool)
+            for command in (BUILD, ["parse", *BUILD[1:]]):  # the second reads what the first parsed, as every run does
+                _dbt(command, pool)
+            _sqlfluff(["lint", "dbt/models", "dbt/tests"], pool)
+            _look_for_plugins_once()
     finally:
         os.environ.clear()
         os.environ.update(before)
         sys.path[:] = held
+
+
+def _look_for_plugins_once() -> None:
+    """dbt looks through everything that can be imported for plugins of its own at each start; what is there does not change."""
+    from dbt.plugins.manager import PluginManager
+
+    found = PluginManager.get_prefixed_modules()
+    PluginManager.get_prefixed_modules = classmethod(lambda cls: found)
 
 
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_STATIC_PARSER": "false", "DBT_USE_COLORS": "false", "DBT_LOG_LEVEL_FILE": "info"}  # fmt: skip
@@ -209,8 +222,10 @@ def _lint_once(pool: Path) -> None:
             return lint(rendered, rule_pack, fix, formatter)
         variant = rendered.templated_variants[0]
         rules = sorted(rule.code for rule in rule_pack.rules)
-        told = repr((rendered.source_str, variant.templated_str, sorted(settings.items(), key=repr), rules))
-        clean = pool / f"linted-{hashlib.sha256(told.encode()).hexdigest()}"
+        set_to = json.dumps(settings, sort_keys=True, default=lambda one: type(one).__name__)  # objects: dialect, templater
+        set_to = set_to.replace(str(Path.cwd()), "")  # of the macros; what they made of the file is in its templated text
+        told = repr((rendered.source_str, variant.templated_str, set_to, rules))
+        clean = _known(pool, "linted", told)
         if clean.exists():
             return LintedFile(rendered.fname, [], None, None, None, variant, rendered.encoding)
         linted = lint(rendered, rule_pack, fix, formatter)
@@ -219,6 +234,11 @@ def _lint_once(pool: Path) -> None:
         return linted
 
     Linter.lint_rendered = classmethod(lint_rendered)
+
+
+def _known(pool: Path, how: str, told: str) -> Path:
+    """The file that is there when a tool has found nothing in what was told."""
+    return pool / f"{how}-{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def _pytest(arguments: list[str], pool: Path) -> int:
@@ -230,7 +250,30 @@ def _pytest(arguments: list[str], pool: Path) -> int:
 def _detect(arguments: list[str], pool: Path) -> int:
     from detect_secrets.pre_commit_hook import main
 
+    _scan_once(pool)
     return _exit_status(lambda: sys.exit(main(arguments)))
+
+
+def _scan_once(pool: Path) -> None:
+    """A file in which detect-secrets found nothing is not scanned again: the same name and bytes, with the same settings."""
+    from detect_secrets.core import scan
+    from detect_secrets.settings import get_settings
+
+    every = scan.scan_file
+
+    def scan_file(filename):
+        with contextlib.suppress(OSError):
+            clean = _known(pool, "scanned", repr((filename, Path(filename).read_bytes(), get_settings().json())))
+            if clean.exists():
+                return
+            found = [*every(filename)]
+            if not found:
+                clean.touch()
+            yield from found
+            return
+        yield from every(filename)  # it says itself what it cannot read
+
+    scan.scan_file = scan_file
 
 
 def _module(arguments: list[str], pool: Path) -> int:
@@ -356,7 +399,8 @@ def _one(connection: socket.socket, pool: Path) -> None:
         sys.path[:] = [p for p in sys.path if p not in ("", str(Path.cwd()))]
         if asked["program"] != "pytest":
             gc.disable()  # none of the others lives long enough to be worth the sweeping
-        code = COMMANDS[asked["program"]](asked["arguments"], pool)
+        command = partial(COMMANDS[asked["program"]], asked["arguments"], pool)
+        code = remembered.run(asked["program"], asked["arguments"], pool, command)
     except BaseException as error:
         with contextlib.suppress(BaseException):
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
