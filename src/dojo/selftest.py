@@ -19,6 +19,7 @@ from typing import Any
 
 from dojo import mutants, selftest_cache, tasks
 from dojo.authoring import exercise_of, missing_clauses, read_source, without_markers
+from dojo.ci import checkouts
 from dojo.feedback import as_text
 from dojo.grading import grade_answer
 from dojo.judge.contract import Attempt, Task
@@ -87,8 +88,8 @@ def try_task(task_id: str, *, thorough: bool = False) -> TaskTest:
 
 @cache
 def _sandbox() -> Sandbox:
-    """One judging process for all tasks that this process tries."""
-    sandbox = Sandbox()
+    """One judging process for all tasks that this process tries; it may read what the tools of CI runs did here before."""
+    sandbox = Sandbox(lent=checkouts.remembering())
     atexit.register(sandbox.stop)
     return sandbox
 
@@ -116,6 +117,7 @@ class _Trial:
         """
         only = frozenset({deciding}) if deciding and not self.thorough else None
         seeds = self.task.official_seeds(SECRET) if official else None
+        here = in_kernel(self.task, answer, deciding=only) if both else None
         if self.task.room_once and not both and not self.thorough:
             report = in_kernel(self.task, answer, deciding=only, seeds=seeds)
         else:
@@ -125,8 +127,7 @@ class _Trial:
                 self.fault(f"{name}: “{verdict.check}”: {verdict.flaw}", report)
             if verdict.outcome is Outcome.NOT_CHECKABLE and verdict.cause in ("course", "machine"):
                 self.fault(f"{name}: “{verdict.check}” could not be judged", report)
-        if both and not any(v.cause == "stopped" for v in report.verdicts):
-            here = in_kernel(self.task, answer, deciding=only)
+        if here and not any(v.cause == "stopped" for v in report.verdicts):
             met, of = self.result.same
             self.result.same = (met + (_said(here) == _said(report)), of + 1)
             if _said(here) != _said(report):

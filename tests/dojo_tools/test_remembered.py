@@ -161,6 +161,23 @@ def test_half_a_file_is_no_result(step, monkeypatch):
     assert tool.ran == 2
 
 
+def test_a_folder_that_is_only_lent_is_read(step, monkeypatch):
+    tool = Tool(step)
+    checkout(step, "pr-1", monkeypatch)
+    run(step, tool)
+    monkeypatch.setattr(os, "utime", refused)
+    (step / "ci.duckdb").write_bytes(b"rows")
+    checkout(step, "pr-2", monkeypatch)
+    assert (run(step, tool), tool.ran) == (3, 1)
+    monkeypatch.setattr(remembered.zipfile, "ZipFile", refused)
+    checkout(step, "pr-3", monkeypatch)
+    assert (run(step, tool), tool.ran) == (3, 2)
+
+
+def refused(*given, **named):
+    raise PermissionError("read only")
+
+
 def test_the_oldest_go(step, monkeypatch):
     monkeypatch.setattr(remembered, "KEPT", 2)
     for number in range(4):

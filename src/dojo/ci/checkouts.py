@@ -138,8 +138,8 @@ def _made_room() -> Path:
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
-    if not forked:
-        write(room / "rehearsal", platform.main_branch())
+    main = platform.main_branch()
+    write(room / "rehearsal", {name: main[name] for name in remembered.OWN} if forked else main)
     _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
         import atexit
@@ -403,15 +403,22 @@ def graded() -> bool:
 
 
 def _remembering() -> dict[str, str]:
-    """Where the tools of a run keep what they did to the same files before: beside the results, for this version of them."""
+    """Where the tools of a run keep, and where graded at most find, what they did to the same files before."""
+    mine = Path(os.environ["DOJO_LENT"]) if graded() and "DOJO_LENT" in os.environ else remembering()
+    return {remembered.FOLDER: str(mine)} if mine else {}
+
+
+def remembering() -> Path | None:
+    """The folder of what this version of the tools did; None where nothing may be kept or believed."""
     folder = store()
     if folder is None:
-        return {}
+        return None
     kept = folder.parent / "remembered"
     mine = kept / machine().hex()[:12]
-    for old in kept.glob("*") if not mine.exists() else ():
-        shutil.rmtree(old, ignore_errors=True)
-    return {remembered.FOLDER: str(mine)}
+    if not mine.exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        mine.mkdir(parents=True, exist_ok=True)
+    return mine
 
 
 def store() -> Path | None:

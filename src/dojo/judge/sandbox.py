@@ -34,8 +34,8 @@ OPENINGS = 3
 """So often a room is opened before the machine is said to be unable to: nothing of the learner's has run yet."""
 
 
-def _walls() -> list[str] | None:
-    """The bubblewrap command line, or None where there is no bubblewrap."""
+def _walls(*lent: Path) -> list[str] | None:
+    """The bubblewrap command line, or None where there is no bubblewrap. lent: more folders that can be read."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return None
@@ -64,7 +64,9 @@ def _walls() -> list[str] | None:
     command += ["--perms", "1777", "--tmpfs", "/dev/shm"]  # dbt's locks live there
     command += ["--perms", "0755", "--tmpfs", namespaces.WARM]
     own = [
-        Path(p) for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE), *_tools()}) if not Path(p).is_relative_to("/usr")
+        Path(p)
+        for p in sorted({sys.base_prefix, sys.prefix, str(SOURCE), *_tools(), *map(str, lent)})
+        if not Path(p).is_relative_to("/usr")
     ]
     for folder in sorted({parent for path in own for parent in path.parents if parent != Path("/")}):
         command += ["--perms", "0755", "--dir", str(folder)]
@@ -160,10 +162,14 @@ class CannotJudge(OSError):
 
 
 class Sandbox:
-    """One warm process that runs learners' code, a task at a time. Use as a context manager; `task()` opens a task."""
+    """One warm process that runs learners' code, a task at a time. Use as a context manager; `task()` opens a task.
 
-    def __init__(self) -> None:
+    lent: a folder that its tasks may read; its path stands there in $DOJO_LENT. What marks are given for is never lent.
+    """
+
+    def __init__(self, lent: Path | None = None) -> None:
         self.isolated = isolation() == "isolated"
+        self.lent = lent
         self.warm_tools: set[str] = set()
         self.limits: dict[str, int] = {}
         self._process: subprocess.Popen | None = None
@@ -192,7 +198,7 @@ class Sandbox:
             raise CannotJudge("Windows cannot run the judging process. Grade in WSL, a container or on another system.")
         self.limits = self.limits or _limits(self.isolated)
         log = tempfile.TemporaryFile()
-        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": _environment()}
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": self._environment()}
         options |= {"start_new_session": True, "cwd": tempfile.gettempdir()}
         self._process = _starter().submit(subprocess.Popen, self._command(), **options).result()
         warm, self.warm_tools = self.warm_tools, set()
@@ -210,10 +216,13 @@ class Sandbox:
         command = [sys.executable, "-P", "-m", "dojo.judge.runner"]
         if not self.isolated:
             return command
-        walls = _walls() or []
-        for name, text in {**_environment(), "TMPDIR": namespaces.WARM}.items():
+        walls = _walls(*([self.lent] if self.lent else [])) or []
+        for name, text in {**self._environment(), "TMPDIR": namespaces.WARM}.items():
             walls += ["--setenv", name, text] if name != "PATH" else []
         return [*walls, *command, "apart"]
+
+    def _environment(self) -> dict[str, str]:
+        return {**_environment(), **({"DOJO_LENT": str(self.lent)} if self.lent else {})}
 
     def stop(self) -> None:
         """Ends the process and everything in it."""

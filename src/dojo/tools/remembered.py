@@ -22,6 +22,8 @@ from pathlib import Path
 
 FOLDER = "DOJO_REMEMBERED"
 """The variable that names the folder of kept results; runs without it remember nothing."""
+OWN = ("ci/profiles.yml", "ci/load_sample.py")
+"""Files of ShopFlow's own without which nothing is known about what dbt and the loader read."""
 PIPELINES = (".git", ".github", ".gitlab-ci.yml", "Jenkinsfile", "Makefile", "logs")
 """What dbt, SQLFluff and the loader of a repository do not read; names at its top."""
 KEPT = 200
@@ -66,13 +68,13 @@ class _Given:
         names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "DBT_", "SQLFLUFF_"))}
         if program == "dbt":
             profiles = _option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
-            if not _same(here / profiles / "profiles.yml", original / "ci" / "profiles.yml"):
+            if not _same(here / profiles / "profiles.yml", original / OWN[0]):
                 return None
         elif program == "run-script":
             script = here / arguments[0]
-            if script.resolve() != (repo / "ci" / "load_sample.py").resolve() or len(arguments) > 1:
+            if script.resolve() != (repo / OWN[1]).resolve() or len(arguments) > 1:
                 return None
-            if not _same(script, original / "ci" / "load_sample.py"):
+            if not _same(script, original / OWN[1]):
                 return None
         elif program != "sqlfluff" or "fix" in arguments or "format" in arguments:
             return None
@@ -137,8 +139,9 @@ class _Given:
             part.replace(kept)
             for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-KEPT]:
                 old.unlink()
-        except OSError:
-            part.unlink(missing_ok=True)
+        except OSError:  # no room, or a folder that is only lent
+            with contextlib.suppress(OSError):
+                part.unlink()
 
     def replayed(self, kept: Path) -> int:
         """Leaves and says what was left and said before, for a repository that stands here."""
@@ -156,7 +159,8 @@ class _Given:
         for text in told["notes"]:
             folder = Path(os.environ["DOJO_JOURNAL"])
             (folder / f"{len(_notes()):03}-{os.getpid()}.json").write_text(text, encoding="utf-8")
-        os.utime(kept)
+        with contextlib.suppress(OSError):
+            os.utime(kept)
         return told["exit"]
 
 
