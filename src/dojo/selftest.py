@@ -71,8 +71,8 @@ class TaskTest:
 def try_task(task_id: str, *, thorough: bool = False) -> TaskTest:
     """Everything selftest knows to try on one task.
 
-    thorough: a task that runs real tools is tried in both transports on every answer, and a wrong answer on every run, not
-    only on the good one and the one that decides.
+    thorough: a task that runs real tools is tried in both transports on every answer, and each answer on every run: a wrong
+    one not only on the good one and the one that decides, a right one not only on its share.
     """
     task = tasks.get(task_id)
     trial = _Trial(task, solved(task.module).answer(task), TaskTest(task_id), _sandbox(), thorough)
@@ -109,13 +109,13 @@ class _Trial:
         self.result.faults.append(said if report is None else f"{said}\n{as_text(report)}")
 
     def graded(
-        self, name: str, answer: Answer, *, deciding: str = "", both: bool = False, official: bool = False
+        self, name: str, answer: Answer, *, deciding: Iterable[str] = (), both: bool = False, official: bool = False
     ) -> TaskReport:
         """The answer's report from the grader, and whether it is sound and (both) the same as a notebook's own check.
 
-        deciding: the run that decides, where the task makes many; official: on the data sets of an official run.
+        deciding: the runs that decide, where the task makes many; official: on the data sets of an official run.
         """
-        only = frozenset({deciding}) if deciding and not self.thorough else None
+        only = frozenset(deciding) if deciding and not self.thorough else None
         seeds = self.task.official_seeds(SECRET) if official else None
         here = in_kernel(self.task, answer, deciding=only) if both else None
         if self.task.room_once and not both and not self.thorough:
@@ -272,7 +272,9 @@ def _wrong(trial: _Trial) -> None:
     task, met, refused = trial.task, 0, set()
     for number, attempt in enumerate(task.wrong):
         name, answer = f"wrong answer “{attempt.name}”", prepared(task, attempt, trial.reference)
-        report = trial.graded(name, answer, deciding=attempt.decided_by, both=trial.both(number))
+        report = trial.graded(
+            name, answer, deciding=[attempt.decided_by] if attempt.decided_by else [], both=trial.both(number)
+        )
         causes = {v.cause for v in report.verdicts if v.outcome is Outcome.NOT_YET}
         if attempt.cause in causes and causes <= {attempt.cause, *attempt.also}:
             met += 1
@@ -290,10 +292,11 @@ def _wrong(trial: _Trial) -> None:
 
 
 def _right(trial: _Trial) -> None:
-    met = 0
+    """Each right answer passes. Where a task makes many runs they are shared out: every run is tried with one of the answers."""
+    met, runs = 0, sorted({a.decided_by for a in trial.task.wrong} - {""})
     for number, attempt in enumerate(trial.task.right):
         name, answer = f"right answer “{attempt.name}”", prepared(trial.task, attempt, trial.reference)
-        report = trial.graded(name, answer, both=trial.both(number + 1))
+        report = trial.graded(name, answer, deciding=runs[number :: len(trial.task.right)], both=trial.both(number + 1))
         met += report.passed
         if not report.passed:
             trial.fault(f"{name} is refused", report)

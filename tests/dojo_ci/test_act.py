@@ -371,3 +371,23 @@ def test_an_excerpt_keeps_the_line_that_tells():
     )
     assert "Failure in test a_b\n  Got 3 results" in excerpts.excerpt(words)
     assert len(excerpts.excerpt(words)) < 700
+
+
+@pytest.mark.parametrize(
+    ("push", "starts"),
+    [
+        ("push:", True),
+        ("push: {branches: [main]}", True),
+        ("push: {branches: 'ma*'}", True),
+        ("push: {branches: []}", False),
+        ("push: {branches: [release/*]}", False),
+        ("push: {branches-ignore: [main]}", False),
+        ("push: {tags: ['v*']}", False),
+        ("push: {tags: ['v*'], branches: [main]}", True),
+        ("push: {paths: ['dbt/**']}", False),
+        ("pull_request:", False),
+    ],
+)
+def test_a_merge_starts_what_lets_main_in(push, starts):
+    on = workflow.triggers(workflow.read(f"on:\n  {push}\njobs: {{a: {{steps: []}}}}\n", CI))
+    assert workflow.starts_on_push(on, "main") is starts

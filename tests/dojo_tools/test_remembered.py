@@ -20,6 +20,8 @@ def step(tmp_path, monkeypatch):
     original.mkdir(parents=True)
     (original / "profiles.yml").write_text(PROFILE)
     (original / "load_sample.py").write_text("print('loads')\n")
+    (original.parent / "tests").mkdir()
+    (original.parent / "tests" / "test_load.py").write_text("def test_it(): ...\n")
     (tmp_path / "journal").mkdir()
     monkeypatch.setenv(remembered.FOLDER, str(tmp_path / "kept"))
     monkeypatch.setenv("DOJO_JOURNAL", str(tmp_path / "journal"))
@@ -34,6 +36,8 @@ def checkout(step: Path, name: str, monkeypatch) -> Path:
     (repo / ".git").mkdir()
     (repo / "ci" / "profiles.yml").write_text(PROFILE)
     (repo / "ci" / "load_sample.py").write_text("print('loads')\n")
+    (repo / "tests").mkdir()
+    (repo / "tests" / "test_load.py").write_text("def test_it(): ...\n")
     (repo / "dbt").mkdir()
     (repo / "dbt" / "model.sql").write_text("select 1\n")
     monkeypatch.chdir(repo)
@@ -132,12 +136,15 @@ def test_a_variable_that_a_model_asks_for_counts(step, monkeypatch):
         ("run-script", ["ci/load_sample.py"], lambda repo: (repo / "ci" / "load_sample.py").write_text("print(1)\n")),
         ("run-script", ["ci/check_docs.py"], lambda repo: (repo / "ci" / "check_docs.py").write_text("print(1)\n")),
         ("sqlfluff", ["fix", "dbt"], lambda repo: None),
-        ("pytest", [], lambda repo: None),
+        ("pytest", ["-q"], lambda repo: (repo / "tests" / "test_more.py").write_text("")),
+        ("pytest", ["-q"], lambda repo: (repo / "tests" / "test_load.py").write_text("pass\n")),
+        ("pytest", ["-q"], lambda repo: (repo / "conftest.py").write_text("")),
+        ("detect-secrets-hook", [], lambda repo: None),
         ("dbt", BUILD, lambda repo: (repo / ".git").rmdir()),
     ],
     ids=[
         "a profile of one's own", "a path elsewhere", "no profile known", "a loader of one's own", "another script",
-        "a tool that mends", "a tool that reads anything", "no repository",
+        "a tool that mends", "more tests", "other tests", "settings of tests", "a tool that reads anything", "no repository",
     ],
 )  # fmt: skip
 def test_what_is_not_known_runs_each_time(step, monkeypatch, program, arguments, change):
@@ -147,6 +154,19 @@ def test_what_is_not_known_runs_each_time(step, monkeypatch, program, arguments,
         (step / "ci.duckdb").write_bytes(b"rows")
         run(step, tool, program, arguments)
     assert tool.ran == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [("dbt", BUILD), ("sqlfluff", ["lint", "dbt"]), ("pytest", ["-q"]), ("run-script", ["ci/load_sample.py"])],
+)
+def test_what_is_known_runs_once(step, monkeypatch, program, arguments):
+    tool = Tool(step)
+    for number in range(2):
+        checkout(step, f"pr-{number}", monkeypatch)
+        (step / "ci.duckdb").write_bytes(b"rows")
+        run(step, tool, program, arguments)
+    assert tool.ran == 1
 
 
 def test_half_a_file_is_no_result(step, monkeypatch):

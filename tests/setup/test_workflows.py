@@ -151,6 +151,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     shutil.copytree(COURSE / ".github", runner.repo / ".github")
     (runner.repo / "requirements.lock").write_text("", encoding="utf-8")
     runner.program("note", NOTES)
+    runner.program("sudo", NOTES)
     noter = runner.folder / "bin" / "note"
     for name in ("make", "python"):
         runner.program(name, f"NOTER={noter}\n{MAKES}")
@@ -174,12 +175,13 @@ def test_act_reads_each_workflow_and_names_its_jobs_in_their_order(name: str) ->
 def test_the_weekly_run_tries_three_systems_with_three_pythons_and_the_newest_versions_and_the_links(rehearsal) -> None:
     run = rehearsal.run("weekly.yml", "schedule")
     wanted = {("locked", f"{python} {system}") for system in SYSTEMS for python in PYTHONS}
-    wanted |= {("newest", ""), ("links", "")}
+    wanted |= {("newest", ""), ("thorough", ""), ("links", "")}
     assert {(job, " ".join(sorted(matrix.split()))) for job, matrix in run.jobs} == wanted
     assert (run.status, set(run.jobs.values())) == (0, {"success"}), run.said
     # One each from nine jobs: all run on this machine, so the steps for Windows are left out and those for others run.
     assert run.calls.count("python -I src/dojo/install.py --browser") == 9
     assert run.calls.count("python -m pytest") == 9
+    assert run.calls.count("python -m pytest tests/test_selftest.py") == 1
     assert run.calls.count("run ") == 1 and any("pip compile" in call and "--upgrade" in call for call in run.calls)
     assert [call for call in run.calls if "--links" in call] == ["python -m dojo.site --links"]
     assert run.artefacts == ["newest-lock", "newest-lock/requirements.lock"]

@@ -414,7 +414,7 @@ def remembering() -> Path | None:
     if folder is None:
         return None
     kept = folder.parent / "remembered"
-    mine = kept / machine().hex()[:12]
+    mine = kept / hashlib.sha256(b"".join(p.read_bytes() for p in tools())).hexdigest()[:12]
     if not mine.exists():
         shutil.rmtree(kept, ignore_errors=True)
         mine.mkdir(parents=True, exist_ok=True)
@@ -434,12 +434,16 @@ def store() -> Path | None:
     return None
 
 
+def tools() -> list[Path]:
+    """The files that what a tool does depends on: how it is called here, and the lock, since another version may do another thing."""
+    modules = [Path(module.__file__) for module in (runner_programs, warm_process, remembered)]
+    return [*modules, *(p for p in (COURSE / "requirements.lock",) if p.is_file())]
+
+
 def made_by() -> list[Path]:
-    """The files that a kept result depends on: another version of one of them, and it is run again."""
+    """The files that a kept run depends on: another version of one of them, and it is run again."""
     here = Path(__file__).parent
-    tools = [Path(module.__file__) for module in (runner_programs, warm_process, remembered)]
-    lock = [p for p in (COURSE / "requirements.lock",) if p.is_file()]  # another version of a tool may say another thing
-    return [*sorted(here.glob("*.py")), *tools, *lock, *sorted((here / "actions").rglob("*.yml"))]
+    return [*sorted(here.glob("*.py")), *tools(), *sorted((here / "actions").rglob("*.yml"))]
 
 
 @functools.cache

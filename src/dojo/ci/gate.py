@@ -134,8 +134,26 @@ def _good_is_red(row: Tried) -> NotYet:
     )  # fmt: skip
 
 
+NO_SNAPSHOT = (
+    "`dim_customer` reads the snapshot of the customers, and nothing made it: `dbt build` does, and `dbt snapshot` before "
+    "`dbt run` does."
+)
+
+
+def snapshot_lacks(words: str) -> bool:
+    """Whether dbt said that a model's snapshot is not there."""
+    return re.search(r"schema \"snapshots\" does not exist|Table with name \"?(snapshots\.)?\w+_snapshot", words) is not None
+
+
+def warehouse_lacks(words: str) -> bool:
+    """Whether dbt said that the landed tables are not there."""
+    return re.search(r"schema \"raw\" does not exist|Table with name \"?raw\.", words) is not None
+
+
 def _why_red(words: str, result: dict[str, Any]) -> tuple[str, str]:
-    if re.search(r"Catalog Error|schema \"raw\" does not exist|Table with name \w+ does not exist", words):
+    if snapshot_lacks(words):
+        return "no-snapshot", NO_SNAPSHOT
+    if warehouse_lacks(words):
         return "empty-warehouse", "dbt found no source tables: the sample must be loaded into the same warehouse file, in the same job, before dbt runs. Every step is a process of its own, and an in-memory database dies with it."  # fmt: skip
     if re.search(r"(KeyError: |Env var required but not provided: )'SHOPFLOW_WAREHOUSE'", words):
         return (

@@ -139,12 +139,23 @@ def _trigger_problems(on: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "type-filter", f"`types: {filters['types']}` leaves out `{missing[0]}`: commits that come later are not tried." if missing[0] == "synchronize" else f"`types: {filters['types']}` leaves out `{missing[0]}`."  # fmt: skip
 
 
+def starts_on_push(on: dict[str, Any], branch: str) -> bool:
+    """Whether every push to this branch starts the workflow: named tags alone leave branches out, paths leave pushes out."""
+    if "push" not in on:
+        return False
+    filters = on["push"] if isinstance(on["push"], dict) else {}
+    names = set(filters)
+    if {"tags", "tags-ignore"} & names and not {"branches", "branches-ignore"} & names:
+        return False
+    return _admits(filters, branch) and not {"paths", "paths-ignore"} & names
+
+
 def _listed(value: Any) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else [str(value)]
 
 
 def _admits(filters: dict, branch: str) -> bool:
-    """Whether GitHub's branch filter lets a pull request against this branch start the workflow."""
+    """Whether GitHub's branch filter lets an event on this branch start the workflow."""
     if "branches" in filters:
         admitted = False
         for pattern in _listed(filters["branches"]):

@@ -22,10 +22,11 @@ from pathlib import Path
 
 FOLDER = "DOJO_REMEMBERED"
 """The variable that names the folder of kept results; runs without it remember nothing."""
-OWN = ("ci/profiles.yml", "ci/load_sample.py")
-"""Files of ShopFlow's own without which nothing is known about what dbt and the loader read."""
+PROFILE, LOADER, TESTS = "ci/profiles.yml", "ci/load_sample.py", "tests/test_load.py"
+OWN = (PROFILE, LOADER, TESTS)
+"""Files of ShopFlow's own: where a repository has others, nothing is known about what dbt, the loader or pytest read."""
 PIPELINES = (".git", ".github", ".gitlab-ci.yml", "Jenkinsfile", "Makefile", "logs")
-"""What dbt, SQLFluff and the loader of a repository do not read; names at its top."""
+"""What these tools do not read; names at the top of a repository."""
 KEPT = 200
 """So many results are kept, up to some 2 MB each; those that were not used for longest go."""
 _DATABASE = (".duckdb", ".wal")
@@ -68,13 +69,18 @@ class _Given:
         names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "DBT_", "SQLFLUFF_"))}
         if program == "dbt":
             profiles = _option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
-            if not _same(here / profiles / "profiles.yml", original / OWN[0]):
+            if not _same(here / profiles / "profiles.yml", original / PROFILE):
                 return None
         elif program == "run-script":
             script = here / arguments[0]
-            if script.resolve() != (repo / OWN[1]).resolve() or len(arguments) > 1:
+            if script.resolve() != (repo / LOADER).resolve() or len(arguments) > 1:
                 return None
-            if not _same(script, original / OWN[1]):
+            if not _same(script, original / LOADER):
+                return None
+        elif program == "pytest":
+            if [p.name for p in sorted((repo / "tests").glob("*"))] != [Path(TESTS).name]:
+                return None
+            if not _same(repo / TESTS, original / TESTS) or any(repo.glob("**/conftest.py")):
                 return None
         elif program != "sqlfluff" or "fix" in arguments or "format" in arguments:
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,11 +61,14 @@ class Elsewhere:
         if not first.as_it_should:
             step = deciding_step(first.result)
             words = step["said"] if step else first.result["said"]
-            empty = re.search(r"does not exist|SHOPFLOW_WAREHOUSE|Catalog Error", words)
+            cause, why = "good-is-red", ""
+            if gate.snapshot_lacks(words):
+                cause, why = "no-snapshot", gate.NO_SNAPSHOT
+            elif gate.warehouse_lacks(words):
+                cause, why = "empty-warehouse", self.fresh
             raise NotYet(
-                f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {self.fresh if empty else ''}".strip(),
-                tried=by, expected="green", got=f"red; it said:\n{excerpt(words)}",
-                cause="empty-warehouse" if empty else "good-is-red",
+                f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {why}".strip(),
+                tried=by, expected="green", got=f"red; it said:\n{excerpt(words)}", cause=cause,
             )  # fmt: skip
         return f"Green: {first.pull.title}."
 
@@ -163,7 +165,8 @@ AT_GITLAB = Task(
         wrong("no SQL style", _but("    - sqlfluff lint dbt/models dbt/tests\n", ""), "missing", decided_by="style"),
         wrong("lint is allowed to fail", _but("  stage: quick\n", "  stage: quick\n  allow_failure: true\n"), "allow-failure", decided_by="style"),
         wrong("sample in another job", _but("data:\n  stage: data\n  script:\n    - python ci/load_sample.py\n", "sample:\n  stage: quick\n  script: [python ci/load_sample.py]\ndata:\n  stage: data\n  script:\n"), "empty-warehouse", decided_by="good"),
-        wrong("models without tests", _but("dbt build", "dbt run"), "never-tested", decided_by="data test"),
+        wrong("models without tests", _but("dbt build", "dbt build --exclude-resource-type test"), "never-tested", decided_by="data test"),
+        wrong("models without the snapshot they read", _but("dbt build", "dbt run"), "no-snapshot", decided_by="good"),
         wrong("dbt's status thrown away", _but("--profiles-dir ci\n", "--profiles-dir ci || true\n"), "or-true", decided_by="data test"),
         wrong("artifacts of green jobs only", _but("    when: always\n", ""), "lost-when-red", decided_by="data test"),
     ),

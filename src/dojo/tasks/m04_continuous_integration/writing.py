@@ -58,8 +58,13 @@ FRAME = "starts on every pull request, with a reader's token and a time limit"
 def keeps_the_good(work: Work, seed: int) -> str:
     found = workflow.read(work.file(GATE), in_repository(GATE))
     on = workflow.triggers(found)
-    if "push" not in on:
-        raise NotYet("The old gate also ran on main after a merge (`push`), which is how a baseline is made. Yours does not any more.", expected="push: branches: [main]", got=", ".join(on), cause="lost-push")  # fmt: skip
+    if not workflow.starts_on_push(on, "main"):
+        raise NotYet(
+            "The old gate also ran on main after a merge (`push`), which is how a baseline is made. Yours does not any more.",
+            expected="push: branches: [main]",
+            got=f"push: {on['push']}" if "push" in on else ", ".join(on),
+            cause="lost-push",
+        )
     group = found.get("concurrency") or {}
     if not isinstance(group, dict) or not group.get("cancel-in-progress"):
         raise NotYet("The old gate stopped the run of an outdated commit (`concurrency` with `cancel-in-progress`). Keep that.", expected="cancel-in-progress: true", got=group or "no concurrency", cause="lost-concurrency")  # fmt: skip
@@ -332,6 +337,7 @@ REPAIR = Task(
         wrong("the docs check commented out", _legacy(("      - name: Docs\n        run: python ci/check_docs.py\n", "      # - name: Docs\n      #   run: python ci/check_docs.py\n")), "commented-out", decided_by="docs"),
         wrong("the docs check still thrown away", _legacy(("python ci/check_docs.py", "python ci/check_docs.py || true")), "or-true", decided_by="docs"),
         wrong("loads nothing before it builds", _legacy(("      - name: Sample\n        run: python ci/load_sample.py\n", "")), "empty-warehouse", decided_by="good"),
+        wrong("runs on pushes of other branches", _legacy(("    branches: [main]\n", "    branches: [release/*]\n")), "lost-push", decided_by="good"),
         wrong("no run on main any more", _legacy(("  push:\n    branches: [main]\n", "")), "lost-push", decided_by="good"),
         wrong("lets outdated runs go on", _legacy(("  cancel-in-progress: true\n", "")), "lost-concurrency", decided_by="good"),
         wrong("one concurrency group for all", _legacy(("gate-${{ github.ref }}", "gate")), "one-group", decided_by="good"),
