@@ -48,12 +48,16 @@ def mornings(seed: int) -> Mornings:
     return Mornings(days[last - dt.timedelta(days=1)], days[last], f"key-{seed * 7919}", seed % 3 != 1)
 
 
-def _tried(work: Work, data: Mornings) -> dict[str, Any]:
-    """What the load did in each try, asked once for all checks of a piece of work."""
-    return work.once(("ingestion", data.key), lambda: _try(work, data))
+LOADS = ("import", "loads")
+"""The tries that come first: what else is tried builds on a load that works."""
 
 
-def _try(work: Work, data: Mornings) -> dict[str, Any]:
+def _tried(work: Work, data: Mornings, loads: bool) -> dict[str, Any]:
+    """What happened in each try of the load itself, or of what builds on it; asked once for all checks of a piece of work."""
+    return work.once(("ingestion", data.key, loads), lambda: _try(work, data, loads))
+
+
+def _try(work: Work, data: Mornings, loads_alone: bool) -> dict[str, Any]:
     own = repository().own(work)
     own |= {"ingest/shop_api.py": work.file(LOAD), "tests/test_shop_api.py": work.file(TESTS)}
     files = company.main_branch() | own
@@ -67,7 +71,9 @@ def _try(work: Work, data: Mornings) -> dict[str, Any]:
             "main": {**program, "environment": {"SHOP_API_TOKEN": data.key}},
             "refused": {**program, "environment": {"SHOP_API_TOKEN": "old"}},
         } | {f"tests {n}": {"do": "pytest", "files": {"ingest/shop_api.py": t}} for n, t in versions.items()}
-    wanted = {name: one for name, one in tries.items() if _wanted(work, name)}
+    wanted = {name: one for name, one in tries.items() if (name in LOADS) == loads_alone and _wanted(work, name)}
+    if not wanted:
+        return {}
     results = work.tool("ingestion", {"files": files, "tries": list(wanted.values())})
     busy = next((r["busy"] for r in results if r.get("busy")), "")
     if busy:
@@ -77,7 +83,8 @@ def _try(work: Work, data: Mornings) -> dict[str, Any]:
 
 def _wanted(work: Work, name: str) -> bool:
     """Whether a try is made: where only some decide, the import and the loads are, and of the others those."""
-    return work.deciding is None or name in ("import", "loads") or name in work.deciding
+    beside = {"main": "refused", "refused": "main"}.get(name)  # what is refused says something beside what is not
+    return work.deciding is None or name in LOADS or bool({name, beside} & work.deciding)
 
 
 def _words(raised: str) -> str:
@@ -86,12 +93,12 @@ def _words(raised: str) -> str:
 
 
 def _result(work: Work, data: Mornings, name: str) -> dict[str, Any]:
-    return _tried(work, data)[name]
+    return _tried(work, data, name in LOADS)[name]
 
 
 def _made(work: Work, data: Mornings, name: str) -> bool:
     """Whether a try was made: not in every data set, and not where others decide."""
-    return name in _tried(work, data)
+    return name in _tried(work, data, name in LOADS)
 
 
 def imports_quietly(work: Work, data: Mornings) -> str:
@@ -105,6 +112,9 @@ def imports_quietly(work: Work, data: Mornings) -> str:
         raise NotYet("Importing it writes files.", tried=tried, expected="nothing happens", got=", ".join(got["made"][:4]), cause="writes-at-import")  # fmt: skip
     if got["raised"]:
         raise NotYet("Importing it fails where no environment is set, as in a test. Read settings where they are used.", tried=tried, got=_words(got["raised"]), cause="needs-environment")  # fmt: skip
+    words = _words(_delivered(work, data)[0]["raised"])
+    if "has no function run" in words:
+        raise NotYet("It can be imported, and there is nothing to call.", tried=tried, expected="run(read, warehouse)", got=words, cause="no-run")  # fmt: skip
     return "Importing loads nothing, writes nothing, needs nothing."
 
 
@@ -233,6 +243,11 @@ TASK = Task(
     executes=True,
     room_once=True,
     mutants=8,
+    spared={
+        "line 17: first element dropped": "dlt lets no key be null",
+        "line 31: 1 → 2": "another order in the learner's own test",
+        "line 25: GtE → Gt": "the learner's own API with other bounds; the test still tells the loads apart",
+    },
     clauses={
         "importing does nothing": "as it was found",
         "a row that comes again replaces the one with its key": "appends",
@@ -245,16 +260,16 @@ TASK = Task(
         "use `run` alone": "tests of its insides",
     },
     wrong=(
-        wrong("as it was found", {LOAD: loads.starting()}, "loads-at-import"),
-        wrong("the token is wanted at import", {LOAD: loads.changed(("KEYS = {", 'TOKEN = os.environ["SHOP_API_TOKEN"]\nKEYS = {'))}, "needs-environment"),
-        wrong("the warehouse is opened at import", {LOAD: loads.changed(("KEYS = {", 'import duckdb\n\nCON = duckdb.connect("prod.duckdb")\nKEYS = {'))}, "writes-at-import"),
-        wrong("appends", {LOAD: loads.append(loads.mended())}, "doubled"),
-        wrong("merges without a key", {LOAD: loads.changed(("        primary_key=KEYS[table],\n", ""))}, "doubled"),
-        wrong("replaces the table by what changed", {LOAD: loads.replacing()}, "lost-rows"),
-        wrong("rates by currency alone", {LOAD: loads.changed(('["rate_date", "currency"]}', '["currency"]}'))}, "lost-rows"),
-        wrong("asks for everything", {LOAD: loads.everything(loads.mended())}, "full-reload"),
-        wrong("no contract", {LOAD: loads.evolving()}, "evolves"),
-        wrong("the token as a default", {LOAD: loads.changed(('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'))}, "token-in-code"),
+        wrong("as it was found", {LOAD: loads.starting()}, "loads-at-import", decided_by="loads"),
+        wrong("the token is wanted at import", {LOAD: loads.changed(("KEYS = {", 'TOKEN = os.environ["SHOP_API_TOKEN"]\nKEYS = {'))}, "needs-environment", decided_by="loads"),
+        wrong("the warehouse is opened at import", {LOAD: loads.changed(("KEYS = {", 'import duckdb\n\nCON = duckdb.connect("prod.duckdb")\nKEYS = {'))}, "writes-at-import", decided_by="loads"),
+        wrong("appends", {LOAD: loads.append(loads.mended())}, "doubled", decided_by="loads"),
+        wrong("merges without a key", {LOAD: loads.changed(("        primary_key=KEYS[table],\n", ""))}, "doubled", decided_by="loads"),
+        wrong("replaces the table by what changed", {LOAD: loads.replacing()}, "lost-rows", decided_by="loads"),
+        wrong("rates by currency alone", {LOAD: loads.changed(('["rate_date", "currency"]}', '["currency"]}'))}, "lost-rows", decided_by="loads"),
+        wrong("asks for everything", {LOAD: loads.everything(loads.mended())}, "full-reload", decided_by="loads"),
+        wrong("no contract", {LOAD: loads.evolving()}, "evolves", decided_by="loads"),
+        wrong("the token as a default", {LOAD: loads.changed(('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'))}, "token-in-code", decided_by="loads"),
         wrong("prints the error and goes on", {LOAD: loads.swallowing()}, "swallows", decided_by="refused"),
         wrong("tests still commented out", {TESTS: '"""Tests of the load."""\n\n# def test_load():\n#     assert True\n'}, "no-tests", decided_by="tests good"),
         wrong("a test that it can be imported", {TESTS: "from ingest import shop_api\n\n\ndef test_it_is_there():\n    assert callable(shop_api.run)\n"}, "blind-to-append", decided_by="tests append"),
