@@ -245,6 +245,8 @@ TASK = Task(
     mutants=8,
     spared={
         "line 17: first element dropped": "dlt lets no key be null",
+        "line 15: first element dropped": "dlt lets no key be null",
+        "line 29: False → True": "a frozen schema stops a renamed column by itself",
         "line 31: 1 → 2": "another order in the learner's own test",
         "line 25: GtE → Gt": "the learner's own API with other bounds; the test still tells the loads apart",
     },
