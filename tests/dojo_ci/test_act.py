@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from uuid import uuid4
 
@@ -391,3 +392,11 @@ def test_an_excerpt_keeps_the_line_that_tells():
 def test_a_merge_starts_what_lets_main_in(push, starts):
     on = workflow.triggers(workflow.read(f"on:\n  {push}\njobs: {{a: {{steps: []}}}}\n", CI))
     assert workflow.starts_on_push(on, "main") is starts
+
+
+def test_two_runs_that_ask_for_main_at_once_get_one_main():
+    room = checkouts.runner_room()
+    request = {"files": {f"file{n}.txt": str(uuid4()) for n in range(40)}, "own": {}}
+    with ThreadPoolExecutor(4) as pool:
+        made = {pool.submit(checkouts.main_of, room, request) for _ in range(4)}
+        assert len({one.result() for one in made}) == 1

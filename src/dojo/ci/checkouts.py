@@ -37,7 +37,7 @@ BASELINE = "shopflow-baseline-main"
 """Key of the cache that main's last run left: its manifest and its warehouse."""
 
 _HERE: dict[str, Any] = {}
-_MAKING = threading.Lock()
+_MAKING, _LAYING = threading.Lock(), threading.Lock()
 
 
 def wait() -> None:
@@ -194,7 +194,15 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def main_of(room: Path, request: dict[str, Any]) -> Path:
-    """The repository on main as a folder to copy, the learner's own files in it; with main's cache when it is asked for."""
+    """The repository on main as a folder to copy, the learner's own files in it; with main's cache when it is asked for.
+
+    Two runs may ask at the same time: one makes it, the other waits.
+    """
+    with _LAYING:
+        return _laid(room, request)
+
+
+def _laid(room: Path, request: dict[str, Any]) -> Path:
     key = _digest(request["files"])
     base = room / f"main-{key}"
     if key not in _HERE["bases"]:
