@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -109,19 +109,28 @@ class _Trial:
         self.result.faults.append(said if report is None else f"{said}\n{as_text(report)}")
 
     def graded(
-        self, name: str, answer: Answer, *, deciding: Iterable[str] = (), both: bool = False, official: bool = False
+        self,
+        name: str,
+        answer: Answer,
+        *,
+        deciding: Iterable[str] = (),
+        both: bool = False,
+        official: bool = False,
+        enough: Callable[[TaskReport], bool] | None = None,
     ) -> TaskReport:
         """The answer's report from the grader, and whether it is sound and (both) the same as a notebook's own check.
 
-        deciding: the runs that decide, where the task makes many; official: on the data sets of an official run.
+        deciding: the runs that decide, where the task makes many; official: on the data sets of an official run; enough:
+        what the report on the first data set must say for the others to be left out, where a try costs seconds.
         """
         only = frozenset(deciding) if deciding and not self.thorough else None
         seeds = self.task.official_seeds(SECRET) if official else None
         here = in_kernel(self.task, answer, deciding=only) if both else None
-        if self.task.room_once and not both and not self.thorough:
-            report = in_kernel(self.task, answer, deciding=only, seeds=seeds)
-        else:
-            report = grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
+        report = None
+        if enough and self.task.executes and not both and not self.thorough:
+            first = self._judged(answer, only, self.task.seeds[:1], both)
+            report = first if enough(first) else None
+        report = report or self._judged(answer, only, seeds, both)
         for verdict in report.verdicts:
             if verdict.flaw:
                 self.fault(f"{name}: “{verdict.check}”: {verdict.flaw}", report)
@@ -133,6 +142,11 @@ class _Trial:
             if _said(here) != _said(report):
                 self.fault(f"{name}: check and dojo grade disagree: {as_text(here)}", report)
         return report
+
+    def _judged(self, answer: Answer, only: frozenset[str] | None, seeds: tuple[int, ...] | None, both: bool) -> TaskReport:
+        if self.task.room_once and not both and not self.thorough:
+            return in_kernel(self.task, answer, deciding=only, seeds=seeds)
+        return grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
 
     def both(self, number: int) -> bool:
         """Whether the answer of that number is judged in both transports: all are, or the first where a try costs seconds."""
@@ -273,10 +287,14 @@ def _wrong(trial: _Trial) -> None:
     for number, attempt in enumerate(task.wrong):
         name, answer = f"wrong answer “{attempt.name}”", prepared(task, attempt, trial.reference)
         report = trial.graded(
-            name, answer, deciding=[attempt.decided_by] if attempt.decided_by else [], both=trial.both(number)
+            name,
+            answer,
+            deciding=[attempt.decided_by] if attempt.decided_by else [],
+            both=trial.both(number),
+            enough=partial(_as_declared, attempt),
         )
-        causes = {v.cause for v in report.verdicts if v.outcome is Outcome.NOT_YET}
-        if attempt.cause in causes and causes <= {attempt.cause, *attempt.also}:
+        causes = _causes(report)
+        if _as_declared(attempt, report):
             met += 1
             refused.add(attempt.name)
         else:
@@ -289,6 +307,14 @@ def _wrong(trial: _Trial) -> None:
                 trial.fault(f"{name} is accepted on official data sets", official)
     trial.result.wrong = (met, len(task.wrong))
     trial.result.clauses = (sum(name in refused for name in task.clauses.values()), len(task.clauses))
+
+
+def _causes(report: TaskReport) -> set[str]:
+    return {v.cause for v in report.verdicts if v.outcome is Outcome.NOT_YET}
+
+
+def _as_declared(attempt: Attempt, report: TaskReport) -> bool:
+    return attempt.cause in _causes(report) and _causes(report) <= {attempt.cause, *attempt.also}
 
 
 def _right(trial: _Trial) -> None:
@@ -320,12 +346,16 @@ def _mutants(trial: _Trial) -> None:
     step = max(1, len(spread) // max(LEAST_MUTANTS, task.mutants))
     tried = spread[::step]
     for mutant, answer in tried:
-        if trial.graded(f"mutant {mutant.what}", answer).passed:
+        if trial.graded(f"mutant {mutant.what}", answer, enough=_refused).passed:
             trial.result.survivors.append(mutant.what)
     killed = len(tried) - len(trial.result.survivors)
     trial.result.killed = (killed, len(tried))
     if tried and killed < KILL_RATE * len(tried):
         trial.fault(f"{killed} of {len(tried)} mutants are refused; alive: {'; '.join(trial.result.survivors)}")
+
+
+def _refused(report: TaskReport) -> bool:
+    return any(v.outcome is Outcome.NOT_YET for v in report.verdicts)
 
 
 def _replaced(cells: list[tuple[str, str]], at: int, text: str) -> list[tuple[str, str]]:
