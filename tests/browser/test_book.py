@@ -114,6 +114,8 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})
 
 NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """What answers to another width has done so."""
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = true })"
+"""Shows what is folded: a debriefing, hints."""
 ALIVE = "() => [...document.querySelectorAll('.dojo-widget')].every(one => one.querySelector('.dojo-live'))"
 FACES = {"wide-light": (WIDE, "light"), "narrow-dark": (NARROW, "dark")}
 
@@ -126,6 +128,7 @@ def walked(browser, book, address, axe):
     for name in after.pages(book.html):
         page = walk.open(name)
         page.wait_for_function(ALIVE)
+        page.evaluate(OPEN_ALL)
         for button in page.locator(".dojo-moves button, .dojo-quiz .option > button").all():
             button.click()
         if axe:
@@ -147,7 +150,7 @@ def _look(walk: Visit, name: str, face: str, found: dict[str, list] | None) -> N
     if name in SEEN:
         picture(page, f"book-{Path(name).stem}-{face}")
     if found is not None:
-        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        page.evaluate(OPEN_ALL)
         told = page.evaluate(RUN_AXE)
         found[face] += [(name, *one) for one in told if OF_THE_THEME.get(one[0], "?") not in one[1]]
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = false })")

@@ -138,8 +138,8 @@ def _made_room() -> Path:
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
-    main = platform.main_branch()
-    write(room / "rehearsal", {name: main[name] for name in remembered.OWN} if forked else main)
+    if not forked or _lent():
+        write(room / "rehearsal", platform.main_branch())
     _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
         import atexit
@@ -412,8 +412,13 @@ def graded() -> bool:
 
 def _remembering() -> dict[str, str]:
     """Where the tools of a run keep, and where graded at most find, what they did to the same files before."""
-    mine = Path(os.environ["DOJO_LENT"]) if graded() and "DOJO_LENT" in os.environ else remembering()
+    mine = _lent() or remembering()
     return {remembered.FOLDER: str(mine)} if mine else {}
+
+
+def _lent() -> Path | None:
+    """What whoever tries the course lends its own grader; a grader that gives marks is lent nothing."""
+    return Path(os.environ["DOJO_LENT"]) if graded() and "DOJO_LENT" in os.environ else None
 
 
 def remembering() -> Path | None:
@@ -422,7 +427,7 @@ def remembering() -> Path | None:
     if folder is None:
         return None
     kept = folder.parent / "remembered"
-    mine = kept / hashlib.sha256(b"".join(p.read_bytes() for p in tools())).hexdigest()[:12]
+    mine = kept / _digest_of_tools()
     if not mine.exists():
         shutil.rmtree(kept, ignore_errors=True)
         mine.mkdir(parents=True, exist_ok=True)
@@ -446,6 +451,11 @@ def tools() -> list[Path]:
     """The files that what a tool does depends on: how it is called here, and the lock, since another version may do another thing."""
     modules = [Path(module.__file__) for module in (runner_programs, warm_process, remembered)]
     return [*modules, *(p for p in (COURSE / "requirements.lock",) if p.is_file())]
+
+
+@functools.cache
+def _digest_of_tools() -> str:
+    return hashlib.sha256(b"".join(p.read_bytes() for p in tools())).hexdigest()[:12]
 
 
 def made_by() -> list[Path]:

@@ -23,7 +23,6 @@ from pathlib import Path
 FOLDER = "DOJO_REMEMBERED"
 """The variable that names the folder of kept results; runs without it remember nothing."""
 PROFILE, LOADER, TESTS = "ci/profiles.yml", "ci/load_sample.py", "tests/test_load.py"
-OWN = (PROFILE, LOADER, TESTS)
 """Files of ShopFlow's own: where a repository has others, nothing is known about what dbt, the loader or pytest read."""
 PIPELINES = (".git", ".github", ".gitlab-ci.yml", "Jenkinsfile", "Makefile", "logs")
 """What these tools do not read; names at the top of a repository."""
@@ -68,7 +67,7 @@ class _Given:
             return None
         names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "DBT_", "SQLFLUFF_"))}
         if program == "dbt":
-            profiles = _option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
+            profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
             if not _same(here / profiles / "profiles.yml", original / PROFILE):
                 return None
         elif program == "run-script":
@@ -182,7 +181,8 @@ def _paths(arguments: list[str]) -> list[str]:
     return [a.split("=", 1)[-1] for a in arguments]
 
 
-def _option(arguments: list[str], name: str) -> str | None:
+def option(arguments: list[str], name: str) -> str | None:
+    """The value of an option in a command's arguments, written `--name value` or `--name=value`."""
     for at, argument in enumerate(arguments):
         if argument == name and at + 1 < len(arguments):
             return arguments[at + 1]
@@ -201,9 +201,8 @@ def _notes() -> list[Path]:
 
 
 def _write(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    with open(fd, "wb", closefd=False) as out:
+        out.write(data)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from dojo.judge import settings
 from dojo.tools import remembered
+from dojo.tools.remembered import option
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
@@ -152,10 +153,10 @@ def _dbt_cli(arguments: list[str]) -> None:
 
 def _dbt(arguments: list[str], pool: Path) -> int:
     _one_workspace()
-    folder = _option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
-    target = Path(_option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
+    folder = option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
+    target = Path(option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
     known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")
-    key = "_".join(str(_option(arguments, name) or "") for name in known)
+    key = "_".join(str(option(arguments, name) or "") for name in known)
     kept = pool / (key.encode().hex()[:180] + ".msgpack")
     parsed = target / "partial_parse.msgpack"
     held = kept if kept.exists() else next(iter(sorted(pool.glob("*.msgpack"))), None)
@@ -298,15 +299,6 @@ COMMANDS = {
 }
 """What a step's programs are answered with; `run-module` is `python -m` of a module that stands in the repository,
 `run-script` is `python` with a file of it."""
-
-
-def _option(arguments: list[str], name: str) -> str | None:
-    for at, argument in enumerate(arguments):
-        if argument == name and at + 1 < len(arguments):
-            return arguments[at + 1]
-        if argument.startswith(name + "="):
-            return argument.split("=", 1)[1]
-    return None
 
 
 def _exit_status(run) -> int:
