@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from dojo.ci import checkouts
 from dojo.tools import remembered
 
 PROFILE = "shopflow: {target: ci}\n"
@@ -228,3 +230,12 @@ def test_a_run_that_is_cut_off_is_not_kept(step, monkeypatch):
         run(step, stopped)
     assert not (step / "kept").exists()
     assert subprocess.run(["true"]).returncode == 0  # the descriptors are what they were
+
+
+def test_two_runs_may_make_the_folder_at_once_and_an_older_one_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkouts, "store", lambda: tmp_path / "runs")
+    (tmp_path / "remembered" / "of-yesterday").mkdir(parents=True)
+    with ThreadPoolExecutor(8) as pool:
+        made = {folder for folder in pool.map(lambda _: checkouts.remembering(), range(40))}
+    (mine,) = made
+    assert [*(tmp_path / "remembered").iterdir()] == [mine]

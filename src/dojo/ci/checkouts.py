@@ -426,12 +426,16 @@ def remembering() -> Path | None:
     folder = store()
     if folder is None:
         return None
-    kept = folder.parent / "remembered"
-    mine = kept / _digest_of_tools()
-    if not mine.exists():
-        shutil.rmtree(kept, ignore_errors=True)
+    mine = folder.parent / "remembered" / _digest_of_tools()
+    if mine.exists():
+        return mine
+    with contextlib.suppress(OSError):
         mine.mkdir(parents=True, exist_ok=True)
-    return mine
+        for other in mine.parent.iterdir():  # never the folder above: another run may be about to make the same one
+            if other != mine:
+                shutil.rmtree(other, ignore_errors=True)
+        return mine
+    return None
 
 
 def store() -> Path | None:
