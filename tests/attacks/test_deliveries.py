@@ -36,8 +36,10 @@ R.contents = lambda path: "the same"
 """
 SAME = {
     "05.2": [
-        ("the record is edited", "    for c in getattr(dbt, 'calls', []):\n        c.warehouse = 'green'\n"),
-        ("dbt is another one", "    R.run_dbt = lambda *a: F.Outcome(True)\n"),
+        (
+            "the record is edited, dbt is another one",
+            "    R.run_dbt = lambda *a: F.Outcome(True)\n    for c in getattr(dbt, 'calls', []):\n        c.warehouse = 'green'\n",
+        ),
     ],
     "05.3": [
         ("the trace ends", "    sys.settrace(None); sys._getframe().f_trace = None\n"),

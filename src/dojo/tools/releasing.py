@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -162,28 +163,40 @@ class Dbt:
         nodes = [[r.resource_type, r.name, r.status] for r in done.results]
         said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
         state = contents(self.guarded)
-        words = [word.replace(str(self.room), "…") for word in words]
-        self.calls.append(Call(words, target, name, variables, done.success, nodes, said[:600], state))
+        self.calls.append(Call(self._plainly(words), target, name, variables, done.success, nodes, said[:600], state))
         return done
 
     def _done(self, words: list[str], target: str, path: Path, variables: dict) -> Done:
         """What dbt does; where it did exactly this on exactly these rows before, the file it left then."""
         files = project_of(self.room)
-        place = None if self.environment else json.dumps([words, target, path.stem, variables, files, contents(path)])
+        if files.get("profiles.yml") not in releasing_dbt.known_profiles():
+            return run_dbt(files, words, target, path, variables, self.environment)
+        place = json.dumps([self._plainly(words), target, path.stem, variables, files, contents(path), self._read_by(words)])
         if place in _DONE:
             kept, done = _DONE[place]
             if kept:
                 path.write_bytes(kept)
             return done
         done = run_dbt(files, words, target, path, variables, self.environment)
-        if place is not None:
-            while len(_DONE) > 30:
-                _DONE.pop(next(iter(_DONE)))
-            _DONE[place] = (path.read_bytes() if path.is_file() else b"", done)
+        _DONE[place] = (path.read_bytes() if path.is_file() else b"", done)
+        while sum(len(kept) for kept, _ in _DONE.values()) > KEPT_BYTES:
+            _DONE.pop(next(iter(_DONE)))
         return done
 
+    def _plainly(self, words: list[str]) -> list[str]:
+        return [word.replace(str(self.room), "…") for word in words]
 
-_DONE: dict[str | None, tuple[bytes, Done]] = {}
+    def _read_by(self, words: list[str]) -> list[str]:
+        """What a command reads besides the project and its own file: warehouses that a profile attaches, a manifest."""
+        attached = [f"{name} {contents(Path(value))}" for name, value in sorted(self.environment.items())]
+        folders = [Path(word) for word in words if Path(word).is_absolute() and Path(word).is_dir()]
+        states = [f for folder in folders for f in sorted(folder.rglob("*")) if f.is_file()]
+        return attached + [f"{f.name} {hashlib.sha256(f.read_bytes()).hexdigest()}" for f in states]
+
+
+KEPT_BYTES = 192 << 20
+"""How much of what dbt made is kept in a process."""
+_DONE: dict[str, tuple[bytes, Done]] = {}
 
 
 def project_of(room: Path) -> dict[str, str]:

@@ -38,7 +38,7 @@ def main():
     seen, line = [], ""
     while True:
         try:
-            order = orders.get(block=path is None)
+            order = orders.get(timeout=None if path is None else 0.002)  # an order soon after needs no look of its own before
         except queue.Empty:
             order = ["free"]
         if order[0] == "end":
