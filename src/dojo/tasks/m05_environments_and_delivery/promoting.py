@@ -10,20 +10,31 @@ from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
-from dojo.tools.releasing_dbt import slice_of_shopflow
+from dojo.tools.releasing_dbt import FACT_SALES, slice_of_shopflow
 
 SCRIPT = "repo/pipeline/promote.py"
 PROD = "warehouse/prod.duckdb"
+FACTS = "models/marts/fact_sales.sql"
+CHANGES = (
+    ("orders.status in ('paid', 'shipped') then", "orders.status = 'shipped' then"),
+    ("* rates.eur_per_unit else", "* rates.eur_per_unit / 1.19 else"),
+)
+"""What a release changes in the incremental model: money counts when it is shipped, or without VAT."""
 SOLD = "select sum(units)::bigint as units, sum(revenue_eur) as revenue_eur from marts.daily_revenue"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One try: who refuses the release ("" when it is good), what the three files hold, what prod must show afterwards."""
+    """One try: who refuses the release ("" when it is good), its project, what the three files hold, and prod afterwards.
+
+    sold: units and euros that prod must show; stale: those it shows where fact_sales kept the rows of the old code.
+    """
 
     refuses: str
+    project: dict[str, str]
     files: dict[str, dict[str, Any]]
     sold: tuple
+    stale: tuple
 
     @property
     def name(self) -> str:
@@ -46,8 +57,14 @@ def _delivery(seed: int, refuses: str) -> Delivery:
         raw = {**raw, refuses: _with_returns(raw[refuses])}
     files = {f"warehouse/{env}.duckdb": tables for env, tables in raw.items()}
     files[PROD] = {**files[PROD], **yesterday.marts()}
-    truth = today.marts(units=True)["marts.daily_revenue"]
-    return Delivery(refuses, files, warehouses.total(truth, "select (sum(units)::bigint, sum(revenue_eur)) from rows"))
+    change = CHANGES[seed % 2]
+    project = {**slice_of_shopflow(), FACTS: FACT_SALES.replace(*change)}
+    new = warehouses.facts(today.raw, change)
+    return Delivery(refuses, project, files, _sold(new), _sold(warehouses.added(yesterday.facts, new)))
+
+
+def _sold(facts: Any) -> tuple:
+    return warehouses.total(warehouses.daily(facts), "select (sum(units)::bigint, sum(revenue_eur)) from rows")
 
 
 def _with_returns(raw: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +87,7 @@ def _done(work: Work, data: tuple[Delivery, ...]) -> list[dict[str, Any]]:
 def _request(text: str, delivery: Delivery) -> dict[str, Any]:
     return {
         "op": "session", "text": text, "entry": "promote", "arguments": ["dbt", "folder"],
-        "files": slice_of_shopflow(), "warehouses": delivery.files, "guarded": PROD,
+        "files": delivery.project, "warehouses": delivery.files, "guarded": PROD,
         "queries": {"sold": [PROD, SOLD], "view": [PROD, "select count(*) as n from staging.stg_orders"]},
     }  # fmt: skip
 
@@ -131,6 +148,15 @@ def _prod_shows(done: dict[str, Any], delivery: Delivery) -> None:
             got=view,
             cause="views-broken",
             look="DuckDB writes the database's name, which is the file's, into a view. Build aside under the same file name, in another folder.",
+        )
+    if got == delivery.stale:
+        raise NotYet(
+            "Prod shows a mixture: orders that changed since yesterday by the release, all older ones by the code before it.",
+            tried=SOLD,
+            expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}",
+            got=f"{got[0]:,} units, €{got[1]:,}",
+            cause="old-rows",
+            look="The release changes fact_sales, which is incremental. `--full-refresh` computes such a model from its beginning.",
         )
     if got != delivery.sold:
         staging = isinstance(got, tuple) and got[0] is not None
@@ -247,7 +273,7 @@ def promote(dbt, folder):
     green = folder / "green" / "prod.duckdb"
     green.parent.mkdir(exist_ok=True)
     shutil.copyfile(folder / "prod.duckdb", green)
-    if not dbt("build", target="prod", warehouse=green).success:
+    if not dbt("build", "--full-refresh", target="prod", warehouse=green).success:
         return False
     os.replace(green, folder / "prod.duckdb")
     return True
@@ -263,7 +289,7 @@ def _but(old: str, new: str) -> dict[str, str]:
 _STRAIGHT = """\
 def promote(dbt, folder):
     for env in ("dev", "staging", "prod"):
-        if not dbt("build", target=env).success:
+        if not dbt("build", "--full-refresh", target=env).success:
             return False
     return True
 """
@@ -276,7 +302,7 @@ def promote(dbt, folder):
         if not dbt("build", target=env).success:
             return False
     shutil.copyfile(folder / "prod.duckdb", folder / "before.duckdb")
-    if not dbt("build", target="prod").success:
+    if not dbt("build", "--full-refresh", target="prod").success:
         shutil.copyfile(folder / "before.duckdb", folder / "prod.duckdb")
         return False
     return True
@@ -298,7 +324,7 @@ import duckdb
 
 def promote(dbt, folder):
     def accepts(target, **where):
-        return dbt("run", target=target, **where).success and dbt("test", target=target, **where).success
+        return dbt("run", "--full-refresh", target=target, **where).success and dbt("test", target=target, **where).success
 
     if not (accepts("dev") and accepts("staging")):
         return False
@@ -323,7 +349,7 @@ def promote(dbt, folder):
     with TemporaryDirectory(dir=folder) as aside:
         candidate = Path(copy2(folder / "prod.duckdb", aside))
         for target, file in (("dev", None), ("staging", None), ("prod", candidate)):
-            done = dbt("build", "--fail-fast", target=target, warehouse=file)
+            done = dbt("build", "--full-refresh", "--fail-fast", target=target, warehouse=file)
             if done.error or done.failed():
                 return False
         move(candidate, folder / "prod.duckdb")
@@ -349,7 +375,7 @@ TASK_2 = Task(
     hints=(
         "dev and staging may be spoiled: build there and look at `.success`. What does prod hold while its own build is not tested yet?",
         'Copy prod.duckdb into another folder under the same name, build there with `target="prod", warehouse=copy`, and put the copy in prod\'s place only when that was a success.',
-        '`green = folder / "green" / "prod.duckdb"`; `shutil.copyfile(folder / "prod.duckdb", green)`; `dbt("build", target="prod", warehouse=green)`; `os.replace(green, folder / "prod.duckdb")`.',
+        '`green = folder / "green" / "prod.duckdb"`; `shutil.copyfile(folder / "prod.duckdb", green)`; `dbt("build", "--full-refresh", target="prod", warehouse=green)`; `os.replace(green, folder / "prod.duckdb")`.',
     ),
     wrong=(
         wrong("builds straight in prod", {SCRIPT: _STRAIGHT}, "prod-touched"),
@@ -369,8 +395,8 @@ TASK_2 = Task(
         wrong(
             "swaps whatever the audit said",
             _but(
-                '    if not dbt("build", target="prod", warehouse=green).success:\n        return False\n',
-                '    dbt("build", target="prod", warehouse=green)\n',
+                '    if not dbt("build", "--full-refresh", target="prod", warehouse=green).success:\n        return False\n',
+                '    dbt("build", "--full-refresh", target="prod", warehouse=green)\n',
             ),
             "bad-published",
         ),
@@ -378,6 +404,11 @@ TASK_2 = Task(
             "builds aside under another name",
             _but('"green" / "prod.duckdb"', '"green" / "prod_green.duckdb"'),
             "views-broken",
+        ),
+        wrong(
+            "leaves old days to the old code",
+            _but('"build", "--full-refresh", target="prod"', '"build", target="prod"'),
+            "old-rows",
         ),
         wrong("builds in an empty file", _but('    shutil.copyfile(folder / "prod.duckdb", green)\n', ""), "good-refused"),
         wrong("passes and never swaps", _but('    os.replace(green, folder / "prod.duckdb")\n', ""), "not-published"),
@@ -395,6 +426,7 @@ TASK_2 = Task(
         "`prod.duckdb` holds exactly what it held": "builds straight in prod",
         "after each of your commands": "builds in prod and restores it when the audit fails",
         "has to pass its tests": "builds and never tests",
+        "every day of prod is computed by the release's code": "leaves old days to the old code",
         "Return `True` when prod has the release": "says nothing",
         "`False` when somebody refused it": "says nothing of a refusal",
     },

@@ -77,6 +77,19 @@ def facts(raw: dict[str, Any], *changes: tuple[str, str]) -> Any:
         con.close()
 
 
+def added(old: Any, new: Any) -> Any:
+    """What an incremental run leaves of marts.fact_sales: orders that changed since `old` from `new`, all others as they were."""
+    con = duckdb.connect(config={"threads": 1})
+    try:
+        con.register("old", old)
+        con.register("new", new)
+        recent = "select * from new where updated_at > (select max(updated_at) from old)"
+        kept = f"select * from old where order_id not in (select order_id from ({recent}))"
+        return con.execute(f"{kept} union all {recent} order by all").to_arrow_table(BATCH_ROWS)
+    finally:
+        con.close()
+
+
 def daily(facts: Any, *, units: bool = True) -> Any:
     """marts.daily_revenue of these facts."""
     con = duckdb.connect(config={"threads": 1})
