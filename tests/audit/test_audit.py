@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dojo import audit
-from dojo.audit import card, report
-from dojo.audit.found import Seen
+import dataops_audit as audit
+from dataops_audit import card, report
+from dataops_audit.findings import Seen
 from shopflow import history
 
 Folder = Callable[[dict[str, str | bytes]], Path]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import judge
-from dojo.audit.found import Seen
+from dataops_audit import judge
+from dataops_audit.findings import Seen
 
 CI = ".github/workflows/ci.yml"
 

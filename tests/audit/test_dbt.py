@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import dbt, sql, suites
-from dojo.audit.found import Seen
+from dataops_audit import dbt, sql, suites
+from dataops_audit.findings import Seen
 
 PROJECT = {
     "dbt_project.yml": "name: shop\nmodel-paths: [models]\n",

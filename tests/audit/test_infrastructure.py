@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import hcl, terraform
-from dojo.audit.found import Seen
+from dataops_audit import hcl, terraform
+from dataops_audit.findings import Seen
 
 STATEMENT = 'data "aws_iam_policy_document" "a" {{\n  statement {{\n    actions   = {}\n    resources = {}\n  }}\n}}\n'
 NARROW = STATEMENT.format('["s3:GetObject"]', '["arn:aws:s3:::lake/*"]')

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import containers, dags, documents, versioning
-from dojo.audit.found import Seen
+from dataops_audit import containers, dags, documents, versioning
+from dataops_audit.findings import Seen
 
 IMAGE = "FROM python:3.12-slim\n"
 CONTAINERS = [

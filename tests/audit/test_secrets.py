@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import secrets
-from dojo.audit.found import Seen
+from dataops_audit import secrets
+from dataops_audit.findings import Seen
 
 AWS = "AKIA" + "Q3EGRTZJ7WMB5XKD"
 AWS_SECRET = "wJ4rXUtnFEMI7K7MDENG" + "bPxRfiCYz9Q2LmTqAv8s"

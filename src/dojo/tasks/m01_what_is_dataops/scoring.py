@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import card
-from dojo.audit.found import Finding
+from dataops_audit import card
+from dataops_audit.findings import Finding
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, repeated, texts, whole_number

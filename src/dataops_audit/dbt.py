@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dojo.audit import sql, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import Map, child, is_false, is_true, items, line_of, words
+from dataops_audit import sql, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import Map, child, is_false, is_true, items, line_of, words
 
 ENOUGH, FEW = 0.6, 0.3
 """Shares of models with a test: from the first the coverage is good, below the second it is a gap."""

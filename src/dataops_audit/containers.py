@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import credentials, policies, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.linters import dockerfiles
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, is_true, items, line_of, walk
+from dataops_audit import credentials, policies, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.linters import dockerfiles
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, is_true, items, line_of, walk
 
 _ROOT = re.compile(r"^(root|0)(:.*)?$")
 _NON_ROOT_BASE = re.compile(

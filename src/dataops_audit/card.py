@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import yaml
 
-from dojo.audit.found import Finding
+from dataops_audit.findings import Finding
 
 OUT_OF = 10.0
 """Points a practice is worth."""
@@ -70,7 +70,7 @@ class Scored:
 @cache
 def load() -> Card:
     """The card that lies beside this module."""
-    data = yaml.safe_load(files("dojo.audit").joinpath("card.yaml").read_text(encoding="utf-8"))
+    data = yaml.safe_load(files("dataops_audit").joinpath("card.yaml").read_text(encoding="utf-8"))
     practices = {
         key: Practice(key, one["name"], one["module"], tuple(one["levels"])) for key, one in data["practices"].items()
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from dojo.audit import sql, taskfiles, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree
+from dataops_audit import sql, taskfiles, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree
 
 LARGE_DATA = 1_000_000
 """Bytes above which a tracked data file is more than a sample."""

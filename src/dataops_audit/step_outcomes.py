@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from dojo.audit import shell
-from dojo.audit.follow import Executed
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, is_false
+from dataops_audit import shell
+from dataops_audit.delegation import Executed
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, is_false
 
 _FAILS = re.compile(
     r"\bexit\s+(?:[1-9]|\$|\"\$)|\bfalse\b|core\.setFailed|process\.exit\([1-9]|raise SystemExit|sys\.exit\("

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from dojo.audit import history
+from dataops_audit import history
 
 LARGEST_TEXT = 1_000_000
 """Bytes above which a file is not read as text."""

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dojo.audit import yamllines
-from dojo.audit.found import Seen
-from dojo.audit.linters import program
-from dojo.audit.tree import Tree
+from dataops_audit import yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.linters import program
+from dataops_audit.tree import Tree
 
 SECONDS = 120
 """How long one check may take."""

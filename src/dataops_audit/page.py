@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from dojo.audit import card
+from dataops_audit import card
 
 if TYPE_CHECKING:
-    from dojo.audit.found import Finding
-    from dojo.audit.report import Report
+    from dataops_audit.findings import Finding
+    from dataops_audit.report import Report
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #f1f4f8; --line: #c9d1dc; --bad: #a11b1b; --warn: #7a4b00; --good: #11633c; --bar: #2b5ea8; }

@@ -8,8 +8,8 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
-from dojo.audit import pythonruns, shell, yamllines
-from dojo.audit.tree import Tree
+from dataops_audit import pythonruns, shell, yamllines
+from dataops_audit.tree import Tree
 
 BY_HAND = "runs only when called by hand (stages: manual)"
 TOX_IGNORED = "starts with `-`: tox ignores its failure"

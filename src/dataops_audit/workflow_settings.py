@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dojo.audit import checks, shell, yamllines
-from dojo.audit.found import CheckRun, Seen
-from dojo.audit.yamllines import child, items, words
+from dataops_audit import checks, shell, yamllines
+from dataops_audit.findings import CheckRun, Seen
+from dataops_audit.yamllines import child, items, words
 
 
 def read(
     seen: Seen, path: str, text: str, workflow: Any, events: dict[str, Any], runs: list[CheckRun], guarding: bool
 ) -> None:
-    """Adds the habits and dangers of one workflow."""
+    """Adds what one workflow shows beside its checks."""
     _commented_out(seen, path, text, runs)
     _triggers(seen, path, workflow, events, guarding)
     _token_and_limits(seen, path, workflow)

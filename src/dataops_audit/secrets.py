@@ -8,12 +8,12 @@ import re
 import time
 from typing import Any
 
-from dojo.audit import pythonruns, yamllines
-from dojo.audit.containers import is_stack
-from dojo.audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
-from dojo.audit.found import Seen
-from dojo.audit.pythonruns import constant, dotted
-from dojo.audit.tree import Tree
+from dataops_audit import pythonruns, yamllines
+from dataops_audit.containers import is_stack
+from dataops_audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
+from dataops_audit.findings import Seen
+from dataops_audit.pythonruns import constant, dotted
+from dataops_audit.tree import Tree
 
 _Seen = tuple[str, int, str, str]
 """Rule, line, sentence, sureness."""

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from dojo.audit import shell, yamllines
-from dojo.audit.follow import Executed, Place, expand, outer_mask
-from dojo.audit.found import CheckRun, Seen
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, is_true, items, words
+from dataops_audit import shell, yamllines
+from dataops_audit.delegation import Executed, Place, expand, outer_mask
+from dataops_audit.findings import CheckRun, Seen
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, is_true, items, words
 
 _GITLAB_WORDS = frozenset(
     [

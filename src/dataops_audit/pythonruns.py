@@ -6,7 +6,7 @@ import ast
 import shlex
 import warnings
 
-from dojo.audit import shell
+from dataops_audit import shell
 
 _CHECKED = frozenset(("check_call", "check_output"))
 _UNCHECKED = frozenset(("run", "call", "Popen", "system", "getoutput", "getstatusoutput"))

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import pythonruns
-from dojo.audit.found import Seen
-from dojo.audit.yamllines import Map, child, items, line_of, walk, words
+from dataops_audit import pythonruns
+from dataops_audit.findings import Seen
+from dataops_audit.yamllines import Map, child, items, line_of, walk, words
 
 _ADMIN = re.compile(r"(?:^|[/:])(?:AdministratorAccess|IAMFullAccess)$")
 _WIDE = re.compile(r"(?:^|[/:])(?:PowerUserAccess|Amazon\w+FullAccess|AWS\w+FullAccess|CloudWatchFullAccess)$")

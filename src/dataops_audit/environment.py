@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from dojo.audit import pythonruns, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.pythonruns import constant, dotted, keyword
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child
+from dataops_audit import pythonruns, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.pythonruns import constant, dotted, keyword
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child
 
 _LOCKS = (
     "uv.lock",
@@ -49,7 +49,7 @@ def read(tree: Tree, seen: Seen) -> None:
             seen.add("sec.policy", path, 1, "Says how to report a hole")
         elif re.fullmatch(r"dependabot\.ya?ml|renovate\.json5?|\.renovaterc(\.json)?", name):
             seen.add("sec.updates", path, 1, "Dependencies are updated by machine")
-    for path in tree.within_budget(tree.ending(".py"), "surroundings"):
+    for path in tree.within_budget(tree.ending(".py"), "environment"):
         _python(tree, seen, path)
     for path in tree.ending(".sql", ".sh", ".yml", ".yaml", ".ipynb", ".toml", ".cfg", ".ini", ".r"):
         _own_paths(tree, seen, path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dojo.audit import checks, pipelines, workflows
-from dojo.audit.found import CheckRun, Seen
-from dojo.audit.tree import Tree
+from dataops_audit import checks, pipelines, workflows
+from dataops_audit.findings import CheckRun, Seen
+from dataops_audit.tree import Tree
 
 _GOOD = {
     checks.DATA: "ci.blocks-data",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dojo.audit import hcl, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, is_false, items, line_of
+from dataops_audit import hcl, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, is_false, items, line_of
 
 _DOCUMENTS = (".md", ".rst", ".adoc", ".txt", ".mdx")
 _STEP = re.compile(r"^\s*(?:\d+[.)]\s+\S|[-*]\s+\S|- \[[ x]\]\s+\S)", re.MULTILINE)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dojo.audit import workflows
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree
+from dataops_audit import workflows
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree
 
 SECONDS = 7.0
 """How long all linters together may take."""
@@ -135,10 +135,10 @@ class Bench:
             job.take(seen, job.out.read_text(encoding="utf-8", errors="replace"), self.names)
 
     def run(self, tree: Tree, seen: Seen) -> None:
-        """Runs the project's own checks on a copy; see `trial`."""
-        from dojo.audit import trial
+        """Runs the project's own checks on a copy; see `project_checks`."""
+        from dataops_audit import project_checks
 
-        trial.run(tree, seen, self.folder)
+        project_checks.run(tree, seen, self.folder)
 
 
 def _importable(name: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dojo.audit import policies, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, is_false, is_true, items, line_of, words
+from dataops_audit import policies, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, is_false, is_true, items, line_of, words
 
 _OPEN = ("0.0.0.0/0", "::/0")
 _PROPERTY = {

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dojo.audit import card, judge, linters
-from dojo.audit.card import Scored
-from dojo.audit.found import CheckRun, Finding, Seen
-from dojo.audit.tree import Tree, plant
+from dataops_audit import card, judge, linters
+from dataops_audit.card import Scored
+from dataops_audit.findings import CheckRun, Finding, Seen
+from dataops_audit.tree import Tree, plant
 
 VERSION = 1
 MOST_OF_A_RULE = {"danger": 25, "gap": 8, "good": 3}
@@ -86,7 +86,7 @@ class Report:
 
     def html(self) -> str:
         """The report as one page that needs nothing else."""
-        from dojo.audit import page
+        from dataops_audit import page
 
         return page.made(self)
 
@@ -122,14 +122,14 @@ def _check(one: CheckRun) -> dict[str, Any]:
 
 
 def _readers() -> list[Callable[[Tree, Seen], None]]:
-    from dojo.audit import containers, dags, dbt, documents, secrets, suites, surroundings, terraform, versioning
+    from dataops_audit import containers, dags, dbt, documents, environment, secrets, suites, terraform, versioning
 
     return [
         versioning.read,
         dbt.read,
         suites.read,
         judge.integration,
-        surroundings.read,
+        environment.read,
         terraform.read,
         containers.read,
         dags.read,

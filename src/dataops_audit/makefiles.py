@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from dojo.audit import shell
+from dataops_audit import shell
 
 IGNORED = "starts with `-`: make ignores its failure"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from dojo.audit.shell_syntax import Compound, Pipeline, Simple, Statement, parse
+from dataops_audit.shell_syntax import Compound, Pipeline, Simple, Statement, parse
 
 NEVER = "is never reached"
 _ALWAYS_FINE = frozenset(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dojo.audit.report import Report
-from dojo.audit.tree import NothingToAudit
+from dataops_audit.report import Report
+from dataops_audit.tree import NothingToAudit
 
 __all__ = ["NothingToAudit", "Report", "audit", "main"]
 
@@ -16,7 +16,7 @@ def audit(path: str | Path, run: bool = False) -> Report:
 
     NothingToAudit where the path is missing, empty or holds nothing that can be judged.
     """
-    from dojo.audit import report
+    from dataops_audit import report
 
     return report.make(path, run)
 

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dojo.audit import makefiles, pythonruns, shell, taskfiles, yamllines
-from dojo.audit.checks import Check, base, identify, unwrapped
-from dojo.audit.tree import Tree
+from dataops_audit import makefiles, pythonruns, shell, taskfiles, yamllines
+from dataops_audit.checks import Check, base, identify, unwrapped
+from dataops_audit.tree import Tree
 
 DEEPEST = 12
 
@@ -437,7 +437,7 @@ def _python(tree: Tree, args: list[str], place: Place, depth: int) -> list[Execu
 
 def _image(tree: Tree, args: list[str], place: Place, depth: int) -> list[Executed] | None:
     """The checks among the RUN lines of a Dockerfile that is built."""
-    from dojo.audit.containers import instructions
+    from dataops_audit.containers import instructions
 
     file = next((args[at + 1] for at, arg in enumerate(args[:-1]) if arg in ("-f", "--file")), None)
     context = next((arg for arg in reversed(args) if (not arg.startswith("-") and "/" in arg) or arg == "."), ".")

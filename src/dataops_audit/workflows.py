@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from dojo.audit import checks, expressions, habits, later, shell, yamllines
-from dojo.audit.follow import Executed, Place, expand, outer_mask
-from dojo.audit.found import CheckRun, Seen
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, items, words
+from dataops_audit import checks, expressions, shell, step_outcomes, workflow_settings, yamllines
+from dataops_audit.delegation import Executed, Place, expand, outer_mask
+from dataops_audit.findings import CheckRun, Seen
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, items, words
 
 ON_PULL_REQUEST = {
     "github.actor": "(a person)",
@@ -223,7 +223,7 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) ->
     if called and not guarding:
         runs = []  # told where it is called
     seen.checks += runs
-    habits.read(seen, path, tree.text(path) or "", workflow, found, runs, guarding)
+    workflow_settings.read(seen, path, tree.text(path) or "", workflow, found, runs, guarding)
 
 
 def _never_reached(jobs: Any, settings: _Settings) -> dict[str, str]:
@@ -374,7 +374,7 @@ def _steps(tree: Tree, steps: list[Any], settings: _Settings, matrix: Any) -> li
             continue
         here = _masked(_inherit(settings, step), _when(step, settings, "step"))
         mask, sure = _continues(step, matrix, "step", here)
-        if mask and sure != "possible" and not later.asked(step, steps[place + 1 :]):
+        if mask and sure != "possible" and not step_outcomes.asked(step, steps[place + 1 :]):
             here = _masked(here, mask, sure)
         here = replace(here, folder=str(step.get("working-directory") or here.folder).removeprefix("./").strip("/"))
         here = replace(here, folder=re.sub(r"^\$\{\{[^}]*\}\}/?", "", here.folder))
@@ -383,12 +383,17 @@ def _steps(tree: Tree, steps: list[Any], settings: _Settings, matrix: Any) -> li
             found += [_after_all(one, step, steps[place + 1 :]) for one in ran]
         elif isinstance(step.get("uses"), str):
             found += _uses(tree, step, here)
-    return [later.selecting(tree, one) for one in later.over_nothing([one for one in found if one.check])]
+    return [step_outcomes.selecting(tree, one) for one in step_outcomes.over_nothing([one for one in found if one.check])]
 
 
 def _after_all(one: Executed, step: Any, after: list[Any]) -> Executed:
     """A masked check that a later step judges is not masked."""
-    if one.mask and not one.mask.startswith("(not") and "never" not in one.mask and later.reprieved(one, step, after):
+    if (
+        one.mask
+        and not one.mask.startswith("(not")
+        and "never" not in one.mask
+        and step_outcomes.reprieved(one, step, after)
+    ):
         return replace(one, mask=None, masked_at=None)
     return one
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dojo.audit.follow import Executed
+from dataops_audit.delegation import Executed
 
 SURENESS = ("certain", "likely", "possible")
 

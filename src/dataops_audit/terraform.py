@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import cloudformation, credentials, exposure, hcl, policies, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.hcl import Block, Call, Object, Raw, texts
-from dojo.audit.policies import Statement
-from dojo.audit.tree import Tree
+from dataops_audit import cloudformation, credentials, exposure, hcl, policies, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.hcl import Block, Call, Object, Raw, texts
+from dataops_audit.policies import Statement
+from dataops_audit.tree import Tree
 
 _ENCRYPTED_BY = {
     "aws_db_instance": ("storage_encrypted",), "aws_rds_cluster": ("storage_encrypted",), "aws_docdb_cluster": ("storage_encrypted",),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dojo.audit.found import Seen
-from dojo.audit.hcl import Block, texts
+from dataops_audit.findings import Seen
+from dataops_audit.hcl import Block, texts
 
 _OPEN = ("0.0.0.0/0", "::/0", "*", "Internet", "Any")
 _WEB = (80.0, 443.0)

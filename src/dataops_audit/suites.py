@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Collection
 
-from dojo.audit import pythonruns, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.pythonruns import constant, dotted
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import items, line_of
+from dataops_audit import pythonruns, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.pythonruns import constant, dotted
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import items, line_of
 
 _ASSERTING = re.compile(
     r"^(assert|expect|raises|warns|fail|check|verify|validate|should|approx|snapshot|match)", re.IGNORECASE

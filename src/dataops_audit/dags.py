@@ -6,11 +6,11 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from dojo.audit import checks, pythonruns, shell, yamllines
-from dojo.audit.found import Seen
-from dojo.audit.pythonruns import constant, dotted, keyword
-from dojo.audit.tree import Tree
-from dojo.audit.yamllines import child, items, line_of
+from dataops_audit import checks, pythonruns, shell, yamllines
+from dataops_audit.findings import Seen
+from dataops_audit.pythonruns import constant, dotted, keyword
+from dataops_audit.tree import Tree
+from dataops_audit.yamllines import child, items, line_of
 
 _LIBRARIES = (
     "airflow",
