@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dataops_audit import printable
 from dataops_audit.report import Report
 from dataops_audit.tree import NothingToAudit
 
@@ -26,7 +27,7 @@ def main(path: str, as_json: bool = False, html: str | None = None, run: bool = 
     try:
         report = audit(path, run)
     except NothingToAudit as error:
-        print(error, file=sys.stderr)
+        print(printable.shown(str(error)), file=sys.stderr)
         return 2
     if html:
         target = Path(html)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
@@ -38,18 +39,27 @@ def kind_of(finding: Finding) -> str:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What has to be seen for a level: one rule of each group in `needs`, none in `denied_by`."""
+
+    needs: tuple[tuple[str, ...], ...] = ()
+    denied_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Practice:
-    """One practice of the card with what each of its five levels means."""
+    """One practice of the card: what each of its five levels says, and the evidence that saying so takes."""
 
     key: str
     name: str
     module: str
     levels: tuple[str, ...]
+    claims: tuple[Claim, ...]
 
 
 @dataclass(frozen=True)
 class Card:
-    """The whole card; `levels_from` are the points at which levels 1 to 4 begin."""
+    """The whole card; `levels_from` are the points that levels 1 to 4 ask for."""
 
     version: int
     practices: dict[str, Practice]
@@ -59,11 +69,18 @@ class Card:
 
 @dataclass(frozen=True)
 class Scored:
-    """A practice with its points, its level (0 to 4) and the findings that decided."""
+    """A practice with its points, its level (0 to 4), what that level says here, and the findings that decided.
+
+    `reached` is the level that the points alone would give; where it is higher, `lacking` says what the level above asks
+    for: groups of rules that were not seen, and rules that refute it.
+    """
 
     practice: Practice
     points: float
+    reached: int
     level: int
+    meaning: str
+    lacking: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
@@ -71,18 +88,32 @@ class Scored:
 def load() -> Card:
     """The card that lies beside this module."""
     data = yaml.safe_load(files("dataops_audit").joinpath("card.yaml").read_text(encoding="utf-8"))
-    practices = {
-        key: Practice(key, one["name"], one["module"], tuple(one["levels"])) for key, one in data["practices"].items()
-    }
+    practices = {key: _practice(key, one) for key, one in data["practices"].items()}
     rules = {}
     for key, one in data["rules"].items():
         rules[key] = Rule(key, **{"module": practices[one["practice"]].module, **one})
     return Card(data["version"], practices, rules, tuple(data["levels_from"]))
 
 
+def _practice(key: str, one: dict[str, Any]) -> Practice:
+    claims = [Claim(tuple(map(tuple, level.get("needs", []))), tuple(level.get("denied_by", []))) for level in one["levels"]]
+    return Practice(key, one["name"], one["module"], tuple(level["says"] for level in one["levels"]), tuple(claims))
+
+
+def level_of(points: float) -> int:
+    """The level that points alone reach: the number of thresholds they are not below."""
+    return sum(points >= start for start in load().levels_from)
+
+
 def score(findings: list[Finding]) -> list[Scored]:
-    """Each practice with its points: every good rule counts once, every danger takes once, by its surest finding."""
+    """Each practice with its points and its level.
+
+    Every good rule counts once, every danger takes once, by its surest finding. The level is the highest whose points are
+    there and whose claims, like those of all levels below it, rest on findings.
+    """
     card = load()
+    supporting = {one.rule for one in findings if one.sure != "possible"}
+    present = {one.rule for one in findings}
     scored = []
     for practice in card.practices.values():
         mine = [one for one in findings if card.rules[one.rule].practice == practice.key]
@@ -95,9 +126,31 @@ def score(findings: list[Finding]) -> list[Scored]:
             elif rule.kind == "danger":
                 points -= rule.points * weight
         points = round(min(max(points, 0.0), OUT_OF), 1)
-        level = sum(points >= start for start in card.levels_from)
-        scored.append(Scored(practice, points, level, tuple(ordered(mine))))
+        reached = level_of(points)
+        level, lacking = _supported(practice, reached, supporting, present)
+        meaning = practice.levels[level] if level else _at_the_bottom(practice, mine, present)
+        scored.append(Scored(practice, points, reached, level, meaning, lacking, tuple(ordered(mine))))
     return scored
+
+
+def _supported(practice: Practice, reached: int, supporting: set[str], present: set[str]) -> tuple[int, tuple[str, ...]]:
+    """The highest level up to `reached` whose claims rest on findings, and what the next one lacks."""
+    for level in range(1, reached + 1):
+        claim = practice.claims[level]
+        missing = [" or ".join(group) for group in claim.needs if not supporting.intersection(group)]
+        refuted = [f"no {rule}" for rule in claim.denied_by if rule in present]
+        if missing or refuted:
+            return level - 1, (*missing, *refuted)
+    return reached, ()
+
+
+def _at_the_bottom(practice: Practice, mine: list[Finding], present: set[str]) -> str:
+    """What level 0 says; where something was seen that it denies, what keeps the practice down instead."""
+    if not present.intersection(practice.claims[0].denied_by):
+        return practice.levels[0]
+    if any(kind_of(one) == "danger" for one in mine):
+        return "There is something to build on, but the dangers outweigh it."
+    return "There is a beginning, too little for a level."
 
 
 def ordered(findings: list[Finding]) -> list[Finding]:

@@ -8,6 +8,10 @@ from collections import Counter
 from functools import cache
 from importlib import import_module
 
+from detect_secrets.plugins.basic_auth import BasicAuthDetector
+from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString, HexHighEntropyString
+from detect_secrets.plugins.keyword import KeywordDetector
+
 _PLUGINS = {
     "aws": "AWSKeyDetector", "azure_storage_key": "AzureStorageKeyDetector", "discord": "DiscordBotTokenDetector", "gitlab_token": "GitLabTokenDetector",
     "github_token": "GitHubTokenDetector", "mailchimp": "MailchimpDetector", "npm": "NpmDetector", "openai": "OpenAIDetector",
@@ -35,12 +39,16 @@ TOKEN_HINT = re.compile(
     re.IGNORECASE,
 )
 KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
+_SERVICE_WORDS = (
+    r"(?:service|client|db|database|priv|license|session|cookie|hmac)[_-]?key|pass[_-]?code|contrase[nñ]a|salt|hmac"
+)
+"""Names that announce a secret only where the value is as random as one: detect-secrets' keywords, and a few more."""
 KEY_WORDS_BUT_PASS = KEY_WORDS.replace("(?<![a-z])pass(?![a-z])|", "")
 _NOT_A_SECRET_KEY = re.compile(
     r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
-    r"regex|pattern|header|param\w*|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
+    r"regex|pattern|header|param\w*|algorithm|algo|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
     r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
-    r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id)[_-]"
+    r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id|hashed|encrypted|sealed|masked|existing)[_-]"
     r"|tokenizer|tokeniz|tokens$|primary_key|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
     re.IGNORECASE,
 )
@@ -148,6 +156,10 @@ THROW_AWAY = frozenset(
         "minio_password",
     ]
 )
+_ALGORITHM = re.compile(
+    r"(?:pbkdf2|bcrypt|argon2(?:id|i|d)?|scrypt|md5|sha-?\d+|hmac|[hrep]s\d{3}|aes-?\d*|rsa|ecdsa|ed25519)(?:[_-][a-z0-9]+)*",
+    re.IGNORECASE,
+)
 STRONG_NAMES = re.compile(r"password|passwd|passphrase|pwd|(?<![a-z])pass(?![a-z])", re.IGNORECASE)
 FOREIGN = re.compile(
     r"aws|s3|snowflake|gcp|google|azure|databricks|stripe|slack|github|gitlab|sendgrid|bigquery|redshift|openai|twilio|datadog|pagerduty|api[_-]?key|webhook|salesforce|hubspot",
@@ -165,6 +177,49 @@ def _plugins() -> list[tuple[str, object]]:
         except (ImportError, AttributeError, TypeError):
             continue
     return found
+
+
+_BASIC_AUTH = BasicAuthDetector()
+_KEYWORD = KeywordDetector()
+_RANDOM = (Base64HighEntropyString(limit=4.5), HexHighEntropyString(limit=3.0))
+_NAME_BEFORE = re.compile(r"([\w.-]+)[\"'`\])]*\s*(?::=|=>|[!=]==?|[:=(])\s*@?[\"'`]*$")
+
+
+def passwords_in_addresses(row: str) -> list[str]:
+    """The passwords of `scheme://user:password@host`, as detect-secrets sees them."""
+    return list(_BASIC_AUTH.analyze_string(row))
+
+
+def named_values(path: str, row: str) -> list[tuple[str, str]]:
+    """Name and value of each assignment that detect-secrets' keyword detector sees in a line."""
+    found = []
+    for secret in _KEYWORD.analyze_line(filename=path, line=row):
+        value = secret.secret_value or ""
+        name = _NAME_BEFORE.search(row[: row.find(value)])
+        if value and name:
+            found.append((name[1], value))
+    return found
+
+
+def is_random(value: str) -> bool:
+    """Whether a value is as random as a key, by detect-secrets' measures for base64 and for hexadecimal digits."""
+    return any(
+        len(value) >= 20
+        and set(value) <= set(detector.charset)
+        and detector.calculate_shannon_entropy(value) > detector.entropy_limit
+        for detector in _RANDOM
+    )
+
+
+def is_service_key(key: str) -> bool:
+    """Whether a name announces a secret where its value is random, and else need not."""
+    name = _snake(key)
+    return bool(re.search(_SERVICE_WORDS, name, re.IGNORECASE)) and not _NOT_A_SECRET_KEY.search(name)
+
+
+def _snake(key: str) -> str:
+    """`secretName` as `secret_Name`: the words of a name, whatever their notation."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key)
 
 
 def tokens(line: str) -> list[tuple[str, str, str]]:
@@ -210,7 +265,8 @@ def entropy(value: str) -> float:
 
 
 def announces(key: str) -> bool:
-    """Whether a name announces a secret value, and not its name, place, length or policy."""
+    """Whether a name announces a secret value, and not its name, place, length, policy or algorithm."""
+    key = _snake(key)
     if re.search(r"pass", key, re.IGNORECASE) and not re.search(
         rf"(?:^|[_.-])pass$|{KEY_WORDS_BUT_PASS}", key, re.IGNORECASE
     ):
@@ -222,12 +278,26 @@ def announces(key: str) -> bool:
 
 def is_reference(value: str) -> bool:
     """Whether a value only says where the secret is."""
+    return bool(_REFERENCE.match(value)) or _is_filled_in(value) or bool(re.search(r"\w\(.*\)$", value))
+
+
+def _is_filled_in(value: str) -> bool:
+    """Whether a part of the value is put in later."""
+    return "${" in value or "{{" in value or bool(re.search(r"\$\(\s*\w[^()]*\s[^()]*\)|\$\(\w+\)", value))
+
+
+def _is_opaque(value: str) -> bool:
+    """Whether a quoted text can be nothing but a key: long, without a space, of letters, digits and other signs."""
     return (
-        bool(_REFERENCE.match(value))
-        or "${" in value
-        or "{{" in value
-        or "$(" in value
-        or bool(re.search(r"\w\(.*\)$", value))
+        24 <= len(value) <= 200
+        and re.fullmatch(r"[!-~]+", value) is not None
+        and not re.search(r"[{}<>]|://|%[(sd]", value)
+        and not _is_filled_in(value)
+        and sum(sign.isdigit() for sign in value) >= 2
+        and sum(sign.isalpha() for sign in value) >= 8
+        and sum(not sign.isalnum() for sign in value) >= 3
+        and entropy(value) >= 4.0
+        and not re.fullmatch(r"[\w.,:;/-]+", value)
     )
 
 
@@ -248,7 +318,11 @@ def is_placeholder(value: str) -> bool:
 def judged(key: str, value: str) -> str | None:
     """How a value behind an announcing name looks: certain, likely, throw-away, or None for no secret."""
     bare = value.strip().strip("\"'`").strip()
+    if value.strip()[:1] in ("'", '"') and _is_opaque(bare):
+        return "certain"  # Django's keys hold any sign, also those that begin a reference elsewhere
     if len(bare) < 4 or "://" in bare or is_reference(bare) or (" " in bare.strip() and not STRONG_NAMES.search(key)):
+        return None
+    if _ALGORITHM.fullmatch(bare) or re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}", bare):
         return None
     if bare.lower() in THROW_AWAY:
         return "throw-away"
@@ -272,7 +346,7 @@ def judged(key: str, value: str) -> str | None:
         and digits
         and letters
         and entropy(bare) >= 3.0
-        and re.fullmatch(r"[\w+/=.:!@#$%^&*~-]+", bare)
+        and re.fullmatch(r"[!-~]+", bare)
         and not re.fullmatch(r"[a-z]+(?:[_-][a-z0-9]+)+", bare)
     ):
         return "certain" if len(bare) >= 20 and entropy(bare) >= 3.5 else "likely"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -71,7 +72,15 @@ def _loaded(tree: Tree, seen: Seen, path: str) -> Any:
 
 
 def _below(tree: Tree, folders: list[str], *ends: str) -> list[str]:
-    return [path for path in tree.ending(*ends) if path.startswith(tuple(folders)) or folders == ["/"]]
+    paths = tree.ending(*ends)
+    if folders == ["/"]:
+        return paths
+    return sorted({path for folder in folders for path in _in_folder(paths, folder)})
+
+
+def _in_folder(paths: list[str], folder: str) -> list[str]:
+    """Those of sorted paths that begin with a folder: they stand together."""
+    return paths[bisect_left(paths, folder) : bisect_left(paths, folder + chr(0x10FFFF))]
 
 
 def _project(tree: Tree, seen: Seen, project: _Project) -> None:
@@ -347,8 +356,8 @@ MANY_WARN = 0.2
 def _measure(seen: Seen, project: _Project) -> None:
     warn = [one for one in seen.findings if one.rule == "tests.only-warn" and one.sure == "likely"]
     if project.tests and len(warn) < MANY_WARN * project.tests:
-        for one in warn:
-            seen.findings[seen.findings.index(one)] = replace(one, sure="possible")
+        few = set(warn)
+        seen.findings[:] = [replace(one, sure="possible") if one in few else one for one in seen.findings]
     count = len(project.models)
     if not count:
         return

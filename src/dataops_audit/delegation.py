@@ -49,7 +49,7 @@ class Place:
 def expand(tree: Tree, runs: list[shell.Run], place: Place, depth: int = 0) -> list[Executed]:
     """Every command of `runs` with those that it stands for, masks joined: masked outside is masked inside."""
     found: list[Executed] = []
-    if depth > DEEPEST:
+    if depth > DEEPEST or not tree.may_follow(len(runs)):
         return found
     folder = place.folder
     for run in runs:
@@ -230,8 +230,8 @@ def _make(tree: Tree, args: list[str], place: Place, depth: int) -> list[Execute
     text = tree.text(path) if path else None
     if text is None:
         return None
-    made = _with_includes(tree, path, text)
-    made.variables.update(variables)
+    made = tree.once(_with_includes, path)
+    made = replace(made, variables={**made.variables, **variables}) if variables else made
     found: list[Executed] = []
     for target in targets or [made.first]:
         inner = expand(tree, makefiles.runs(made, target), _via(place, path, folder=folder), depth + 1)
@@ -239,7 +239,8 @@ def _make(tree: Tree, args: list[str], place: Place, depth: int) -> list[Execute
     return found or None
 
 
-def _with_includes(tree: Tree, path: str, text: str) -> makefiles.Makefile:
+def _with_includes(tree: Tree, path: str) -> makefiles.Makefile:
+    text = tree.text(path) or ""
     made = makefiles.parse(text)
     for include in re.findall(r"^-?include\s+(.+)$", text, re.MULTILINE)[:20]:
         for name in include.split():

@@ -69,11 +69,12 @@ def _document(seen: Seen, path: str, text: str) -> None:
         _postmortem(seen, path, document)
     elif re.search(r"run-?book|playbook|troubleshoot|operations|/ops/|oncall/|recovery|backfill|incident", about):
         _runbook(seen, path, document)
-    for line, row in enumerate(clean.split("\n"), 1):
+    rows = clean.split("\n")
+    for line, row in enumerate(rows, 1):
         lower = row.lower()
         if not row.startswith("#"):
             continue
-        body = _section(clean, line)
+        body = _section(rows, line)
         if (
             re.search(r"\bon[- ]?call\b|escalat|who to call|contacts?\b", lower)
             and len(re.findall(r"\w+", _FILL_IN.sub("", body))) > 8
@@ -121,16 +122,13 @@ def _clicked(seen: Seen, path: str, text: str) -> None:
             return
 
 
-def _section(text: str, line: int) -> str:
+def _section(rows: list[str], line: int) -> str:
     """The text below a heading, up to the next heading of its level or above."""
-    rows = text.split("\n")
     depth = len(rows[line - 1]) - len(rows[line - 1].lstrip("#"))
-    found = []
-    for row in rows[line:]:
-        if re.match(rf"#{{1,{depth}}}\s", row):
-            break
-        found.append(row)
-    return "\n".join(found)
+    end = line
+    while end < len(rows) and not re.match(rf"#{{1,{depth}}}\s", rows[end]):
+        end += 1
+    return "\n".join(rows[line:end])
 
 
 def _postmortem(seen: Seen, path: str, document: _Text) -> None:
@@ -159,11 +157,12 @@ def _postmortem(seen: Seen, path: str, document: _Text) -> None:
 
 
 def _actions(seen: Seen, path: str, document: _Text) -> None:
-    for line, row in enumerate(document.body.split("\n"), 1):
+    rows = document.body.split("\n")
+    for line, row in enumerate(rows, 1):
         if re.match(r"#{1,5}\s.*\b(action|follow[- ]?up|next step|remediation|prevent)", row, re.IGNORECASE):
             owned = [
                 one
-                for one in _section(document.body, line).split("\n")
+                for one in _section(rows, line).split("\n")
                 if _DATE.search(_FILL_IN.sub("", one)) and re.search(r"@\w|\||\b[A-Z][a-z]+\b", one)
             ]
             if owned:

@@ -49,7 +49,7 @@ def read(tree: Tree, seen: Seen) -> None:
             seen.add("sec.policy", path, 1, "Says how to report a hole")
         elif re.fullmatch(r"dependabot\.ya?ml|renovate\.json5?|\.renovaterc(\.json)?", name):
             seen.add("sec.updates", path, 1, "Dependencies are updated by machine")
-    for path in tree.within_budget(tree.ending(".py"), "environment"):
+    for path in tree.within_budget(tree.ending(".py"), "settings"):
         _python(tree, seen, path)
     for path in tree.ending(".sql", ".sh", ".yml", ".yaml", ".ipynb", ".toml", ".cfg", ".ini", ".r"):
         _own_paths(tree, seen, path)
@@ -93,9 +93,7 @@ def _python(tree: Tree, seen: Seen, path: str) -> None:
     sample = bool(_SAMPLE.search(path))
     own = not sample and any(one in text for one in _PLACES) and bool(_OWN_PATH.search(text))
     careless = not sample and re.search(r"verify\s*=\s*False|_create_unverified_context", text) is not None
-    settings = ("os.environ" in text or "os.getenv" in text) and sum(
-        one.rule == "env.variables" for one in seen.findings
-    ) < ENOUGH
+    settings = ("os.environ" in text or "os.getenv" in text) and seen.counts["env.variables"] < ENOUGH
     module = pythonruns.parsed(text) if own or careless or settings else None
     nodes = list(ast.walk(module)) if module else []
     docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from dataops_audit import printable
 from dataops_audit.delegation import Executed
 
 SURENESS = ("certain", "likely", "possible")
@@ -52,7 +54,10 @@ class CheckRun:
 
 @dataclass
 class Seen:
-    """Everything the readers found: findings, checks, and names of the CI systems with a readable configuration."""
+    """Everything the readers found: findings, checks, and names of the CI systems with a readable configuration.
+
+    `searched` counts the files in which secrets were looked for.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
@@ -60,12 +65,14 @@ class Seen:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     stumbles: list[BaseException] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    searched: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, rule: str, file: str, line: int, what: str, sure: str = "certain") -> None:
-        """Notes a finding."""
-        self.findings.append(Finding(rule, file, max(1, int(line or 1)), what, sure))
+        """Notes a finding; what it quotes of a file holds no command for a terminal."""
+        self.findings.append(Finding(rule, file, max(1, int(line or 1)), printable.one_line(what), sure))
+        self.counts[rule] += 1
 
     def has(self, *rules: str) -> bool:
         """Whether any of the rules was seen."""
-        return any(one.rule in rules for one in self.findings)
+        return any(self.counts[rule] for rule in rules)

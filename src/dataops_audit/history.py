@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-SECONDS = 8
-"""How long one question to Git may take."""
+SECONDS = 600
+"""After this long Git hangs. It then has no answer, and no score is made of what is missing."""
 MOST_COMMITS = 20_000
 _QUIET = [
     "core.fsmonitor=false",
@@ -40,10 +40,14 @@ class Commit:
 
 @dataclass
 class Git:
-    """A repository's Git folder; every question is read-only, without hooks, filters, network or anybody's settings."""
+    """A repository's Git folder; every question is read-only, without hooks, filters, network or anybody's settings.
+
+    `hung` are the questions that Git never answered.
+    """
 
     folder: Path
     work: Path | None
+    hung: list[str] = field(default_factory=list)
 
     def ask(self, *arguments: str, feed: bytes | None = None) -> bytes:
         """Git's answer, or nothing where it failed."""
@@ -66,7 +70,10 @@ class Git:
                 env=_environment(),
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired:
+            self.hung.append(arguments[0])
+            return 124, b"", f"no answer within {SECONDS} seconds"
+        except OSError as error:
             return 124, b"", type(error).__name__
         trouble = done.stderr.decode("utf-8", "replace").strip().split("\n")[0][:160]
         return done.returncode, done.stdout, trouble
@@ -92,13 +99,13 @@ class Git:
         for row in self.ask("ls-files", "-s", "-z").split(b"\0"):
             head, _, path = row.partition(b"\t")
             if path and head.endswith(b" 0"):
-                found.append((head[:6].decode(), path.decode("utf-8", "replace")))
+                found.append((head[:6].decode(), os.fsdecode(path)))
         return found
 
     def untracked(self) -> list[str]:
         """Files that Git neither keeps nor ignores."""
         rows = self.ask("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
-        return [row.decode("utf-8", "replace") for row in rows if row]
+        return [os.fsdecode(row) for row in rows if row]
 
     def tree_of_head(self) -> list[tuple[str, int, str]]:
         """Mode, size in bytes and path of each file in the last commit."""
@@ -107,7 +114,7 @@ class Git:
             head, _, path = row.partition(b"\t")
             parts = head.decode().split()
             if path and len(parts) == 4:
-                name = path.decode("utf-8", "replace")
+                name = os.fsdecode(path)
                 self._objects[name] = parts[2]
                 found.append((parts[0], int(parts[3]) if parts[3].isdigit() else 0, name))
         return found

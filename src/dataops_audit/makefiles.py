@@ -146,14 +146,22 @@ def expand(made: Makefile, text: str, depth: int = 0) -> str:
     return _REFERENCE.sub(one, text)
 
 
-def runs(made: Makefile, target: str, seen: tuple[str, ...] = ()) -> list[shell.Run]:
-    """The commands a target runs, prerequisites first, each with its mask."""
+DEEPEST = 100
+
+
+def runs(made: Makefile, target: str) -> list[shell.Run]:
+    """The commands a target runs, prerequisites first, each target once and each command with its mask."""
+    return _runs(made, target, set(), 0)
+
+
+def _runs(made: Makefile, target: str, done: set[str], depth: int) -> list[shell.Run]:
     rule = made.rules.get(target)
-    if rule is None or target in seen or len(seen) > 30:
+    if rule is None or target in done or depth > DEEPEST:
         return []
+    done.add(target)
     found: list[shell.Run] = []
     for need in rule.needs:
-        found += runs(made, need, (*seen, target))
+        found += _runs(made, need, done, depth + 1)
     return found + (_just_lines(rule) if made.just else _make_lines(made, rule, target))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from dataops_audit import card
+from dataops_audit import card, printable
 
 if TYPE_CHECKING:
     from dataops_audit.findings import Finding
@@ -38,11 +38,17 @@ def made(report: Report) -> str:
     for one in report.scored:
         if one.findings:
             items = "".join(_item(finding) for finding in one.findings)
+            if one.lacking:
+                asked = escape("; ".join(one.lacking))
+                items = (
+                    f"<li>It has the points of level {one.reached}. Level {one.level + 1} also asks for: {asked}.</li>"
+                    + items
+                )
             parts.append(
                 f'<section><h2 id="{one.practice.key}">{escape(one.practice.name)}: {one.points:g} of {card.OUT_OF:g}</h2><ul>{items}</ul></section>'
             )
     parts.append(_end(report) + "</main></body></html>")
-    return "\n".join(parts)
+    return printable.shown("\n".join(parts))
 
 
 def _table(report: Report) -> str:
@@ -53,7 +59,7 @@ def _table(report: Report) -> str:
         name = escape(one.practice.name)
         link = f'<a href="#{one.practice.key}">{name}</a>' if one.findings else name
         rows.append(
-            f'<tr><th scope="row">{link}</th><td>{one.level} of 4</td><td>{bar} {one.points:g}</td><td>{escape(one.practice.levels[one.level])}</td></tr>'
+            f'<tr><th scope="row">{link}</th><td>{one.level} of 4</td><td>{bar} {one.points:g}</td><td>{escape(one.meaning)}</td></tr>'
         )
     head = '<tr><th scope="col">Practice</th><th scope="col">Level</th><th scope="col">Points of 10</th><th scope="col">What that level means</th></tr>'
     return f"<table><caption>The maturity card</caption><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"

@@ -87,16 +87,26 @@ def _merged(node: Any, jobs: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     return made
 
 
+DEEPEST_REFERENCE = 10
+"""How deep GitLab itself follows `!reference`."""
+MOST_LINES = 5_000
+"""Lines, lists and references of one job's script that are read."""
+
+
 def _gitlab_script(value: Any, root: Any) -> list[Any]:
+    """The lines of a script; `!reference` and lists in lists are put in."""
     found: list[Any] = []
-    for one in items(value):
-        if isinstance(one, list):
-            if one.tag == "!reference" and all(isinstance(key, str) for key in one):
-                found += _gitlab_script(child(root, *one), root)
-            else:
-                found += _gitlab_script(list(one), root)
-        elif isinstance(one, str):
+    todo = [(one, 0) for one in reversed(items(value))]
+    for _ in range(MOST_LINES):
+        if not todo:
+            break
+        one, depth = todo.pop()
+        if isinstance(one, str):
             found.append(one)
+        elif isinstance(one, list) and depth < DEEPEST_REFERENCE:
+            refers = one.tag == "!reference" and all(isinstance(key, str) for key in one)
+            inner = items(child(root, *one)) if refers else one
+            todo += [(part, depth + 1) for part in reversed(inner)]
     return found
 
 

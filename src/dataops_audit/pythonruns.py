@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shlex
 import warnings
+from functools import cached_property
 
 from dataops_audit import shell
 
@@ -41,50 +42,75 @@ def constant(node: ast.AST | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
+class _Script:
+    """The syntax tree of a script with what is asked of it for each of its commands, found once."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.nodes = list(ast.walk(tree))
+        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def assigned(self) -> dict[str, list[ast.expr]]:
+        """The values that each name is given."""
+        found: dict[str, list[ast.expr]] = {}
+        for one in self.nodes:
+            for target in one.targets if isinstance(one, ast.Assign) else ():
+                found.setdefault(dotted(target), []).append(one.value)
+        return found
+
+    @cached_property
+    def imports_dbt(self) -> bool:
+        """Whether `invoke` may be that of dbt's runner."""
+        return any(isinstance(one, ast.ImportFrom) and "dbt" in (one.module or "") for one in self.nodes)
+
+    @cached_property
+    def deciding(self) -> set[str]:
+        """Names that are used in an exit, an assertion, a return, or a condition that leaves."""
+        return {
+            one.id
+            for node in self.nodes
+            if (tested := _tested(node)) is not None
+            for one in ast.walk(tested)
+            if isinstance(one, ast.Name)
+        }
+
+
 def runs(text: str) -> list[shell.Run]:
     """The commands of a script (subprocess, os.system, pytest.main, dbtRunner), each with its mask."""
     tree = parsed(text)
     if tree is None:
         return []
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    script = _Script(tree)
     found: list[shell.Run] = []
-    for node in ast.walk(tree):
+    for node in script.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
         last = name.rsplit(".", 1)[-1] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
-        words, checked = _command(node, name, last, tree)
+        words, checked = _command(node, name, last, script)
         if not words:
             continue
-        mask = None if checked else _unasked(node, parents, tree, last)
-        mask = mask or _swallowed(node, parents)
+        mask = None if checked else _unasked(node, script, last)
+        mask = mask or _swallowed(node, script.parents)
         found.append(shell.Run(words, node.lineno, mask, "likely" if mask else "certain"))
     return sorted(found, key=lambda run: run.line)
 
 
-def _command(node: ast.Call, name: str, last: str, tree: ast.Module) -> tuple[list[str], bool]:
+def _command(node: ast.Call, name: str, last: str, script: _Script) -> tuple[list[str], bool]:
     if name == "pytest.main":
-        return ["pytest", *_words(node.args[0] if node.args else None, tree)], False
+        return ["pytest", *_words(node.args[0] if node.args else None, script)], False
     if last == "invoke" and node.args:
-        words = _words(node.args[0], tree)
-        return (
-            (["dbt", *words], False)
-            if words and any(isinstance(one, ast.ImportFrom) and "dbt" in (one.module or "") for one in ast.walk(tree))
-            else ([], False)
-        )
+        words = _words(node.args[0], script)
+        return (["dbt", *words], False) if words and script.imports_dbt else ([], False)
     if last in _CHECKED or (last in _UNCHECKED and name.split(".")[0] in ("subprocess", "os", "sp", last)):
-        words = _words(node.args[0] if node.args else keyword(node, "args"), tree)
+        words = _words(node.args[0] if node.args else keyword(node, "args"), script)
         return words, last in _CHECKED or constant(keyword(node, "check")) is True
     return [], False
 
 
-def _words(node: ast.AST | None, tree: ast.Module) -> list[str]:
+def _words(node: ast.AST | None, script: _Script) -> list[str]:
     if isinstance(node, ast.Name):
-        assigned = [
-            one.value
-            for one in ast.walk(tree)
-            if isinstance(one, ast.Assign) and any(dotted(target) == node.id for target in one.targets)
-        ]
+        assigned = script.assigned.get(node.id, [])
         node = assigned[0] if len(assigned) == 1 else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "split":
         node = node.func.value
@@ -101,10 +127,10 @@ def _words(node: ast.AST | None, tree: ast.Module) -> list[str]:
     return []
 
 
-def _unasked(node: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module, last: str) -> str | None:
+def _unasked(node: ast.Call, script: _Script, last: str) -> str | None:
     """Why the status of a call is never asked, or None where it is."""
     reason = f"{last}() returns the status and nothing asks for it"
-    above = parents.get(node)
+    above = script.parents.get(node)
     while isinstance(
         above, ast.Attribute | ast.Call | ast.Compare | ast.UnaryOp | ast.BoolOp | ast.BinOp | ast.NamedExpr | ast.IfExp
     ):
@@ -118,7 +144,7 @@ def _unasked(node: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module, 
             return None
         if isinstance(above, ast.Attribute) and above.attr == "check_returncode":
             return None
-        above = parents.get(above)
+        above = script.parents.get(above)
     if isinstance(above, ast.Return | ast.Assert | ast.Raise | ast.Yield):
         return None
     if isinstance(above, ast.If):
@@ -126,9 +152,9 @@ def _unasked(node: ast.Call, parents: dict[ast.AST, ast.AST], tree: ast.Module, 
     if isinstance(above, ast.Assign | ast.AnnAssign):
         targets = above.targets if isinstance(above, ast.Assign) else [above.target]
         names = {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
-        return None if _decides(names, tree) else reason
+        return None if names & script.deciding else reason
     if isinstance(above, ast.AugAssign):
-        return None if _decides({dotted(above.target)}, tree) else reason
+        return None if dotted(above.target) in script.deciding else reason
     return reason
 
 
@@ -141,25 +167,20 @@ def _leaves(node: ast.AST) -> bool:
     return False
 
 
-def _decides(names: set[str], tree: ast.Module) -> bool:
-    """Whether a variable with a result in it is used in an exit, an assertion, a return, or a condition that leaves."""
-    for node in ast.walk(tree):
-        tested = None
-        if isinstance(node, ast.If):
-            tested = node.test if _leaves(node) else None
-        elif isinstance(node, ast.Assert):
-            tested = node.test
-        elif isinstance(node, ast.Return | ast.Raise) or (
-            isinstance(node, ast.Call)
-            and (
-                dotted(node.func) in ("sys.exit", "exit", "SystemExit")
-                or (isinstance(node.func, ast.Attribute) and node.func.attr == "check_returncode")
-            )
-        ):
-            tested = node
-        if tested is not None and any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(tested)):
-            return True
-    return False
+def _tested(node: ast.AST) -> ast.AST | None:
+    """What a node asks before it ends the script or fails it."""
+    if isinstance(node, ast.If):
+        return node.test if _leaves(node) else None
+    if isinstance(node, ast.Assert):
+        return node.test
+    if isinstance(node, ast.Return | ast.Raise):
+        return node
+    if isinstance(node, ast.Call) and (
+        dotted(node.func) in ("sys.exit", "exit", "SystemExit")
+        or (isinstance(node.func, ast.Attribute) and node.func.attr == "check_returncode")
+    ):
+        return node
+    return None
 
 
 def _swallowed(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str | None:

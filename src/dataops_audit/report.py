@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import textwrap
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataops_audit import card, judge, linters
+from dataops_audit import card, judge, linters, printable
 from dataops_audit.card import Scored
 from dataops_audit.findings import CheckRun, Finding, Seen
-from dataops_audit.tree import Tree, plant
+from dataops_audit.tree import NothingToAudit, Tree, plant
 
 VERSION = 1
 MOST_OF_A_RULE = {"danger": 25, "gap": 8, "good": 3}
 """Findings of one rule that are told, by kind; the rest is counted."""
 MOST_SKIPPED = 50
-SECONDS = 9.0
-"""After this long the readers of many files stop and say what they left out."""
 
 
 @dataclass
@@ -61,7 +58,7 @@ class Report:
                     "key": one.practice.key,
                     "name": one.practice.name,
                     "level": one.level,
-                    "meaning": one.practice.levels[one.level],
+                    "meaning": one.meaning,
                     "points": one.points,
                     "out_of": card.OUT_OF,
                     "findings": [_finding(finding) for finding in one.findings],
@@ -78,7 +75,7 @@ class Report:
 
     def json(self) -> str:
         """The report as JSON."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+        return printable.in_json(json.dumps(self.as_dict(), indent=2, ensure_ascii=False))
 
     def text(self) -> str:
         """The report for a terminal."""
@@ -141,7 +138,6 @@ def _readers() -> list[Callable[[Tree, Seen], None]]:
 def make(path: str | Path, run: bool = False) -> Report:
     """Audits what is at a path."""
     tree = plant(path)
-    tree.until = time.monotonic() + SECONDS
     seen = Seen()
     with linters.Bench(tree) as bench:
         bench.start(tree)
@@ -151,6 +147,9 @@ def make(path: str | Path, run: bool = False) -> Report:
         if run:
             bench.run(tree, seen)
     _guarded(judge.what_is_missing, tree, seen)
+    if tree.git and tree.git.hung:
+        asked = ", ".join(sorted({f"git {one}" for one in tree.git.hung}))
+        raise NothingToAudit(f"{tree.name} is not scored: {asked} gave no answer. Try again when the disk is not busy.")
     findings, more = _thinned(_once(seen.findings))
     skipped = [*tree.skipped, *seen.skipped]
     return Report(
@@ -168,14 +167,12 @@ def make(path: str | Path, run: bool = False) -> Report:
 
 def _guarded(reader: Callable[[Tree, Seen], None], tree: Tree, seen: Seen) -> None:
     """One reader's stumble must not cost the others their findings; it is told among what was skipped."""
-    started = time.monotonic()
     try:
         reader(tree, seen)
     except (Exception, RecursionError) as error:
         part = reader.__module__.rsplit(".", 1)[-1]
         seen.skipped.append((f"({part})", f"this reader stopped early: {type(error).__name__}"))
         seen.stumbles.append(error)
-    seen.seconds[reader.__module__.rsplit(".", 1)[-1]] = time.monotonic() - started
 
 
 def _once(findings: list[Finding]) -> list[Finding]:
@@ -207,14 +204,14 @@ def as_text(report: Report) -> str:
     """A plain table of practices, what to do first, and the findings of each practice."""
     rules = card.load().rules
     rows = [
-        f"{report.name}: {report.score:g} of {card.OUT_OF * len(report.scored):g} points, {report.files:,} files ({report.kind})",
+        f"{printable.one_line(report.name)}: {report.score:g} of {card.OUT_OF * len(report.scored):g} points, {report.files:,} files ({report.kind})",
         "",
     ]
     rows.append(f"{'practice':34} level  points  what that level means")
     for one in report.scored:
         dangers = sum(card.kind_of(finding) == "danger" for finding in one.findings)
         note = f"  [{dangers} danger{'s' * (dangers > 1)}]" if dangers else ""
-        rows.append(f"{one.practice.name:34} {one.level} of 4  {one.points:4.1f}    {one.practice.levels[one.level]}{note}")
+        rows.append(f"{one.practice.name:34} {one.level} of 4  {one.points:4.1f}    {one.meaning}{note}")
     fixes = card.first_fixes(report.findings)
     if fixes:
         rows += ["", "Do this first"]
@@ -226,7 +223,7 @@ def as_text(report: Report) -> str:
     for one in report.scored:
         if not one.findings:
             continue
-        rows += ["", f"{one.practice.name} ({one.points:g} of {card.OUT_OF:g})"]
+        rows += ["", f"{one.practice.name} ({one.points:g} of {card.OUT_OF:g})", *_held_back(one)]
         for finding in one.findings:
             rule = rules[finding.rule]
             sure = "" if finding.sure == "certain" else f" [{finding.sure}]"
@@ -243,15 +240,24 @@ def as_text(report: Report) -> str:
     ]
     if report.skipped:
         rows.append(f"Not looked at: {len(report.skipped)}")
-        rows += [f"  {path}: {why}" for path, why in report.skipped[:10]]
+        rows += [f"  {printable.one_line(path)}: {why}" for path, why in report.skipped[:10]]
         rows += (
             [f"  ... and {len(report.skipped) - 10} more (--json tells {MOST_SKIPPED})"] if len(report.skipped) > 10 else []
         )
-    return "\n".join(row.rstrip() for row in rows)
+    return printable.shown("\n".join(row.rstrip() for row in rows))
+
+
+def _held_back(one: Scored) -> list[str]:
+    """Why a practice has points for a level that it is not given."""
+    if not one.lacking:
+        return []
+    return _wrapped(
+        f"  It has the points of level {one.reached}. Level {one.level + 1} also asks for: {'; '.join(one.lacking)}.", 2
+    )
 
 
 def _where(one: Finding) -> str:
-    return f"{one.file}:{one.line}" if one.file != "." else "(whole)"
+    return f"{printable.one_line(one.file)}:{one.line}" if one.file != "." else "(whole)"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-import time
 from typing import Any
 
-from dataops_audit import pythonruns, yamllines
+from dataops_audit import notebooks, pythonruns, yamllines
 from dataops_audit.containers import is_stack
-from dataops_audit.credentials import FOREIGN, KEY_WORDS, announces, is_placeholder, is_reference, judged, tokens
+from dataops_audit.credentials import (
+    FOREIGN,
+    KEY_WORDS,
+    announces,
+    is_placeholder,
+    is_random,
+    is_reference,
+    is_service_key,
+    judged,
+    named_values,
+    passwords_in_addresses,
+    tokens,
+)
 from dataops_audit.findings import Seen
 from dataops_audit.pythonruns import constant, dotted
 from dataops_audit.tree import Tree
 
 _Seen = tuple[str, int, str, str]
 """Rule, line, sentence, sureness."""
-SECONDS = 6.0
-"""Budget of the whole scan; files that do not fit in are told."""
 _NOT_SCANNED = re.compile(
     r"(?:\.lock|\.lock\.hcl|lock\.json|\.sum|\.svg|\.min\.js|\.min\.css|\.map|\.secrets\.baseline|manifest\.json|run_results\.json|catalog\.json|\.cassette|\.csv|\.tsv|\.parquet|\.geojson|\.html|\.pdf)$|(?:^|/)(?:cassettes|lockfiles)/|pnpm-lock\.yaml$|\.gitleaks\.toml$|\.trufflehog",
     re.IGNORECASE,
@@ -28,7 +36,7 @@ _SAMPLE_PATH = re.compile(
     re.IGNORECASE,
 )
 _BARE_VALUES = re.compile(
-    r"\.(?:ya?ml|env|ini|cfg|conf|properties|sh|bash|zsh|envrc|tfvars|toml|dockerfile)$|(?:^|/)(?:\.env[^/]*|dockerfile[^/]*|\.pypirc|\.netrc|\.npmrc|\.pgpass|makefile)$",
+    r"\.(?:ya?ml|env|ini|cfg|conf|cnf|properties|sh|bash|zsh|envrc|tfvars|toml|dockerfile|credentials)$|(?:^|/)(?:\.env[^/]*|dockerfile[^/]*|\.pypirc|\.npmrc|\.boto|\.s3cfg|credentials|makefile)$",
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(
@@ -40,7 +48,6 @@ _SQL = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://([^\s:/@\"'<>{}$]{1,64}):([^\s@/\"'<>]{2,128})@([\w.-]+)", re.IGNORECASE)
-_HINT = re.compile(rf"{KEY_WORDS}|identified\s+by|://[^\s/]{{1,80}}:[^\s/]{{1,128}}@", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED |PGP )?PRIVATE KEY)(?: BLOCK)?-----")
 _COMMENT = re.compile(r"^\s*(?:#|//|--|\*|;|<!--)")
 _LOCAL_HOST = re.compile(
@@ -56,24 +63,16 @@ _STORES = re.compile(r"^(?:kind:\s*(?:ExternalSecret|SealedSecret|SecretProvider
 
 
 def read(tree: Tree, seen: Seen) -> None:
-    """Scans every text file within the budget, the most telling first."""
-    until = min(time.monotonic() + SECONDS, tree.until + 1)
-    left = 0
+    """Searches every text file, the most telling first."""
     for path in sorted(tree.paths, key=_telling):
-        if _NOT_SCANNED.search(path):
+        text = None if _NOT_SCANNED.search(path) else tree.text(path)
+        if text is None:
             continue
-        if time.monotonic() > until:
-            left += 1
-            continue
-        text = tree.text(path)
-        if not text:
-            continue
+        seen.searched += 1
         if path.lower().endswith(".ipynb"):
             _notebook(seen, path, text)
         else:
             scan(tree, seen, path, text)
-    if left:
-        seen.skipped.append(("(secrets)", f"{left} files were not searched: the budget of {SECONDS:g} seconds was used up"))
     _deleted(tree, seen)
 
 
@@ -90,9 +89,9 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
         _private_keys(seen, path, text)
     sample = bool(_SAMPLE_PATH.search(path))
     local = _throw_away(path, text)
-    found = []
     rows = text.split("\n")
-    for line in _candidates(text):
+    found = _of_credential_file(path, rows, sample)
+    for line in [] if found else _candidates(text):
         found += _line(path, line, rows[line - 1], sample, local)
     found = [_in_context(one, rows) for one in found]
     secrets = [one for one in found if one[0] == "sec.secret" and one[3] != "possible"]
@@ -100,6 +99,33 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
         seen.add(rule, path, line, what, sure)
     if _ENV_FILE.search(path) and not _ENV_SAMPLE.search(path.rsplit("/", 1)[-1]):
         _env_file(tree, seen, path, text, bool(secrets))
+
+
+_MACHINE_PASSWORD = re.compile(r"\bpassword\s+(?P<value>\S+)")
+_PGPASS = re.compile(r"(?:(?:\\.|[^:\\])*:){4}(?P<value>(?:\\.|[^:\\])+)$")
+_USER_AND_PASSWORD = re.compile(r"[\w.@+-]+:(?P<value>[^\s:]{6,})$")
+_CREDENTIAL_FILES = (
+    (re.compile(r"(?:^|/)[._]netrc$"), _MACHINE_PASSWORD),
+    (re.compile(r"(?:^|/)\.?pgpass(?:\.conf)?$"), _PGPASS),
+    (re.compile(r"(?:^|/)\.?(?:\w+[.-])?(?:credentials|creds)$"), _USER_AND_PASSWORD),
+)
+"""Files that are nothing but credentials, and where the password stands in a line of theirs."""
+
+
+def _of_credential_file(path: str, rows: list[str], sample: bool) -> list[_Seen]:
+    """The passwords of a `.netrc`, `.pgpass` or `.credentials`, which no name announces."""
+    form = next((form for name, form in _CREDENTIAL_FILES if name.search(path)), None)
+    found: list[_Seen] = []
+    for line, row in enumerate(rows, 1):
+        hit = form.search(row.strip()) if form and not _COMMENT.match(row) else None
+        if hit is None or is_placeholder(hit["value"]) or hit["value"].startswith(("$", "{", "<")):
+            continue
+        what = f"A password stands in a file of credentials ({_shown(hit['value'])})"
+        if judged("password", hit["value"]) == "throw-away":
+            found.append(("sec.default-password", line, what, "possible"))
+        else:
+            found.append(("sec.secret", line, what, "possible" if sample else "certain"))
+    return found
 
 
 _TELLING = [
@@ -133,6 +159,11 @@ _TELLING = [
     "://",
     "identified",
     "aws",
+    "_key",
+    "-key",
+    "contrase",
+    "salt",
+    "hmac",
 ]
 _FORMS = [
     "AKIA",
@@ -212,18 +243,20 @@ def _in_context(one: _Seen, rows: list[str]) -> _Seen:
 
 def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
     """What one line gives away: a token of a known form, else an address with a password, else an assignment."""
-    return _tokens_in(line, row, sample) or (
-        [] if _is_excused(row) else _addresses_in(line, row, sample) or _values_in(path, line, row, sample, local)
+    if found := _tokens_in(line, row, sample):
+        return found
+    if _is_excused(row):
+        return []
+    return (
+        _addresses_in(line, row, sample)
+        or _values_in(path, line, row, sample, local)
+        or _keywords_in(path, line, row, sample, local)
     )
 
 
 def _is_excused(row: str) -> bool:
-    """Lines without a telling word, generated ones, and those that somebody judged already."""
-    return (
-        len(row) > 2_000
-        or not _HINT.search(row)
-        or any(mark in row for mark in ("pragma: allowlist", "nosec", "gitleaks:allow"))
-    )
+    """Generated lines, and those that somebody judged already."""
+    return len(row) > 2_000 or any(mark in row for mark in ("pragma: allowlist", "nosec", "gitleaks:allow"))
 
 
 def _tokens_in(line: int, row: str, sample: bool) -> list[_Seen]:
@@ -237,6 +270,8 @@ def _tokens_in(line: int, row: str, sample: bool) -> list[_Seen]:
 
 
 def _addresses_in(line: int, row: str, sample: bool) -> list[_Seen]:
+    if "://" not in row:
+        return []
     for url in _URL.finditer(row):
         name, word, host = url.groups()
         if is_reference(word) or is_placeholder(word) or word.startswith(("%", "$", "{")):
@@ -245,6 +280,16 @@ def _addresses_in(line: int, row: str, sample: bool) -> list[_Seen]:
         if _LOCAL_HOST.search(host) or word.lower() == name.lower() or judged("password", word) == "throw-away":
             return [("sec.default-password", line, what, "possible")]
         return [("sec.secret", line, what, "possible" if sample else "certain")]
+    for word in passwords_in_addresses(row):
+        host = re.match(r"[\w.-]*", row[row.find(f":{word}@") + len(word) + 2 :])[0]
+        if (
+            is_reference(word)
+            or is_placeholder(word)
+            or judged("password", word) == "throw-away"
+            or _LOCAL_HOST.search(host)
+        ):
+            continue
+        return [("sec.secret", line, f"An address holds a password ({_shown(word)})", "possible" if sample else "certain")]
     return []
 
 
@@ -257,17 +302,54 @@ def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[st
         quoted = value[:1] in "\"'" and len(value) > 1
         compared = "==" in row[one.end("key") : one.end("key") + 4]
         by_sql = key.lower().startswith("identified")
-        if compared or not (quoted or bare_allowed) or not (by_sql or announces(key)):
+        in_text = not quoted and not bare_allowed and _is_in_a_string(row, one)
+        if compared or not (quoted or bare_allowed or in_text) or not (by_sql or announces(key)):
+            continue
+        if quoted and _is_between_strings(row, one):
             continue
         if not quoted and value[:1] in ("{", "[", "|", ">", "&", "*"):
             continue
         verdict = judged("password" if by_sql else key, value)
+        if in_text and verdict != "certain":
+            continue
         if verdict is None or value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
             continue
         if verdict == "throw-away" or _belongs_to_a_service(key, value, local):
             return [("sec.default-password", line, f"{key} has a throw-away value", "possible")]
         sure = "possible" if doubtful or (comment and verdict == "likely") else "likely" if comment else verdict
         return [("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", sure)]
+    return []
+
+
+def _open_quotes(row: str, at: int, quote: str) -> bool:
+    """Whether a string that began before a place of a line is still open there."""
+    before = row[:at]
+    return (before.count(quote) - before.count("\\" + quote)) % 2 == 1
+
+
+def _is_in_a_string(row: str, one: re.Match[str]) -> bool:
+    """Whether an assignment stands inside a string, as a variable before a command: `"PGPASSWORD=… psql"`."""
+    end = one.end("key")
+    return row[end : end + 1] == "=" and any(_open_quotes(row, one.start(), quote) for quote in "\"'")
+
+
+def _is_between_strings(row: str, one: re.Match[str]) -> bool:
+    """Whether what looks like a quoted value is the code between two strings: `'PGPASSWORD=' + word + ' psql'`."""
+    value = one["value"]
+    return _open_quotes(row, one.start("value"), value[0]) and re.match(r"\s*[+,)%.\]&|;]|\s", value[1:]) is not None
+
+
+def _keywords_in(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
+    """What detect-secrets' keywords announce beyond our own names, where the value looks like a secret."""
+    for key, value in named_values(path, row):
+        if announces(key):
+            verdict = judged(key, value)
+            secret = verdict == "certain"
+        else:
+            secret = is_service_key(key) and is_random(value) and not is_placeholder(value) and not is_reference(value)
+        if secret and not _belongs_to_a_service(key, value, local):
+            sure = "possible" if sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt")) else "likely"
+            return [("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", sure)]
     return []
 
 
@@ -345,7 +427,18 @@ def _private_keys(seen: Seen, path: str, text: str) -> None:
         return
 
 
+_SETTING = re.compile(r"^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*(?P<value>\S.*?)\s*$", re.MULTILINE)
+
+
+def _holds_values(text: str) -> bool:
+    """Whether a .env file gives any variable a value of its own: neither empty, nor a placeholder, nor taken from elsewhere."""
+    values = (one["value"].split(" #")[0].strip().strip("\"'") for one in _SETTING.finditer(text))
+    return any(value and value[0] not in "#$`" and not is_placeholder(value) for value in values)
+
+
 def _env_file(tree: Tree, seen: Seen, path: str, text: str, secrets: bool) -> None:
+    if not secrets and not _holds_values(text):
+        return
     entry = tree.entries[path]
     if entry.tracked is False:
         if secrets:
@@ -371,7 +464,7 @@ def _ignored(tree: Tree, path: str) -> bool:
 
 def _good(seen: Seen, path: str, text: str) -> None:
     if path.endswith(".py"):
-        enough = sum(one.rule in ("sec.env-secrets", "sec.vault") for one in seen.findings) >= ENOUGH
+        enough = seen.counts["sec.env-secrets"] + seen.counts["sec.vault"] >= ENOUGH
         if not enough and any(
             one in text
             for one in (
@@ -434,42 +527,31 @@ def _good_python(seen: Seen, path: str, text: str) -> None:
 
 def _notebook(seen: Seen, path: str, text: str) -> None:
     """Code cells like code; outputs for tokens and passwords that were printed."""
-    try:
-        notebook: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return
-    rows = text.split("\n")
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    for cell in cells if isinstance(cells, list) else []:
-        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+    lines = notebooks.Lines(text)
+    sample = bool(_SAMPLE_PATH.search(path))
+    for cell in notebooks.cells(text):
+        if cell.get("cell_type") != "code":
             continue
-        for row in _joined(cell.get("source")).split("\n"):
-            for rule, _, what, sure in _line("cell.py", 1, row, bool(_SAMPLE_PATH.search(path)), None):
-                seen.add(rule, path, _find(rows, row), f"{what} (code cell)", sure)
+        lines.next_cell()
+        for row in notebooks.joined(cell.get("source")).split("\n"):
+            for rule, _, what, sure in _line("cell.py", 1, row, sample, None):
+                seen.add(rule, path, lines.of(row), f"{what} (code cell)", sure)
         for output in cell.get("outputs", []) if isinstance(cell.get("outputs"), list) else []:
-            data = output.get("data") if isinstance(output, dict) else None
-            plain = _joined(output.get("text")) if isinstance(output, dict) else ""
-            plain += "\n" + _joined(data.get("text/plain")) if isinstance(data, dict) else ""
-            for row in plain.split("\n"):
-                if len(row) < 5_000:
-                    for rule, _, what, sure in _line("output.env", 1, row, False, None):
-                        if rule == "sec.secret":
-                            seen.add(
-                                "sec.notebook",
-                                path,
-                                _find(rows, row),
-                                f"{what}: printed by a cell",
-                                sure if sure == "certain" else "likely",
-                            )
+            for row in _printed(output).split("\n"):
+                for rule, _, what, sure in _line("output.env", 1, row, False, None):
+                    if rule == "sec.secret":
+                        sure = sure if sure == "certain" else "likely"
+                        seen.add("sec.notebook", path, lines.of(row), f"{what}: printed by a cell", sure)
 
 
-def _joined(value: Any) -> str:
-    return "".join(str(one) for one in value) if isinstance(value, list) else str(value or "")
-
-
-def _find(rows: list[str], row: str) -> int:
-    wanted = json.dumps(row.strip())[1:-1]
-    return next((number for number, one in enumerate(rows, 1) if wanted and wanted in one), 1)
+def _printed(output: Any) -> str:
+    """What an output shows as text; pictures and pages are not read."""
+    if not isinstance(output, dict):
+        return ""
+    data = output.get("data")
+    return notebooks.joined(output.get("text")) + (
+        "\n" + notebooks.joined(data.get("text/plain")) if isinstance(data, dict) else ""
+    )
 
 
 _GONE = (

@@ -88,12 +88,17 @@ class _Around:
     sure: str = "certain"
 
 
+MOST_CALLS = 2_000
+"""Calls of functions that are followed in one script: functions that call each other twice never end otherwise."""
+
+
 @dataclass
 class _State:
     errexit: bool
     pipefail: bool
     functions: dict[str, Compound] = field(default_factory=dict)
     calling: tuple[str, ...] = ()
+    calls: int = 0
     runs: list[Run] = field(default_factory=list)
     all_statements: list[Statement] = field(default_factory=list)
     trap: str | None = None
@@ -237,7 +242,8 @@ def _command(command: Simple | Compound, around: _Around, state: _State) -> None
         return
     _settings(words, state)
     function = state.functions.get(words[0])
-    if function is not None and words[0] not in state.calling and len(state.calling) < 20:
+    if function is not None and words[0] not in state.calling and len(state.calling) < 20 and state.calls < MOST_CALLS:
+        state.calls += 1
         outer = state.calling
         state.calling = (*outer, words[0])
         _body(function.parts[0], around, state)
@@ -398,7 +404,10 @@ def _outcome(command: Simple | Compound, state: _State) -> tuple[str, str]:
     if name in ("exit", "return"):
         return ("succeeds", "certain") if _argument(command) == "0" else ("leaves", "certain")
     if name in state.functions and name not in state.calling:
-        return _outcome_of_compound(state.functions[name], state)
+        outer, state.calling = state.calling, (*state.calling, name)
+        outcome = _outcome_of_compound(state.functions[name], state)
+        state.calling = outer
+        return outcome
     if name in _FAILING:
         return "leaves", "certain"
     if name in _ALWAYS_FINE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dataops_audit import shell
@@ -23,53 +23,66 @@ _REPORTS = {
 _REPORTS_IF_TOLD = {"mikepenz/action-junit-report": ("fail_on_failure", "true"), "test-summary/action": ("fail", "true")}
 
 
-def asked(step: Any, after: list[Any]) -> bool:
-    """Whether a later step fails when this one did: `if: steps.plan.outcome == 'failure'` with `exit 1`."""
-    identity = str(step.get("id") or "")
-    if not identity:
-        return False
-    sign = re.compile(rf"steps\.{re.escape(identity)}\.(outcome|conclusion|outputs)|steps\['{re.escape(identity)}'\]")
-    for later in after:
-        env = child(later, "env")
-        given = [child(later, "if"), child(later, "run"), *(env.values() if isinstance(env, dict) else [])]
-        script = f"{child(later, 'run') or ''} {child(later, 'with', 'script') or ''}"
-        if sign.search(" ".join(str(one) for one in given if one)) and _FAILS.search(script):
-            return True
-    return False
+@dataclass
+class Asked:
+    """What the steps of a job ask of the steps before them: by name, the last step that fails on the answer."""
 
+    outcomes: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, int] = field(default_factory=dict)
+    run_results: int = -1
+    reports: int = -1
 
-def reprieved(one: Executed, step: Any, after: list[Any]) -> bool:
-    """Whether a masked check decides after all: its report, its result file or its output is judged later."""
-    script = str(step.get("run") or "")
-    if re.search(r"GITHUB_(OUTPUT|ENV)|::set-output", script) and (asked(step, after) or _env_asked(script, after)):
-        return True
-    if "run_results" in script and one.words and one.words[0].endswith("dbt"):
-        return any("run_results" in run.text and not run.mask for run in shell.runs(script, errexit=True))
-    for later in after:
-        run, uses = str(child(later, "run") or ""), str(child(later, "uses") or "").split("@")[0].lower()
-        if is_false(child(later, "if")):
-            continue
-        if "run_results" in run and one.words[0].endswith("dbt") and _FAILS.search(run):
-            return True
-        if uses in _REPORTS and str(child(later, "with", _REPORTS[uses][0]) or "").lower() != _REPORTS[uses][1]:
-            return one.check is not None and one.check.kind == "code tests"
-        if (
-            uses in _REPORTS_IF_TOLD
-            and str(child(later, "with", _REPORTS_IF_TOLD[uses][0]) or "").lower() == _REPORTS_IF_TOLD[uses][1]
-        ):
-            return one.check is not None and one.check.kind == "code tests"
-    return False
+    def outcome_of(self, step: Any, place: int) -> bool:
+        """Whether a later step fails when this one did: `if: steps.plan.outcome == 'failure'` with `exit 1`."""
+        identity = str(step.get("id") or "")
+        return bool(identity) and self.outcomes.get(identity, -1) > place
 
-
-def _env_asked(script: str, after: list[Any]) -> bool:
-    names = re.findall(r"echo\s+[\"']?(\w+)=", script)
-    for later in after:
-        text = f"{child(later, 'if') or ''} {child(later, 'run') or ''}"
-        if any(re.search(rf"env\.{name}\b|\$\{{?{name}\b", text) for name in names) and _FAILS.search(
-            str(child(later, "run") or "")
+    def decides(self, one: Executed, step: Any, place: int) -> bool:
+        """Whether a masked check decides after all: its report, its result file or its output is judged later."""
+        script = str(step.get("run") or "")
+        if re.search(r"GITHUB_(OUTPUT|ENV)|::set-output", script) and (
+            self.outcome_of(step, place) or self._variable_of(script, place)
         ):
             return True
-    return False
+        if one.words and one.words[0].endswith("dbt"):
+            if "run_results" in script:
+                return any("run_results" in run.text and not run.mask for run in shell.runs(script, errexit=True))
+            if self.run_results > place:
+                return True
+        return self.reports > place and one.check is not None and one.check.kind == "code tests"
+
+    def _variable_of(self, script: str, place: int) -> bool:
+        return any(self.variables.get(name, -1) > place for name in re.findall(r"echo\s+[\"']?(\w+)=", script))
+
+
+_OUTCOME = re.compile(r"steps\.([\w-]+)\.(?:outcome|conclusion|outputs)|steps\['([^']+)'\]")
+_VARIABLE = re.compile(r"env\.(\w+)|\$\{?(\w+)")
+
+
+def asked_for(steps: list[Any]) -> Asked:
+    """Reads the steps of a job once."""
+    asked = Asked()
+    for place, step in enumerate(steps):
+        env, condition, run = child(step, "env"), child(step, "if"), str(child(step, "run") or "")
+        if _FAILS.search(f"{run} {child(step, 'with', 'script') or ''}"):
+            given = [condition, run, *(env.values() if isinstance(env, dict) else [])]
+            text = " ".join(str(one) for one in given if one)
+            asked.outcomes |= {one or other: place for one, other in _OUTCOME.findall(text)}
+        if _FAILS.search(run):
+            asked.variables |= {one or other: place for one, other in _VARIABLE.findall(f"{condition or ''} {run}")}
+            if "run_results" in run and not is_false(condition):
+                asked.run_results = place
+        if not is_false(condition) and _judges_a_report(step):
+            asked.reports = place
+    return asked
+
+
+def _judges_a_report(step: Any) -> bool:
+    """Whether a step reads a report of tests and fails on what it says."""
+    uses = str(child(step, "uses") or "").split("@")[0].lower()
+    name, value = _REPORTS.get(uses) or _REPORTS_IF_TOLD.get(uses) or ("", "")
+    same = str(child(step, "with", name) or "").lower() == value
+    return uses in (_REPORTS_IF_TOLD if same else _REPORTS)
 
 
 def over_nothing(found: list[Executed]) -> list[Executed]:
@@ -120,17 +133,33 @@ def _names_nothing(tree: Tree, text: str) -> bool:
     if not re.fullmatch(r"(?:tag:|path:)?[\w./-]+", bare) or not tree.named("dbt_project.yml"):
         return False
     kind, _, name = bare.rpartition(":")
-    sources = tree.ending(".sql", ".yml", ".yaml", ".py", ".csv")
+    named = tree.once(_named)
     if kind == "tag":
-        sign = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
-        return not any(
-            "tag" in (body := tree.text(path) or "") and sign.search(body) for path in sources if not path.startswith(".")
-        )
+        return re.fullmatch(r"[\w-]+", name) is not None and name not in named.tags
     if kind == "path" or "/" in name:
-        return not any(name.strip("./") in path for path in sources)
-    stem = name.split(".")[-1]
-    return not any(part.rsplit(".", 1)[0] == stem for path in sources for part in path.split("/")) and not any(
-        re.search(rf"name:\s*[\"']?{re.escape(stem)}\b", tree.text(path) or "")
-        for path in tree.ending(".yml", ".yaml")
-        if not path.startswith(".")
-    )
+        return not any(name.strip("./") in path for path in named.sources)
+    return name.split(".")[-1] not in named.nodes
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a selector can name: paths of sources, names of nodes, words beside which tags are given."""
+
+    sources: list[str]
+    nodes: set[str]
+    tags: set[str]
+
+
+def _named(tree: Tree) -> _Named:
+    sources = tree.ending(".sql", ".yml", ".yaml", ".py", ".csv")
+    nodes = {part.rsplit(".", 1)[0] for path in sources for part in path.split("/")}
+    tags: set[str] = set()
+    for path in sources:
+        body = tree.text(path) or ""
+        if path.startswith("."):
+            continue
+        if "tag" in body:
+            tags |= set(re.findall(r"[\w-]+", body))
+        if path.lower().endswith((".yml", ".yaml")):
+            nodes |= {one for pair in re.findall(r"name:\s*[\"']?((\w+)[\w-]*)", body) for one in pair}
+    return _Named(sources, nodes, tags)

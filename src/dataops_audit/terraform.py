@@ -205,16 +205,16 @@ def _fragile(seen: Seen, module: _Module, block: Block) -> None:
 
 
 def _policies(seen: Seen, modules: list[_Module], resources: list[tuple[_Module, Block]], local: dict[str, Any]) -> None:
+    keys = " ".join(
+        str(getattr(block.value("policy"), "text", ""))
+        for _, block in resources
+        if block.labels[0] in ("aws_kms_key", "aws_kms_key_policy")
+    )
+    of_keys = set(re.findall(r"aws_iam_policy_document\.([\w-]+)\.", keys))
     for module in modules:
-        keys = {
-            text
-            for one in resources
-            for text in [str(getattr(one[1].value("policy"), "text", ""))]
-            if one[1].labels[0] in ("aws_kms_key", "aws_kms_key_policy")
-        }
         for block in module.body.all("data"):
             if block.labels[:1] == ["aws_iam_policy_document"]:
-                is_key = any(f"aws_iam_policy_document.{block.labels[-1]}." in text for text in keys)
+                is_key = block.labels[-1] in of_keys
                 policies.judge(seen, module.path, [_document(one, local, is_key) for one in block.all("statement")])
     for module, block in resources:
         kind = block.labels[0]

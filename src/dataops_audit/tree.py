@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 import stat
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from dataops_audit import history
 
+T = TypeVar("T")
 LARGEST_TEXT = 1_000_000
 """Bytes above which a file is not read as text."""
+MOST_TEXT = 40_000_000
+"""Bytes of text that are read of one tree, code and settings first. Counted, so that no slow machine changes a score."""
+MOST_FOLLOWED = 200_000
+"""Commands and calls of workflows that are followed to what they run: files that call each other never end otherwise."""
+MOST_PARSED = 15_000_000
+"""Bytes of Python that one reader takes apart."""
 LONGEST_LINE = 20_000
 """Characters a line is cut to: minified and generated files have longer ones, people do not."""
 MOST_FILES = 100_000
@@ -41,10 +48,22 @@ NOT_THEIRS = frozenset(
     ]
 )
 """Folders whose files somebody else wrote: never judged, and not walked outside Git."""
+_NO_TEXT = re.compile(
+    r"\.(?:png|jpe?g|gif|ico|webp|bmp|tiff?|pdf|zip|gz|bz2|xz|zst|7z|rar|tar|tgz|whl|jar|war|class|pyc|so|dylib|dll|exe|o|a"
+    r"|parquet|avro|orc|feather|arrow|duckdb|wal|sqlite3?|db|mdb|accdb|rdb|xlsx?|docx?|pptx?|pkl|pickle|npy|npz|h5|hdf5|pt|onnx"
+    r"|bin|dat|mp[34]|mov|avi|wav|ogg|webm|woff2?|ttf|otf|eot|pack|idx)$",
+    re.IGNORECASE,
+)
+"""Endings of files that hold no text."""
+_TELLING = re.compile(
+    r"\.(?:ya?ml|env|ini|cfg|conf|properties|toml|sh|bash|zsh|tf|tfvars|hcl|sql|py|ipynb|md|rst)$|(?:^|/)(?:\.[^/]+|[^/.]+)$",
+    re.IGNORECASE,
+)
+"""Files that people write by hand, which are read before all others."""
 
 
 class NothingToAudit(ValueError):
-    """There is nothing at the path that could be judged; the text says what was expected."""
+    """Nothing at the path can be judged; the text says what was expected."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,10 @@ class Entry:
 
 @dataclass
 class Tree:
-    """What is audited: `entries` by path, texts on demand, and what was left out with the reason."""
+    """What is audited: `entries` by path, texts on demand, and what was left out with the reason.
+
+    `unread` are files of text, or that may be one, which nobody looked into, each with the reason.
+    """
 
     name: str
     root: Path
@@ -67,8 +89,11 @@ class Tree:
     entries: dict[str, Entry]
     git: history.Git | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    until: float = math.inf
+    unread: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, str | None] = field(default_factory=dict)
+    _followed: int = 0
+    _ending: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    _made: dict[tuple[Callable[..., Any], tuple[str, ...]], Any] = field(default_factory=dict)
 
     def text(self, path: str) -> str | None:
         """The file's text with plain newlines, or None where there is none to read (missing, binary, too large, refused)."""
@@ -80,7 +105,7 @@ class Tree:
         entry = self.entries.get(path)
         if entry is None or not entry.size:
             return None if entry is None else ""
-        if entry.size > LARGEST_TEXT:
+        if entry.size > LARGEST_TEXT or path in self.unread:
             return None
         data = self.data(path)
         if data is None or (b"\0" in data[:8000] and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
@@ -96,8 +121,49 @@ class Tree:
             with where.open("rb") as file:
                 return file.read(most)
         except OSError as error:
-            self.skipped.append((path, f"could not be read: {error.strerror or type(error).__name__}"))
+            self.leave(path, f"could not be read: {error.strerror or type(error).__name__}")
             return None
+
+    def leave(self, path: str, why: str) -> None:
+        """Notes a file as not read, once."""
+        if path not in self.unread:
+            self.unread[path] = why
+            self.skipped.append((path, why))
+
+    def bound(self) -> None:
+        """Decides which files are read, by their sizes alone: none above LARGEST_TEXT, no more than MOST_TEXT together."""
+        total = 0
+        for path in sorted(self.paths, key=lambda one: (not _TELLING.search(one), one)):
+            size = self.entries[path].size
+            if _NO_TEXT.search(path):
+                continue
+            if size <= LARGEST_TEXT:
+                total += size
+                if total > MOST_TEXT:
+                    self.leave(path, f"not read: no more than {MOST_TEXT / 1e6:g} MB of text are read of one tree")
+            elif self._may_be_text(path):
+                self.leave(
+                    path, f"not read: {size / 1e6:,.1f} MB, and no more than {LARGEST_TEXT / 1e6:g} MB are read of a text"
+                )
+
+    def _may_be_text(self, path: str) -> bool:
+        if self.kind == "bare":
+            return True  # its bytes could only be had by unpacking all of it
+        head = self.data(path, 8_000)
+        return head is not None and b"\0" not in head
+
+    def may_follow(self, commands: int = 1) -> bool:
+        """Counts commands that are followed; no more than MOST_FOLLOWED are, and then that is said, once."""
+        before, self._followed = self._followed, self._followed + commands
+        if self._followed > MOST_FOLLOWED >= before:
+            self.skipped.append(("(pipelines)", f"only the first {MOST_FOLLOWED:,} commands were followed to what they run"))
+        return self._followed <= MOST_FOLLOWED
+
+    def once(self, make: Callable[..., T], *about: str) -> T:
+        """What a function makes of the tree (and of the files it is given), made at the first call and not to be changed."""
+        if (make, about) not in self._made:
+            self._made[make, about] = make(self, *about)
+        return self._made[make, about]
 
     def lines(self, path: str) -> list[str]:
         """The lines of a text file, none of it where it is not text."""
@@ -121,8 +187,10 @@ class Tree:
         return [path for name in names for path in self.by_name.get(name.lower(), [])]
 
     def ending(self, *ends: str) -> list[str]:
-        """Paths that end with one of `ends`, whatever the case."""
-        return [path for path in self.paths if path.lower().endswith(ends)]
+        """Paths that end with one of `ends`, whatever the case, in order."""
+        if ends not in self._ending:
+            self._ending[ends] = [path for path in self.paths if path.lower().endswith(ends)]
+        return list(self._ending[ends])
 
     def resolve(self, folder: str, target: str) -> str | None:
         """The path of a file that `target` names as seen from `folder`, or None where there is none in the tree."""
@@ -138,14 +206,15 @@ class Tree:
         return path if path in self.entries else None
 
     def within_budget(self, paths: list[str], part: str) -> Iterator[str]:
-        """The paths one by one until the time is up; the rest is told among what was skipped."""
-        for place, path in enumerate(paths):
-            if time.monotonic() > self.until:
-                self.skipped.append(
-                    (f"({part})", f"{len(paths) - place} of {len(paths)} files were not looked at: the time was up")
-                )
-                return
-            yield path
+        """The paths one by one, up to MOST_PARSED bytes of text; the rest is named among what was skipped."""
+        total = 0
+        for path in paths:
+            total += self.entries[path].size if path not in self.unread else 0
+            if total <= MOST_PARSED:
+                yield path
+            else:
+                why = f"not read for its {part}: no more than {MOST_PARSED / 1e6:g} MB are taken apart for them"
+                self.skipped.append((path, why))
 
     def has_folder(self, folder: str) -> bool:
         """Whether any file lies below `folder`."""
@@ -197,6 +266,7 @@ def plant(path: str | Path) -> Tree:
             "repository without a single committed or waiting file" if tree.git else "folder without a single file to read"
         )
         raise NothingToAudit(f"{name} is a {what}. There is nothing to audit yet.")
+    tree.bound()
     return tree
 
 
@@ -270,5 +340,5 @@ def _walk(tree: Tree) -> None:
                 if one.name != ".git" and one.name not in NOT_THEIRS:
                     below.append(path)
             else:
-                _add(tree, path.encode("utf-8", "replace").decode(), None)
+                _add(tree, path, None)
         todo.extend(reversed(below))

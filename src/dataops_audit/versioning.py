@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from dataops_audit import sql, taskfiles, yamllines
+from dataops_audit import notebooks, sql, taskfiles, yamllines
 from dataops_audit.findings import Seen
 from dataops_audit.tree import Tree
 
@@ -204,35 +203,24 @@ def _hooks(tree: Tree, seen: Seen) -> None:
 
 
 def _notebook(tree: Tree, seen: Seen, path: str) -> None:
-    text = tree.text(path)
-    try:
-        cells = json.loads(text or "{}").get("cells", [])
-    except (ValueError, AttributeError, RecursionError):
-        return
-    if not isinstance(cells, list):
-        return
-    outputs = [cell for cell in cells if isinstance(cell, dict) and cell.get("outputs")]
+    text = tree.text(path) or ""
+    cells = notebooks.cells(text)
+    outputs = [cell for cell in cells if cell.get("outputs")]
     if outputs and not re.search(r"(^|/)(docs?|examples?|book|tutorials?)/", path):
         seen.add("vc.notebook-outputs", path, 1, f"{len(outputs)} cells keep their output", "possible")
     elif cells and not outputs:
         seen.add("vc.clean-notebooks", path, 1, "The notebook is kept without outputs")
-    rows = (text or "").split("\n")
+    lines = notebooks.Lines(text)
     for cell in cells:
-        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+        if cell.get("cell_type") != "code":
             continue
-        source = cell.get("source")
-        source = "".join(map(str, source)) if isinstance(source, list) else str(source or "")
+        lines.next_cell()
+        source = notebooks.joined(cell.get("source"))
         code = re.sub(r"^\s*#.*$", "", sql.without_comments(source), flags=re.MULTILINE)
         for hit in _CREATES.finditer(code):
             if hit[1].lower() != "table" and not re.search(r"temp(orary)?\s", hit[0], re.IGNORECASE):
-                where = next((number for number, row in enumerate(rows, 1) if hit[0][:40] in row), 1)
-                seen.add(
-                    "vc.logic-outside",
-                    path,
-                    where,
-                    f"A notebook makes the view {hit[2]}: it lives in the warehouse only",
-                    "likely",
-                )
+                what = f"A notebook makes the view {hit[2]}: it lives in the warehouse only"
+                seen.add("vc.logic-outside", path, lines.of(hit[0].split("\n")[0]), what, "likely")
 
 
 def _conflicts(tree: Tree, seen: Seen) -> None:

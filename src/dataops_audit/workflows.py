@@ -155,18 +155,18 @@ _NOT_CODE = re.compile(
 )
 
 
+def _code(tree: Tree) -> list[str]:
+    return [path for path in tree.paths if not _NOT_CODE.search(path)]
+
+
 def _paths_miss(tree: Tree, settings: Any) -> str:
     """Why a paths filter leaves all of the code out, or nothing."""
     wanted = words(child(settings, "paths"))
     ignored = words(child(settings, "paths-ignore"))
-    code = [path for path in tree.paths if not _NOT_CODE.search(path)]
-    if not code or not (wanted or ignored):
+    if not (wanted or ignored):
         return ""
-    if wanted:
-        kept = [path for path in code if _matches(path, wanted)]
-    else:
-        kept = [path for path in code if not _matches(path, ignored)]
-    if kept:
+    code = tree.once(_code)
+    if not code or any(_matches(path, wanted) if wanted else not _matches(path, ignored) for path in code):
         return ""
     return f"its paths filter ({', '.join(wanted or ignored)[:80]}) lets none of the {len(code)} code files start it"
 
@@ -229,21 +229,21 @@ def _workflow(tree: Tree, seen: Seen, path: str, workflow: Any, called: bool) ->
 def _never_reached(jobs: Any, settings: _Settings) -> dict[str, str]:
     """Jobs that wait for a job that never runs are skipped with it, unless they say always()."""
     found = {str(name): mask for name, job in jobs.items() if (mask := _when(job, settings, "job"))}
-    skipped = {name for name, mask in found.items() if "asks for it" not in mask}
-    reasons: dict[str, str] = {}
-    for _ in range(len(jobs)):
-        for name, job in jobs.items():
-            blocked = next((need for need in words(child(job, "needs")) if str(need) in skipped), None)
-            if (
-                blocked is not None
-                and str(name) not in skipped
-                and not re.search(r"always\(\)|cancelled\(\)|failure\(\)", str(child(job, "if") or ""))
-            ):
-                skipped.add(str(name))
-                late = found.get(str(blocked), reasons.get(str(blocked), "")).startswith("(not")
-                reasons[str(name)] = (
-                    "(not on pull requests) " if late else ""
-                ) + f"the job never runs: it needs {blocked}, which is skipped"
+    waiting: dict[str, list[str]] = {}
+    for name, job in jobs.items():
+        if not re.search(r"always\(\)|cancelled\(\)|failure\(\)", str(child(job, "if") or "")):
+            for need in words(child(job, "needs")):
+                waiting.setdefault(str(need), []).append(str(name))
+    todo = [name for name, mask in found.items() if "asks for it" not in mask]
+    skipped, reasons = set(todo), {}
+    for blocked in todo:  # grows while it is read: what waits for a skipped job is skipped in its turn
+        late = found.get(blocked, reasons.get(blocked, "")).startswith("(not")
+        for name in waiting.get(blocked, []):
+            if name not in skipped:
+                skipped.add(name)
+                todo.append(name)
+                why = f"the job never runs: it needs {blocked}, which is skipped"
+                reasons[name] = ("(not on pull requests) " if late else "") + why
     return reasons
 
 
@@ -345,7 +345,7 @@ def _job(tree: Tree, seen: Seen, name: str, job: Any, settings: _Settings) -> li
 def _reusable(tree: Tree, seen: Seen, uses: str, settings: _Settings) -> list[Executed]:
     """The checks of a reusable workflow of the same repository."""
     path = tree.resolve("", uses.split("@")[0])
-    text = tree.text(path) if path and settings.depth < 5 else None
+    text = tree.text(path) if path and settings.depth < 5 and tree.may_follow() else None
     if text is None:
         return []
     try:
@@ -369,31 +369,27 @@ def _reusable(tree: Tree, seen: Seen, uses: str, settings: _Settings) -> list[Ex
 
 def _steps(tree: Tree, steps: list[Any], settings: _Settings, matrix: Any) -> list[Executed]:
     found: list[Executed] = []
+    asked = step_outcomes.asked_for(steps)
     for place, step in enumerate(steps):
         if not isinstance(step, dict):
             continue
         here = _masked(_inherit(settings, step), _when(step, settings, "step"))
         mask, sure = _continues(step, matrix, "step", here)
-        if mask and sure != "possible" and not step_outcomes.asked(step, steps[place + 1 :]):
+        if mask and sure != "possible" and not asked.outcome_of(step, place):
             here = _masked(here, mask, sure)
         here = replace(here, folder=str(step.get("working-directory") or here.folder).removeprefix("./").strip("/"))
         here = replace(here, folder=re.sub(r"^\$\{\{[^}]*\}\}/?", "", here.folder))
         if isinstance(step.get("run"), str):
             ran = _run(tree, step["run"], str(step.get("shell") or here.shell), here)
-            found += [_after_all(one, step, steps[place + 1 :]) for one in ran]
+            found += [_after_all(one, step, place, asked) for one in ran]
         elif isinstance(step.get("uses"), str):
             found += _uses(tree, step, here)
     return [step_outcomes.selecting(tree, one) for one in step_outcomes.over_nothing([one for one in found if one.check])]
 
 
-def _after_all(one: Executed, step: Any, after: list[Any]) -> Executed:
+def _after_all(one: Executed, step: Any, place: int, asked: step_outcomes.Asked) -> Executed:
     """A masked check that a later step judges is not masked."""
-    if (
-        one.mask
-        and not one.mask.startswith("(not")
-        and "never" not in one.mask
-        and step_outcomes.reprieved(one, step, after)
-    ):
+    if one.mask and not one.mask.startswith("(not") and "never" not in one.mask and asked.decides(one, step, place):
         return replace(one, mask=None, masked_at=None)
     return one
 
@@ -451,7 +447,7 @@ def _uses(tree: Tree, step: Any, settings: _Settings) -> list[Executed]:
 
 def _composite(tree: Tree, uses: str, line: int, settings: _Settings) -> list[Executed]:
     path = tree.resolve("", f"{uses}/action.yml") or tree.resolve("", f"{uses}/action.yaml")
-    text = tree.text(path) if path and settings.depth < 5 else None
+    text = tree.text(path) if path and settings.depth < 5 and tree.may_follow() else None
     if text is None:
         return []
     try:

@@ -39,10 +39,13 @@ class Map(dict):
 
     line: int = 1
     tag: str | None = None
+    _lines: dict[str, int] | None = None
 
     def at(self, key: str) -> int:
         """The line on which a key stands, or the map's own where it has none."""
-        return next((getattr(one, "line", self.line) for one in self if one == key), self.line)
+        if self._lines is None or len(self._lines) != len(self):
+            self._lines = {one: getattr(one, "line", self.line) for one in self}
+        return self._lines.get(key, self.line)
 
 
 class Seq(list):

@@ -19,7 +19,7 @@ Evidence = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Cards:
-    """The card as plain data, named bodies of evidence, and the levels that the audit itself gives for each."""
+    """The card as plain data, named bodies of evidence, and the levels that their points reach by the audit's own arithmetic."""
 
     card: dict[str, Any]
     edges: dict[str, Any]
@@ -85,7 +85,7 @@ def _edges(seed: int) -> dict[str, Any]:
 
 def _levels(body: Evidence) -> dict[str, int]:
     scored = card.score([Finding(one["rule"], one["file"], 1, "", one["sure"]) for one in body])
-    return {one.practice.key: one.level for one in scored}
+    return {one.practice.key: one.reached for one in scored}
 
 
 def _slim(whole: dict[str, Any], body: Evidence) -> dict[str, Any]:
