@@ -8,7 +8,7 @@ from typing import Any
 from dataops_audit import policies, yamllines
 from dataops_audit.findings import Seen
 from dataops_audit.tree import Tree
-from dataops_audit.yamllines import child, is_false, is_true, items, line_of, words
+from dataops_audit.yamllines import child, is_false, is_true, items, line_of, walk, words
 
 _OPEN = ("0.0.0.0/0", "::/0")
 _PROPERTY = {
@@ -78,8 +78,8 @@ def _encryption(seen: Seen, path: str, name: str, one: Any, properties: Any, row
     if wanted is None:
         return
     value = child(properties, wanted)
-    if is_false(value):
-        seen.add("iac.not-encrypted", path, line_of(value), f"{name} switches encryption off ({wanted})")
+    if off := _switched_off(value):
+        seen.add("iac.not-encrypted", path, off, f"{name} switches encryption off ({wanted})")
     elif value is not None:
         seen.add("iac.encrypted", path, properties.at(wanted), f"{name} is encrypted")
     else:
@@ -104,6 +104,16 @@ def _encryption(seen: Seen, path: str, name: str, one: Any, properties: Any, row
             )
         else:
             seen.add("iac.encryption-unsaid", path, one.line, f"{name} does not say how it is encrypted", "possible")
+
+
+def _switched_off(value: Any) -> int | None:
+    """The line on which a setting, or an `…Enabled` or `…Type` in it, switches encryption off."""
+    for keys, one in walk(value):
+        if is_false(one) and (not keys or keys[-1].endswith("Enabled")):
+            return line_of(one)
+        if isinstance(one, str) and one.upper() == "NONE" and (not keys or keys[-1].endswith("Type")):
+            return line_of(one)
+    return None
 
 
 def _public(seen: Seen, path: str, name: str, one: Any, properties: Any) -> None:

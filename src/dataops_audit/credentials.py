@@ -39,14 +39,14 @@ TOKEN_HINT = re.compile(
     re.IGNORECASE,
 )
 KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
-_SERVICE_WORDS = (
+SERVICE_WORDS = (
     r"(?:service|client|db|database|priv|license|session|cookie|hmac)[_-]?key|pass[_-]?code|contrase[nñ]a|salt|hmac"
 )
 """Names that announce a secret only where the value is as random as one: detect-secrets' keywords, and a few more."""
 KEY_WORDS_BUT_PASS = KEY_WORDS.replace("(?<![a-z])pass(?![a-z])|", "")
 _NOT_A_SECRET_KEY = re.compile(
     r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
-    r"regex|pattern|header|param\w*|algorithm|algo|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
+    r"regex|pattern|header|param\w*|algorithm|algo|alg|encoders?|encoding|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
     r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
     r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id|hashed|encrypted|sealed|masked|existing)[_-]"
     r"|tokenizer|tokeniz|tokens$|primary_key|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
@@ -214,7 +214,7 @@ def is_random(value: str) -> bool:
 def is_service_key(key: str) -> bool:
     """Whether a name announces a secret where its value is random, and else need not."""
     name = _snake(key)
-    return bool(re.search(_SERVICE_WORDS, name, re.IGNORECASE)) and not _NOT_A_SECRET_KEY.search(name)
+    return bool(re.search(SERVICE_WORDS, name, re.IGNORECASE)) and not _NOT_A_SECRET_KEY.search(name)
 
 
 def _snake(key: str) -> str:

@@ -68,8 +68,10 @@ class Block:
         return self.attributes[name].value if name in self.attributes else None
 
     def at(self, name: str) -> int:
-        """An attribute's line, or the block's."""
-        return self.attributes[name].line if name in self.attributes else self.line
+        """The line of an attribute or of a block in this one, or the block's own."""
+        if name in self.attributes:
+            return self.attributes[name].line
+        return next((one.line for one in self.all(name)), self.line)
 
     def all(self, kind: str) -> list[Block]:
         """The blocks of a type directly in this one; `dynamic` ones by their content."""

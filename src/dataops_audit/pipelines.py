@@ -229,7 +229,7 @@ def _azure_steps(
         folder = path.rsplit("/", 1)[0] if "/" in path else ""
         other = tree.resolve("" if template.startswith("/") else folder, template)
         try:
-            inner = yamllines.first(tree.text(other) or "") if other else None
+            inner = yamllines.first(tree.text(other) or "") if other and other != path and tree.may_follow() else None
         except yamllines.BrokenYaml:
             inner = None
         _azure_steps(tree, seen, other or path, inner, mask, guard, why, depth + 1, name)
@@ -272,6 +272,8 @@ def _circle(tree: Tree, seen: Seen, path: str, root: Any) -> None:
 def _circle_steps(tree: Tree, path: str, steps: Any, commands: dict[str, Any], depth: int) -> list[Executed]:
     found: list[Executed] = []
     for step in items(steps):
+        if depth and not tree.may_follow():
+            break
         if isinstance(step, str) and step in commands and depth < 5:
             found += _circle_steps(tree, path, child(commands[step], "steps"), commands, depth + 1)
         if not isinstance(step, dict):

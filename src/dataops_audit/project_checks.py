@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,15 @@ from dataops_audit.findings import Seen
 from dataops_audit.linters import program
 from dataops_audit.tree import Tree
 
-SECONDS = 120
-"""How long one check may take."""
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None
+
+CPU_SECONDS = 120
+"""Processor time that one check may take: the same on a busy machine."""
+SECONDS = 900
+"""After this long a check hangs. It is then said not to have been tried."""
 LARGEST_COPY = 200_000_000
 """Bytes of files that are copied at most."""
 
@@ -45,18 +53,33 @@ def _copied(tree: Tree, copy: Path) -> bool:
     return True
 
 
-def _ran(command: list[str], where: Path, copy: Path) -> tuple[int, str]:
-    """Exit status and output; 124 when it took too long."""
+def _limit() -> None:
+    """The processor time of a check, where the system can hold it to that."""
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+
+
+def _ran(command: list[str], where: Path, copy: Path) -> tuple[int | None, str]:
+    """Exit status and output; None for the status where it could not be tried."""
     env = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG") if name in os.environ}
     env |= {"HOME": str(copy), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=where, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
+            command,
+            cwd=where,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+            preexec_fn=_limit if resource is not None else None,
         )
     except subprocess.TimeoutExpired:
-        return 124, f"no end after {SECONDS} seconds"
+        return None, f"not tried to the end: it was still running after {SECONDS // 60} minutes"
     except OSError as error:
-        return 127, str(error.strerror)
+        return None, f"not tried: {error.strerror}"
+    if resource is not None and done.returncode == -signal.SIGXCPU:
+        return done.returncode, f"error: it used more than {CPU_SECONDS} seconds of processor time"
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
@@ -80,7 +103,9 @@ def _parse(tree: Tree, seen: Seen, path: str, copy: Path) -> None:
     status, said = _ran(
         [dbt, "--no-use-colors", "parse", "--project-dir", str(where), "--profiles-dir", str(profiles)], where, copy
     )
-    if status == 0:
+    if status is None:
+        seen.skipped.append(("(dbt parse)", said))
+    elif status == 0:
         seen.add("env.parses", path, 1, "dbt parses the project in a fresh copy")
     else:
         seen.add("env.does-not-parse", path, 1, f"dbt cannot parse the project in a fresh copy: {_last(said)}", "likely")
@@ -90,7 +115,9 @@ def _pytest(seen: Seen, tests: list[str], copy: Path) -> None:
     status, said = _ran(
         [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:nbval"], copy, copy
     )
-    if status == 0:
+    if status is None:
+        seen.skipped.append(("(pytest)", said))
+    elif status == 0:
         seen.add("tests.pass", tests[0], 1, f"The tests of the code pass in a fresh copy: {_last(said)}")
     else:
         seen.add("tests.fail", tests[0], 1, f"The tests of the code do not pass in a fresh copy: {_last(said)}", "likely")

@@ -11,6 +11,8 @@ from dataops_audit.containers import is_stack
 from dataops_audit.credentials import (
     FOREIGN,
     KEY_WORDS,
+    SERVICE_WORDS,
+    THROW_AWAY,
     announces,
     is_placeholder,
     is_random,
@@ -40,7 +42,11 @@ _BARE_VALUES = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(
-    rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?(?:b|f|r)?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#}})]+)?",
+    rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?(?:[bfru](?=[\"']))?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#}})]+)?",
+    re.IGNORECASE,
+)
+_SERVICE_KEY = re.compile(
+    rf"(?P<key>[\w.-]*(?:{SERVICE_WORDS})[\w-]*)[\"'\]]*\s*(?:=>|:=|=|:)\s*(?P<quote>[\"']?)(?P<value>[\w+/=-]{{20,}})",
     re.IGNORECASE,
 )
 _SQL = re.compile(
@@ -117,7 +123,7 @@ def _of_credential_file(path: str, rows: list[str], sample: bool) -> list[_Seen]
     form = next((form for name, form in _CREDENTIAL_FILES if name.search(path)), None)
     found: list[_Seen] = []
     for line, row in enumerate(rows, 1):
-        hit = form.search(row.strip()) if form and not _COMMENT.match(row) else None
+        hit = form.search(row.strip()) if form and not row.lstrip().startswith("#") else None
         if hit is None or is_placeholder(hit["value"]) or hit["value"].startswith(("$", "{", "<")):
             continue
         what = f"A password stands in a file of credentials ({_shown(hit['value'])})"
@@ -274,9 +280,13 @@ def _addresses_in(line: int, row: str, sample: bool) -> list[_Seen]:
         return []
     for url in _URL.finditer(row):
         name, word, host = url.groups()
-        if is_reference(word) or is_placeholder(word) or word.startswith(("%", "$", "{")):
+        if is_reference(word) or word.startswith(("%", "$", "{", "<", "[")):
             continue
         what = f"An address holds the password of {name} on {host}"
+        if is_placeholder(word):
+            if sample or _LOCAL_HOST.search(host) or word.lower() not in THROW_AWAY:
+                continue
+            return [("sec.default-password", line, what, "possible")]
         if _LOCAL_HOST.search(host) or word.lower() == name.lower() or judged("password", word) == "throw-away":
             return [("sec.default-password", line, what, "possible")]
         return [("sec.secret", line, what, "possible" if sample else "certain")]
@@ -341,10 +351,11 @@ def _is_between_strings(row: str, one: re.Match[str]) -> bool:
 
 def _keywords_in(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
     """What detect-secrets' keywords announce beyond our own names, where the value looks like a secret."""
-    for key, value in named_values(path, row):
+    bare_allowed = bool(_BARE_VALUES.search(path))
+    own = [(one["key"], one["value"]) for one in _SERVICE_KEY.finditer(row) if one["quote"] or bare_allowed]
+    for key, value in named_values(path, row) + own:
         if announces(key):
-            verdict = judged(key, value)
-            secret = verdict == "certain"
+            secret = judged(key, value) == "certain"
         else:
             secret = is_service_key(key) and is_random(value) and not is_placeholder(value) and not is_reference(value)
         if secret and not _belongs_to_a_service(key, value, local):
@@ -427,13 +438,13 @@ def _private_keys(seen: Seen, path: str, text: str) -> None:
         return
 
 
-_SETTING = re.compile(r"^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*(?P<value>\S.*?)\s*$", re.MULTILINE)
+_SETTING = re.compile(r"^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*[ \t]*=[ \t]*(?P<value>\S.*?)[ \t]*$", re.MULTILINE)
 
 
 def _holds_values(text: str) -> bool:
     """Whether a .env file gives any variable a value of its own: neither empty, nor a placeholder, nor taken from elsewhere."""
     values = (one["value"].split(" #")[0].strip().strip("\"'") for one in _SETTING.finditer(text))
-    return any(value and value[0] not in "#$`" and not is_placeholder(value) for value in values)
+    return any(value and value[0] not in "#$`" and (value.isdigit() or not is_placeholder(value)) for value in values)
 
 
 def _env_file(tree: Tree, seen: Seen, path: str, text: str, secrets: bool) -> None:

@@ -169,24 +169,26 @@ def nox(text: str, args: list[str]) -> list[shell.Run]:
     return found
 
 
-def taskfile(text: str, target: str, seen: tuple[str, ...] = ()) -> list[shell.Run]:
-    """The commands of one task of a Taskfile."""
+def taskfile(text: str, target: str, done: set[str] | None = None) -> list[shell.Run]:
+    """The commands of one task of a Taskfile, those of each task that it calls once."""
+    done = set() if done is None else done
     try:
         tasks = yamllines.child(yamllines.first(text), "tasks")
     except yamllines.BrokenYaml:
         return []
     task = yamllines.child(tasks, target)
-    if task is None or target in seen:
+    if task is None or target in done:
         return []
+    done.add(target)
     found: list[shell.Run] = []
     ignored = isinstance(task, dict) and yamllines.is_true(task.get("ignore_error"))
     for need in yamllines.items(yamllines.child(task, "deps")):
         name = need if isinstance(need, str) else str(yamllines.child(need, "task") or "")
-        found += taskfile(text, name, (*seen, target))
+        found += taskfile(text, name, done)
     commands = task if not isinstance(task, dict) else task.get("cmds") or task.get("cmd")
     for one in yamllines.items(commands):
         if isinstance(one, dict) and "task" in one:
-            found += taskfile(text, str(one["task"]), (*seen, target))
+            found += taskfile(text, str(one["task"]), done)
             continue
         command = one if isinstance(one, str) else yamllines.child(one, "cmd")
         mask = "ignore_error: true" if ignored or yamllines.is_true(yamllines.child(one, "ignore_error")) else None
@@ -197,8 +199,12 @@ def taskfile(text: str, target: str, seen: tuple[str, ...] = ()) -> list[shell.R
     return found
 
 
-def pyproject(text: str, keys: tuple[str, ...], script: str, seen: tuple[str, ...] = ()) -> list[shell.Run]:
-    """The commands of a script of pyproject.toml: a text, a list of names or commands, or a table with `cmd` or `shell`."""
+def pyproject(text: str, keys: tuple[str, ...], script: str, done: set[str] | None = None) -> list[shell.Run]:
+    """The commands of a script of pyproject.toml: a text, a list of names or commands, or a table with `cmd` or `shell`.
+
+    Those of each script that it names are given once.
+    """
+    done = set() if done is None else done
     try:
         data: Any = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -206,8 +212,9 @@ def pyproject(text: str, keys: tuple[str, ...], script: str, seen: tuple[str, ..
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     value = data.get(script) if isinstance(data, dict) else None
-    if value is None or script in seen:
+    if value is None or script in done:
         return []
+    done.add(script)
     line = next(
         (
             number
@@ -225,7 +232,7 @@ def pyproject(text: str, keys: tuple[str, ...], script: str, seen: tuple[str, ..
         if isinstance(one, dict):
             one = one.get("cmd") or one.get("ref") or ""
         if isinstance(one, str) and isinstance(data, dict) and one in data:
-            found += pyproject(text, keys, one, (*seen, script))
+            found += pyproject(text, keys, one, done)
         elif isinstance(one, str):
             ignored = "starts with `-`: hatch ignores its failure" if one.startswith("- ") else None
             for run in shell.runs(one.removeprefix("- "), line):

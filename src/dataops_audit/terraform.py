@@ -54,7 +54,7 @@ def read(tree: Tree, seen: Seen) -> None:
     for module, block in resources:
         if block.value("count") == 0.0:
             continue
-        _encryption(seen, module, block)
+        _encryption(seen, module, block, local)
         exposure.judge(seen, module.path, block, local)
         _fragile(seen, module, block)
     _policies(seen, modules, resources, local)
@@ -151,7 +151,28 @@ def _name(block: Block) -> str:
     return ".".join(block.labels)
 
 
-def _encryption(seen: Seen, module: _Module, block: Block) -> None:
+_OFF = ("NONE", "FALSE", "DISABLED")
+
+
+def _plain(value: Any, local: dict[str, Any]) -> Any:
+    """A value with the default of the variable or the local that it names."""
+    return local.get(value.text, value) if isinstance(value, Raw) else value
+
+
+def _switched(block: Block, name: str, local: dict[str, Any]) -> str:
+    """Whether a setting, written as an attribute or as a block, is on, off, open (only a run can tell) or absent."""
+    if inner := block.all(name):
+        states = [_switched(one, "enabled", local) for one in inner]
+        return "off" if "off" in states else "open" if "open" in states else "on"
+    value = _plain(block.value(name), local)
+    if value is None or (isinstance(value, Raw) and value.text == "null"):
+        return "absent"
+    if value is False or (isinstance(value, str) and value.upper() in _OFF):
+        return "off"
+    return "open" if isinstance(value, Raw) and value.text.startswith(("var.", "local.", "each.")) else "on"
+
+
+def _encryption(seen: Seen, module: _Module, block: Block, local: dict[str, Any]) -> None:
     kind, path = block.labels[0], module.path
     if kind == "aws_s3_bucket_server_side_encryption_configuration":
         seen.add("iac.encrypted", path, block.line, f"{_name(block)} encrypts its bucket")
@@ -159,13 +180,15 @@ def _encryption(seen: Seen, module: _Module, block: Block) -> None:
     wanted = _ENCRYPTED_BY.get(kind) or _UNSAID.get(kind)
     if not wanted:
         return
-    said = [name for name in wanted if name in block.attributes or block.all(name)]
-    off = [name for name in said if block.value(name) is False or str(block.value(name)).upper() == "NONE"]
-    off += [name for name in said for inner in block.all(name) if inner.value("enabled") is False]
+    states = {name: _switched(block, name, local) for name in wanted}
+    said = [name for name, state in states.items() if state in ("on", "open")]
+    off = [name for name, state in states.items() if state == "off"]
     if off:
-        seen.add("iac.not-encrypted", path, block.at(off[0]), f"{_name(block)} switches encryption off ({off[0]})")
+        sure = "likely" if isinstance(block.value(off[0]), Raw) else "certain"  # a default can be overruled
+        seen.add("iac.not-encrypted", path, block.at(off[0]), f"{_name(block)} switches encryption off ({off[0]})", sure)
     elif said:
-        seen.add("iac.encrypted", path, block.at(said[0]), f"{_name(block)} is encrypted")
+        sure = "certain" if "on" in states.values() else "likely"
+        seen.add("iac.encrypted", path, block.at(said[0]), f"{_name(block)} is encrypted", sure)
     elif (comment := _commented(module, block)) is not None:
         seen.add("iac.not-encrypted", path, comment, f"The encryption of {_name(block)} is commented out")
     elif kind in _ENCRYPTED_BY:

@@ -18,7 +18,7 @@ LARGEST_TEXT = 1_000_000
 """Bytes above which a file is not read as text."""
 MOST_TEXT = 40_000_000
 """Bytes of text that are read of one tree, code and settings first. Counted, so that no slow machine changes a score."""
-MOST_FOLLOWED = 200_000
+MOST_FOLLOWED = 50_000
 """Commands and calls of workflows that are followed to what they run: files that call each other never end otherwise."""
 MOST_PARSED = 15_000_000
 """Bytes of Python that one reader takes apart."""

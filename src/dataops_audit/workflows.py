@@ -345,12 +345,14 @@ def _job(tree: Tree, seen: Seen, name: str, job: Any, settings: _Settings) -> li
 def _reusable(tree: Tree, seen: Seen, uses: str, settings: _Settings) -> list[Executed]:
     """The checks of a reusable workflow of the same repository."""
     path = tree.resolve("", uses.split("@")[0])
-    text = tree.text(path) if path and settings.depth < 5 and tree.may_follow() else None
+    text = tree.text(path) if path and settings.depth < 5 and path != settings.file else None
     if text is None:
         return []
     try:
         workflow = yamllines.first(text)
     except yamllines.BrokenYaml:
+        return []
+    if not tree.may_follow(len(child(workflow, "jobs") or ())):
         return []
     line = yamllines.line_of(uses)
     inner = _Settings(
@@ -447,12 +449,14 @@ def _uses(tree: Tree, step: Any, settings: _Settings) -> list[Executed]:
 
 def _composite(tree: Tree, uses: str, line: int, settings: _Settings) -> list[Executed]:
     path = tree.resolve("", f"{uses}/action.yml") or tree.resolve("", f"{uses}/action.yaml")
-    text = tree.text(path) if path and settings.depth < 5 and tree.may_follow() else None
+    text = tree.text(path) if path and settings.depth < 5 and path != settings.file else None
     if text is None:
         return []
     try:
         steps = items(child(yamllines.first(text), "runs", "steps"))
     except yamllines.BrokenYaml:
+        return []
+    if not tree.may_follow(len(steps)):
         return []
     inner = replace(settings, file=path, shell="", via=(*settings.via, f"{settings.file}:{line}"), depth=settings.depth + 1)
     return _steps(tree, steps, inner, None)

@@ -13,6 +13,12 @@ STATEMENT = 'data "aws_iam_policy_document" "a" {{\n  statement {{\n    actions 
 NARROW = STATEMENT.format('["s3:GetObject"]', '["arn:aws:s3:::lake/*"]')
 ENCODED = 'resource "aws_iam_policy" "a" {{\n  policy = jsonencode({{\n    Statement = [{{ Effect = "{}", Action = {}, Resource = {} }}]\n  }})\n}}\n'
 
+TABLE = 'resource "aws_dynamodb_table" "a" {{\n  name = "x"\n{}\n}}\n'
+SWITCHED = 'variable "on" {{\n  default = {}\n}}\nresource "aws_db_instance" "a" {{\n  storage_encrypted = {}\n}}\n'
+SPECIFIED = (
+    "Resources:\n  T:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      SSESpecification:\n        SSEEnabled: {}\n"
+)
+
 CASES: list[tuple[str, str, str, set[str], set[str]]] = [
     # name, file, text, rules that must be found (not merely possible), rules that must not
     ("full access", "a.tf", STATEMENT.format('["*"]', '["*"]'), {"sec.full-access"}, {"sec.narrow"}),
@@ -59,6 +65,31 @@ CASES: list[tuple[str, str, str, set[str], set[str]]] = [
     ("rule beside the group", "a.tf", 'resource "aws_security_group_rule" "a" {\n  type = "ingress"\n  from_port = 22\n  to_port = 22\n  cidr_blocks = ["0.0.0.0/0"]\n}\n', {"iac.public"}, set()),
     ("encrypted database", "a.tf", 'resource "aws_db_instance" "a" {\n  storage_encrypted = true\n}\n', {"iac.encrypted"}, {"iac.not-encrypted"}),
     ("database in the clear", "a.tf", 'resource "aws_db_instance" "a" {\n  storage_encrypted = false\n}\n', {"iac.not-encrypted"}, {"iac.encrypted"}),
+    ("encrypted in a block", "a.tf", TABLE.format("  server_side_encryption {\n    enabled = true\n  }"), {"iac.encrypted"}, {"iac.not-encrypted"}),
+    ("key in a block", "a.tf", TABLE.format("  server_side_encryption {\n    kms_key_arn = aws_kms_key.a.arn\n  }"), {"iac.encrypted"}, {"iac.not-encrypted"}),
+    ("switched off in a block", "a.tf", TABLE.format("  server_side_encryption {\n    enabled = false\n  }"), {"iac.not-encrypted"}, {"iac.encrypted"}),
+    (
+        "blocks in blocks",
+        "a.tf",
+        'resource "aws_s3_bucket" "a" {\n  server_side_encryption_configuration {\n    rule {\n'
+        '      apply_server_side_encryption_by_default {\n        sse_algorithm = "aws:kms"\n      }\n    }\n  }\n}\n',
+        {"iac.encrypted"},
+        {"iac.not-encrypted"},
+    ),
+    (
+        "a block for each",
+        "a.tf",
+        TABLE.format('  dynamic "server_side_encryption" {\n    for_each = [1]\n    content {\n      enabled = true\n    }\n  }'),
+        {"iac.encrypted"},
+        {"iac.not-encrypted"},
+    ),
+    ("encrypted by a variable", "a.tf", SWITCHED.format("true", "var.on"), {"iac.encrypted"}, {"iac.not-encrypted"}),
+    ("in the clear by a variable", "a.tf", SWITCHED.format("false", "var.on"), {"iac.not-encrypted"}, {"iac.encrypted"}),
+    ("null is no answer", "a.tf", SWITCHED.format("true", "null"), {"iac.not-encrypted"}, {"iac.encrypted"}),
+    ("in quotes", "a.tf", SWITCHED.format("true", '"true"'), {"iac.encrypted"}, {"iac.not-encrypted"}),
+    ("no type", "a.tf", 'resource "aws_kinesis_stream" "a" {\n  encryption_type = "NONE"\n}\n', {"iac.not-encrypted"}, {"iac.encrypted"}),
+    ("template, in a block", "stack.yml", SPECIFIED.format("true"), {"iac.encrypted"}, {"iac.not-encrypted"}),
+    ("template, switched off in a block", "stack.yml", SPECIFIED.format("false"), {"iac.not-encrypted"}, {"iac.encrypted"}),
     ("encryption not switched on", "a.tf", 'resource "aws_redshift_cluster" "a" {\n  node_type = "ra3"\n}\n', {"iac.not-encrypted"}, set()),
     (
         "encryption commented out",

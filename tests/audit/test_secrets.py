@@ -18,6 +18,8 @@ DATABRICKS = "dapi" + "3f9c1b7ae2d84605b1c7f2e9d0a4863b"
 STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
 DBT_CLOUD = "dbtc_" + "Zk3vQ9mXw2LrT7bNc5HsYp1JfDgKa8Eu"
 KEY = "\n".join("MIIEowIBAAKCAQEA" + "x7Qz3Lm9Rk2Vw8Tb5Nc1Hs4Yp6Jf0Dg" + str(place) + "Ka8Eu2Xi" for place in range(4))
+DJANGO = "django-insecure-" + "x7$k(2=q&v!m0w9r)" + "+z_p3t@h#l^c8b*d5"
+RANDOM = "q8Zk3vQ9mXw2LrT7bNc5" + "HsYp1JfDgKa8EuR0tV"
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{KEY}\n-----END RSA PRIVATE KEY-----\n"
 
 SECRET: dict[str, tuple[str, str]] = {
@@ -51,6 +53,27 @@ SECRET: dict[str, tuple[str, str]] = {
         "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: Wint3rIsC0ming!\n",
     ),
     "kubernetes": ("k8s/job.yaml", "env:\n  - name: X\ndb_password: Wint3rIsC0ming!\n"),
+    "netrc": (".netrc", "machine db.shop.internal login etl password Wint3rIsC0ming\n"),
+    "netrc on lines": ("home/_netrc", "machine db.shop.internal\n  login etl\n  password Wint3rIsC0ming\n"),
+    "pgpass": (".pgpass", "db.shop.internal:5432:dwh:etl:Wint3rIsC0ming\n"),
+    "pgpass of Windows": ("postgresql/pgpass.conf", "*:*:*:etl:Wint3r\\:IsC0ming\n"),
+    "credentials": (".credentials", "etl:Wint3rIsC0ming\n"),
+    "credentials as settings": (".dbt/.credentials", "password=Wint3rIsC0ming1\n"),
+    "credentials of aws": (".aws/credentials", f"[default]\naws_secret_access_key = {AWS_SECRET}\n"),
+    "mongodb": ("load.py", 'client = MongoClient("mongodb://etl:Wint3rIsC0ming@db.shop.internal:27017")\n'),
+    "mongodb, several hosts": ("load.js", 'const u = "mongodb://etl:Wint3rIsC0ming@a.shop.io:27017,b.shop.io:27017/x";\n'),
+    "mongodb, by service name": ("load.py", 'URL = "mongodb+srv://etl:Wint3rIsC0ming@cluster0.ab12.mongodb.net/x"\n'),
+    "jdbc": ("conf.xml", "<url>jdbc:postgresql://etl:Wint3rIsC0ming@db.shop.internal/x</url>\n"),
+    "django": ("settings.py", f"SECRET_KEY = '{DJANGO}'\n"),
+    "django, begins like a variable": ("settings.py", f"SECRET_KEY = '${DJANGO[17:]}ab1jk4mn6'\n"),
+    "django in an env file": (".env.prod", f'DJANGO_SECRET_KEY="{DJANGO}"\n'),
+    "variable before a command": ("run.py", 'os.system("PGPASSWORD=Wint3rIsC0ming psql -h db.shop.internal")\n'),
+    "key of a service": ("conf.yml", f"service_key: '{RANDOM}'\n"),
+    "key of a client": ("load.py", f"client_key = '{RANDOM}'\n"),
+    "salt": ("load.py", f"HMAC_SALT = '{RANDOM}'\n"),
+    "go": ("main.go", 'dbPassword := "Wint3rIsC0ming!"\n'),
+    "java": ("Load.java", 'private String dbPassword = "Wint3rIsC0ming!";\n'),
+    "compared": ("load.py", 'if password == "Wint3rIsC0ming!":\n    pass\n'),
 }
 CLEAN: dict[str, tuple[str, str]] = {
     "env_var in a profile": ("profiles.yml", "shop:\n  outputs:\n    prod:\n      password: \"{{ env_var('DBT_PASSWORD') }}\"\n"),
@@ -94,6 +117,29 @@ CLEAN: dict[str, tuple[str, str]] = {
     "vault path": ("conf.yml", "password: vault:secret/data/db#password\napi_key: op://shop/db/key\n"),
     "jinja": ("conf.yml.j2", "password: {{ lookup('env', 'X') }}\n"),
     "dagster config": ("dagster.yaml", "password:\n  env: DAGSTER_PG_PASSWORD\n"),
+    "camel case name": ("deploy.yml", "secretName: shop-db-credentials-2024\npasswordSecretName: db-password-v2x\n"),
+    "existing secret": ("values.yml", "existingSecret: prod-db-cred-01x\nexistingSecretPasswordKey: dbPassw0rd-key\n"),
+    "algorithm": ("conf.yml", "password_hash_algorithm: pbkdf2_sha256\npasswordEncoder: bcrypt\njwt_secret_alg: HS256\n"),
+    "validators": (
+        "settings.py",
+        "AUTH_PASSWORD_VALIDATORS = [\n    {'NAME': 'django.contrib.auth.password_validation.MinimumLengthValidator'},\n]\n"
+        "AUTH_PASSWORD_VALIDATOR = 'shop.auth.Validators8'\nPASSWORD_HASHERS = ['a.b.Argon2PasswordHasher']\n",
+    ),
+    "hashed": ("found.json", '{"hashed_secret": "3acfb2c2b433c0ea7ff107e33df91b18e52f960f", "is_verified": false}\n'),
+    "put together": ("run.py", "cmd = 'PGPASSWORD=' + os.getenv('PGPASSWORD') + ' psql -h db'\n"),
+    "put together, other quotes": ("run.py", 'cmd = "export PGPASSWORD=" + word + " && psql"\ncmd = f"PGPASSWORD={word} psql"\n'),
+    "formatted": ("run.py", "cmd = 'PGPASSWORD=%s psql' % word\nx = 'password=', other\n"),
+    "empty values": (".env", "DB_PASSWORD=\nAPI_KEY=''\nTOKEN=\"\"\n# words\nNEXT=\n"),
+    "values from elsewhere": (".env", "DB_PASSWORD=${DB_PASSWORD}\nTOKEN=$(op read op://shop/token)\n"),
+    "nix": (".envrc", "use flake\n"),
+    "direnv": (".envrc", "source_up\nlayout python\nPATH_add bin\n"),
+    "hash of a join": ("model.sql", "select md5(salt || 'a8f5f167f44f4964e6c998dee827110c') as customer_key\n"),
+    "key of a partition": ("schema.yml", "partition_key: '9f86d081884c7d659a2feaa0c55ad015'\n"),
+    "kind of a token": ("auth.yml", "tokenUrl: https://auth.shop.io/token\ntokenType: Bearer2024abc\npasswordPolicy: min12chars-upper1\n"),
+    "pattern": ("rules.py", "TOKEN_REGEX = '^[A-Za-z0-9_-]{20,}$(?=x)1'\n"),
+    "comparison with a word": ("parse.py", "if token == 'END2':\n    pass\n"),
+    "placeholders of a credential file": (".pgpass", "# host:port:db:user:password\nlocalhost:5432:db:me:<password>\n*:*:*:me:$PGPASSWORD\n"),
+    "address of the documentation": ("README.md", "Set `URL=mongodb://user:password@localhost/db`\n"),
     "interpolated": ("conf.yaml", "password: ${oc.env:DB_PASSWORD}\npassword2: !ENV DB_PASSWORD\n"),
 }  # fmt: skip
 
@@ -121,6 +167,17 @@ def test_finds_a_secret(seen: Callable[..., Seen], case: str) -> None:
 def test_leaves_the_harmless_alone(seen: Callable[..., Seen], case: str) -> None:
     path, text = CLEAN[case]
     assert sure_secrets(seen(secrets.read, {path: text})) == []
+
+
+@pytest.mark.parametrize("case", ["empty values", "values from elsewhere", "nix", "direnv"])
+def test_a_file_of_settings_without_values_is_no_finding_at_all(seen: Callable[..., Seen], case: str) -> None:
+    path, text = CLEAN[case]
+    assert not seen(secrets.read, {path: text}).has("sec.env-file", *DANGERS)
+
+
+def test_a_placeholder_in_an_address_of_a_real_host_is_listed(seen: Callable[..., Seen]) -> None:
+    found = seen(secrets.read, {"load.py": 'URL = "mongodb://user:pass@db.shop.io:27017"\n'})
+    assert [(one.rule, one.sure) for one in found.findings] == [("sec.default-password", "possible")]
 
 
 @pytest.mark.parametrize("path", ["id_rsa", "keys/deploy.pem", "load.py"])
