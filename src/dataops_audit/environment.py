@@ -49,7 +49,7 @@ def read(tree: Tree, seen: Seen) -> None:
             seen.add("sec.policy", path, 1, "Says how to report a hole")
         elif re.fullmatch(r"dependabot\.ya?ml|renovate\.json5?|\.renovaterc(\.json)?", name):
             seen.add("sec.updates", path, 1, "Dependencies are updated by machine")
-    for path in tree.within_budget(tree.ending(".py"), "settings"):
+    for path in tree.ending(".py"):
         _python(tree, seen, path)
     for path in tree.ending(".sql", ".sh", ".yml", ".yaml", ".ipynb", ".toml", ".cfg", ".ini", ".r"):
         _own_paths(tree, seen, path)

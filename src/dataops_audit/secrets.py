@@ -45,6 +45,9 @@ _ASSIGNED = re.compile(
     rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?(?:[bfru](?=[\"']))?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#}})]+)?",
     re.IGNORECASE,
 )
+_SERVICE = re.compile(SERVICE_WORDS, re.IGNORECASE)
+_ANNOUNCED = re.compile(rf"{KEY_WORDS}[\w-]*[\"'\]]*\s*[=:]", re.IGNORECASE)
+"""What any assignment of `_ASSIGNED` holds, and quickly found: most lines hold none."""
 _SERVICE_KEY = re.compile(
     rf"(?P<key>[\w.-]*(?:{SERVICE_WORDS})[\w-]*)[\"'\]]*\s*(?:=>|:=|=|:)\s*(?P<quote>[\"']?)(?P<value>[\w+/=-]{{20,}})",
     re.IGNORECASE,
@@ -307,7 +310,8 @@ def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[st
     bare_allowed = bool(_BARE_VALUES.search(path))
     doubtful = sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt"))
     comment = bool(_COMMENT.match(row)) and not row.lstrip().startswith("--password")
-    for one in [*_ASSIGNED.finditer(row), *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
+    assigned = _ASSIGNED.finditer(row) if _ANNOUNCED.search(row) else ()
+    for one in [*assigned, *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
         key, value = one["key"], one["value"] or ""
         quoted = value[:1] in "\"'" and len(value) > 1
         compared = "==" in row[one.end("key") : one.end("key") + 4]
@@ -324,6 +328,8 @@ def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[st
             continue
         if verdict is None or value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
             continue
+        if verdict == "throw-away" and sample:
+            continue  # an example shows which settings there are, and such a value is what it should show
         if verdict == "throw-away" or _belongs_to_a_service(key, value, local):
             return [("sec.default-password", line, f"{key} has a throw-away value", "possible")]
         sure = "possible" if doubtful or (comment and verdict == "likely") else "likely" if comment else verdict
@@ -352,7 +358,8 @@ def _is_between_strings(row: str, one: re.Match[str]) -> bool:
 def _keywords_in(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
     """What detect-secrets' keywords announce beyond our own names, where the value looks like a secret."""
     bare_allowed = bool(_BARE_VALUES.search(path))
-    own = [(one["key"], one["value"]) for one in _SERVICE_KEY.finditer(row) if one["quote"] or bare_allowed]
+    services = _SERVICE_KEY.finditer(row) if _SERVICE.search(row) else ()
+    own = [(one["key"], one["value"]) for one in services if one["quote"] or bare_allowed]
     for key, value in named_values(path, row) + own:
         if announces(key):
             secret = judged(key, value) == "certain"

@@ -21,14 +21,14 @@ _SCHEMA_LIBRARIES = ("pandera", "great_expectations", "soda", "pydeequ", "datafr
 
 def read(tree: Tree, seen: Seen) -> None:
     """Every test file and every file of expectations."""
-    for path in tree.within_budget(tree.ending(".py"), "tests"):
-        name = path.rsplit("/", 1)[-1]
-        text = tree.text(path)
-        if not text:
-            continue
-        if re.match(r"(test_.*|.*_test|tests)\.py$", name):
+    sources = tree.ending(".py")
+    tests = [path for path in sources if re.match(r"(test_.*|.*_test|tests)\.py$", path.rsplit("/", 1)[-1])]
+    for path in tree.within_budget(tests, "tests"):
+        if text := tree.text(path):
             _tests(seen, path, text)
-        elif any(library in text for library in _SCHEMA_LIBRARIES):
+    for path in sorted({*sources} - {*tests}):
+        text = tree.text(path) or ""
+        if any(library in text for library in _SCHEMA_LIBRARIES):
             _schemas(seen, path, text)
     if other := tree.ending(".test.ts", ".test.js", ".spec.ts", ".bats", "_test.go", "test.java", "spec.scala", "test.r"):
         seen.add("tests.code", other[0], 1, f"{len(other)} files of tests", "likely")

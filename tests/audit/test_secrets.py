@@ -169,6 +169,11 @@ def test_leaves_the_harmless_alone(seen: Callable[..., Seen], case: str) -> None
     assert sure_secrets(seen(secrets.read, {path: text})) == []
 
 
+def test_the_values_of_an_example_are_no_finding(seen: Callable[..., Seen]) -> None:
+    found = seen(secrets.read, {".env.example": "DB_PASSWORD=changeme\n", "tests/a.yml": "password: postgres\n"})
+    assert not found.has("sec.default-password", *DANGERS)
+
+
 @pytest.mark.parametrize("case", ["empty values", "values from elsewhere", "nix", "direnv"])
 def test_a_file_of_settings_without_values_is_no_finding_at_all(seen: Callable[..., Seen], case: str) -> None:
     path, text = CLEAN[case]

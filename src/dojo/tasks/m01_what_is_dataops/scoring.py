@@ -153,7 +153,7 @@ def by_the_card(work: Work, data: Cards) -> str:
                 cause=cause,
                 look=_evidence_for(off, data.card, data.bodies[name]),
             )
-    return f"{len(names)} bodies of evidence, ten practices each, as the audit scores them."
+    return f"{len(names)} bodies of evidence, ten practices each, by the arithmetic of the audit."
 
 
 def rounds(work: Work, data: Cards) -> str:
