@@ -38,7 +38,7 @@ TOKEN_HINT = re.compile(
     r"eyJ|\d:AA|dapi|dbt[cu]_|AIza|hf_|atlasv1|hvs\.|NRAK|shp(?:at|ss|ca|pa)_|\dQ~|sq0csp|AKC|AP\w{10}|aws.{0,20}(?:key|pw|pass|token)|M[\w-]{23,25}\.|N[\w-]{23,25}\.|O[\w-]{23,25}\.",
     re.IGNORECASE,
 )
-KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
+KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_.-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
 SERVICE_WORDS = (
     r"(?:service|client|db|database|priv|license|session|cookie|hmac)[_-]?key|pass[_-]?code|contrase[nñ]a|salt|hmac"
 )
@@ -46,10 +46,10 @@ SERVICE_WORDS = (
 KEY_WORDS_BUT_PASS = KEY_WORDS.replace("(?<![a-z])pass(?![a-z])|", "")
 _NOT_A_SECRET_KEY = re.compile(
     r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
-    r"regex|pattern|header|param\w*|algorithm|algo|alg|encoders?|encoding|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
+    r"selector|scanner|view|page|screen|button|icon|dialog|modal|error|exception|from|objects?|lifespan|regex|pattern|header|param\w*|algorithm|algo|alg|encoders?|encoding|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
     r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
     r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id|hashed|encrypted|sealed|masked|existing)[_-]"
-    r"|tokenizer|tokeniz|tokens$|primary_key|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
+    r"|tokenizer|tokeniz|tokens$|primary_key|(?<=password_)key$|(?<=password_)secret$|passwordless|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
@@ -186,7 +186,7 @@ _NAME_BEFORE = re.compile(r"([\w.-]+)[\"'`\])]*\s*(?::=|=>|[!=]==?|[:=(])\s*@?[\
 
 
 def passwords_in_addresses(row: str) -> list[str]:
-    """The passwords of `scheme://user:password@host`, as detect-secrets sees them."""
+    """The passwords in addresses, as detect-secrets sees them."""
     return list(_BASIC_AUTH.analyze_string(row))
 
 

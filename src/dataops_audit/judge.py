@@ -133,8 +133,9 @@ def what_is_missing(tree: Tree, seen: Seen) -> None:
     if not seen.has("sec.scanner"):
         seen.add("sec.no-scanner", ".", 1, "No secret scanner runs in a hook or in CI", "likely")
     if not tree.unread and not seen.has(*_LEAKS):
-        others = len(tree.paths) - seen.searched
-        beside = f"; {others:,} others are data, pictures, lock files or pages, and were not searched" if others else ""
+        others = len(tree.entries) - seen.searched
+        kinds = "data, pictures, lock files, pages or somebody else's code"
+        beside = f"; {others:,} others are {kinds}, and were not searched" if others else ""
         seen.add("sec.clean", ".", 1, f"No secret was found in {seen.searched:,} files{beside}", "likely")
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import Any
 
-from dataops_audit import notebooks, pythonruns, yamllines
+from dataops_audit import notebooks, pythonruns, secret_forms, yamllines
 from dataops_audit.containers import is_stack
 from dataops_audit.credentials import (
     FOREIGN,
@@ -74,11 +74,11 @@ _STORES = re.compile(r"^(?:kind:\s*(?:ExternalSecret|SealedSecret|SecretProvider
 def read(tree: Tree, seen: Seen) -> None:
     """Searches every text file, the most telling first."""
     for path in sorted(tree.paths, key=_telling):
-        text = None if _NOT_SCANNED.search(path) else tree.text(path)
+        text = None if _NOT_SCANNED.search(path) else tree.whole(path)
         if text is None:
             continue
         seen.searched += 1
-        if path.lower().endswith(".ipynb"):
+        if path.lower().endswith(".ipynb") and notebooks.cells(text):
             _notebook(seen, path, text)
         else:
             scan(tree, seen, path, text)
@@ -101,7 +101,15 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
     rows = text.split("\n")
     found = _of_credential_file(path, rows, sample)
     for line in [] if found else _candidates(text):
-        found += _line(path, line, rows[line - 1], sample, local)
+        after = rows[line] if line < len(rows) else ""
+        for piece in secret_forms.pieces(rows[line - 1]):
+            hits = _line(path, line, piece, sample, local, after)
+            whole = len(piece) == len(rows[line - 1])
+            found += (
+                hits
+                if whole
+                else [(rule, at, what, "likely" if sure == "certain" else sure) for rule, at, what, sure in hits]
+            )
     found = [_in_context(one, rows) for one in found]
     secrets = [one for one in found if one[0] == "sec.secret" and one[3] != "possible"]
     for rule, line, what, sure in found:
@@ -110,31 +118,21 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
         _env_file(tree, seen, path, text, bool(secrets))
 
 
-_MACHINE_PASSWORD = re.compile(r"\bpassword\s+(?P<value>\S+)")
-_PGPASS = re.compile(r"(?:(?:\\.|[^:\\])*:){4}(?P<value>(?:\\.|[^:\\])+)$")
-_USER_AND_PASSWORD = re.compile(r"[\w.@+-]+:(?P<value>[^\s:]{6,})$")
-_CREDENTIAL_FILES = (
-    (re.compile(r"(?:^|/)[._]netrc$"), _MACHINE_PASSWORD),
-    (re.compile(r"(?:^|/)\.?pgpass(?:\.conf)?$"), _PGPASS),
-    (re.compile(r"(?:^|/)\.?(?:\w+[.-])?(?:credentials|creds)$"), _USER_AND_PASSWORD),
-)
-"""Files that are nothing but credentials, and where the password stands in a line of theirs."""
-
-
 def _of_credential_file(path: str, rows: list[str], sample: bool) -> list[_Seen]:
     """The passwords of a `.netrc`, `.pgpass` or `.credentials`, which no name announces."""
-    form = next((form for name, form in _CREDENTIAL_FILES if name.search(path)), None)
     found: list[_Seen] = []
-    for line, row in enumerate(rows, 1):
-        hit = form.search(row.strip()) if form and not row.lstrip().startswith("#") else None
-        if hit is None or is_placeholder(hit["value"]) or hit["value"].startswith(("$", "{", "<")):
-            continue
-        what = f"A password stands in a file of credentials ({_shown(hit['value'])})"
-        if judged("password", hit["value"]) == "throw-away":
-            found.append(("sec.default-password", line, what, "possible"))
-        else:
-            found.append(("sec.secret", line, what, "possible" if sample else "certain"))
+    for line, value in secret_forms.in_file(path, rows):
+        what = f"A password stands in a file of credentials ({_shown(value)})"
+        if verdict := _unnamed(value):
+            found.append((verdict, line, what, "possible" if sample or verdict != "sec.secret" else "certain"))
     return found
+
+
+def _unnamed(value: str) -> str | None:
+    """The rule that a password breaks which no name announces, or None for a placeholder or a reference."""
+    if is_placeholder(value) or value.startswith(("$", "{", "<", "%", "@")):
+        return None
+    return "sec.default-password" if judged("password", value) == "throw-away" else "sec.secret"
 
 
 _TELLING = [
@@ -171,6 +169,13 @@ _TELLING = [
     "_key",
     "-key",
     "contrase",
+    "basic ",
+    'auth"',
+    "curl",
+    "wget",
+    "mysql",
+    "mariadb",
+    "account.key",
     "salt",
     "hmac",
 ]
@@ -250,7 +255,7 @@ def _in_context(one: _Seen, rows: list[str]) -> _Seen:
     return one
 
 
-def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
+def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | None, after: str = "") -> list[_Seen]:
     """What one line gives away: a token of a known form, else an address with a password, else an assignment."""
     if found := _tokens_in(line, row, sample):
         return found
@@ -260,12 +265,13 @@ def _line(path: str, line: int, row: str, sample: bool, local: frozenset[str] | 
         _addresses_in(line, row, sample)
         or _values_in(path, line, row, sample, local)
         or _keywords_in(path, line, row, sample, local)
+        or _forms_in(path, line, row, after, sample, local)
     )
 
 
 def _is_excused(row: str) -> bool:
-    """Generated lines, and those that somebody judged already."""
-    return len(row) > 2_000 or any(mark in row for mark in ("pragma: allowlist", "nosec", "gitleaks:allow"))
+    """Lines that somebody judged already."""
+    return any(mark in row for mark in ("pragma: allowlist", "nosec", "gitleaks:allow"))
 
 
 def _tokens_in(line: int, row: str, sample: bool) -> list[_Seen]:
@@ -310,6 +316,7 @@ def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[st
     bare_allowed = bool(_BARE_VALUES.search(path))
     doubtful = sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt"))
     comment = bool(_COMMENT.match(row)) and not row.lstrip().startswith("--password")
+    row = row.replace('"""', '"').replace("'''", "'")
     assigned = _ASSIGNED.finditer(row) if _ANNOUNCED.search(row) else ()
     for one in [*assigned, *(_SQL.finditer(row) if path.endswith((".sql", ".py")) else ())]:
         key, value = one["key"], one["value"] or ""
@@ -368,6 +375,26 @@ def _keywords_in(path: str, line: int, row: str, sample: bool, local: frozenset[
         if secret and not _belongs_to_a_service(key, value, local):
             sure = "possible" if sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt")) else "likely"
             return [("sec.secret", line, f"{key} is given its value in the file ({_shown(value)})", sure)]
+    return []
+
+
+def _forms_in(path: str, line: int, row: str, after: str, sample: bool, local: frozenset[str] | None) -> list[_Seen]:
+    """Secrets that are written in another way than as an assignment."""
+    doubtful = sample or path.lower().endswith((".md", ".mdx", ".rst", ".txt")) or bool(_COMMENT.match(row))
+    for key, value in secret_forms.named(row, after):
+        verdict = judged(key, value) if announces(key.replace(".", "_")) else None
+        if verdict is None or (verdict == "throw-away" and sample) or _belongs_to_a_service(key, value, local):
+            continue
+        if verdict == "throw-away":
+            return [("sec.default-password", line, f"{key} has a throw-away value", "possible")]
+        what = f"{key} is given its value in the file ({_shown(value)})"
+        return [("sec.secret", line, what, "possible" if doubtful else verdict)]
+    for value in [*secret_forms.in_basic_auth(row), *secret_forms.in_options(row)]:
+        rule = None if is_reference(value) else _unnamed(value)
+        if rule is None or (rule != "sec.secret" and sample):
+            continue
+        certain = rule == "sec.secret" and not doubtful and judged("password", value) == "certain"
+        return [(rule, line, f"A password stands in the line ({_shown(value)})", "certain" if certain else "possible")]
     return []
 
 

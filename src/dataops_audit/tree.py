@@ -91,6 +91,7 @@ class Tree:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, str | None] = field(default_factory=dict)
+    _cut: set[str] = field(default_factory=set)
     _followed: int = 0
     _ending: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     _made: dict[tuple[Callable[..., Any], tuple[str, ...]], Any] = field(default_factory=dict)
@@ -110,7 +111,16 @@ class Tree:
         data = self.data(path)
         if data is None or (b"\0" in data[:8000] and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
             return None
-        return _decoded(data)
+        whole = _decoded(data)
+        text = _cut(whole)
+        if text is not whole:
+            self._cut.add(path)
+        return text
+
+    def whole(self, path: str) -> str | None:
+        """The same with lines of any length, for readers that go through them once."""
+        text = self.text(path)
+        return text if path not in self._cut else _decoded(self.data(path) or b"")
 
     def data(self, path: str, most: int = LARGEST_TEXT) -> bytes | None:
         """The first `most` bytes of a file, or None with a note in `skipped`."""
@@ -228,7 +238,11 @@ def _decoded(data: bytes) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _cut(text: str) -> str:
+    """The text with its lines cut to what people write."""
     if max(map(len, text.split("\n"))) <= LONGEST_LINE:
         return text
     return "\n".join(line[:LONGEST_LINE] for line in text.split("\n"))
@@ -300,20 +314,21 @@ def _bare(name: str, root: Path) -> Tree:
             tree.skipped.append((path, "a symbolic link: not followed"))
         elif len(tree.entries) < MOST_FILES:
             tree.entries[path] = Entry(path, size, True, mode == "100755")
+        else:
+            tree.leave("...", f"only the first {MOST_FILES:,} files are looked at")
     return tree
 
 
 def _add(tree: Tree, path: str, tracked: bool | None) -> None:
     """Notes one file, unless it is a link, a device or gone: links are never followed, so loops cannot arise."""
     if len(tree.entries) >= MOST_FILES:
-        if not tree.skipped or tree.skipped[-1][0] != "...":
-            tree.skipped.append(("...", f"only the first {MOST_FILES:,} files are looked at"))
+        tree.leave("...", f"only the first {MOST_FILES:,} files are looked at")
         return
     try:
         found = os.lstat(tree.root / path)
     except (OSError, ValueError):
         if tracked:
-            tree.skipped.append((path, "tracked by Git but not in the folder"))
+            tree.leave(path, "tracked by Git but not in the folder")
         return
     if stat.S_ISLNK(found.st_mode):
         tree.skipped.append((path, "a symbolic link: not followed"))
@@ -325,13 +340,16 @@ def _add(tree: Tree, path: str, tracked: bool | None) -> None:
 
 def _walk(tree: Tree) -> None:
     todo = [""]
-    while todo and len(tree.entries) < MOST_FILES:
+    while todo:
+        if len(tree.entries) >= MOST_FILES:
+            tree.leave("...", f"only the first {MOST_FILES:,} files are looked at")
+            return
         folder = todo.pop()
         try:
             with os.scandir(tree.root / folder) as inside:
                 found = sorted(inside, key=lambda one: one.name)
         except OSError as error:
-            tree.skipped.append((folder or ".", f"could not be opened: {error.strerror or type(error).__name__}"))
+            tree.leave(folder or ".", f"could not be opened: {error.strerror or type(error).__name__}")
             continue
         below = []
         for one in found:

@@ -140,12 +140,26 @@ def test_a_large_picture_is_no_text(folder: Folder) -> None:
     assert unread(found) == {} and "sec.clean" in rules(found)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_unread(folder: Folder) -> None:
+def test_a_file_that_may_not_be_read_is_unread(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder({"a.sql": "select 1\n", "b.sql": "select 2\n"})
-    (root / "b.sql").chmod(0)
+    opened = Path.open
+
+    def refused(path: Path, *arguments: object, **named: object) -> object:
+        if path.name == "b.sql":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
     found = audit.audit(root)
-    assert "b.sql" in unread(found) and "sec.clean" not in rules(found)
+    assert "Permission denied" in unread(found)["b.sql"] and "sec.clean" not in rules(found)
+
+
+def test_a_file_that_git_keeps_and_the_folder_does_not_is_unread(folder: Folder) -> None:
+    root = folder({"a.sql": "select 1\n", "b.sql": "select 2\n"})
+    for arguments in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", "-C", str(root), *arguments], check=True, env=GIT)
+    (root / "b.sql").unlink()
+    assert "sec.clean" not in rules(audit.audit(root))
 
 
 # names ---------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ DBT_CLOUD = "dbtc_" + "Zk3vQ9mXw2LrT7bNc5HsYp1JfDgKa8Eu"
 KEY = "\n".join("MIIEowIBAAKCAQEA" + "x7Qz3Lm9Rk2Vw8Tb5Nc1Hs4Yp6Jf0Dg" + str(place) + "Ka8Eu2Xi" for place in range(4))
 DJANGO = "django-insecure-" + "x7$k(2=q&v!m0w9r)" + "+z_p3t@h#l^c8b*d5"
 RANDOM = "q8Zk3vQ9mXw2LrT7bNc5" + "HsYp1JfDgKa8EuR0tV"
+BASIC = base64.b64encode(b"etl:Wint3rIsC0ming").decode()
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{KEY}\n-----END RSA PRIVATE KEY-----\n"
 
 SECRET: dict[str, tuple[str, str]] = {
@@ -73,6 +75,27 @@ SECRET: dict[str, tuple[str, str]] = {
     "salt": ("load.py", f"HMAC_SALT = '{RANDOM}'\n"),
     "go": ("main.go", 'dbPassword := "Wint3rIsC0ming!"\n'),
     "java": ("Load.java", 'private String dbPassword = "Wint3rIsC0ming!";\n'),
+    "docker's login": (".docker/config.json", f'{{"auths": {{"x.shop.io": {{"auth": "{BASIC}"}}}}}}\n'),
+    "header": ("run.sh", f"curl -H 'Authorization: Basic {BASIC}' https://x.shop.io\n"),
+    "option of curl": ("run.sh", "curl -u etl:Wint3rIsC0ming https://x.shop.io\n"),
+    "option of mysql": ("run.sh", "mysql -u etl -pWint3rIsC0ming -h db.shop.io\n"),
+    "option of sshpass": ("run.sh", "sshpass -p 'Wint3rIsC0ming' ssh x.shop.io\n"),
+    "php": ("conf.php", "define('DB_PASSWORD', 'Wint3rIsC0ming');\n"),
+    "setting of spark": (
+        "load.py",
+        f'spark.conf.set("fs.azure.account.key.shop.dfs.core.windows.net", "{RANDOM}{RANDOM}")\n',
+    ),
+    "element": ("conf.xml", "<password>Wint3rIsC0ming</password>\n"),
+    "attribute": ("conf.xml", '<add key="password" value="Wint3rIsC0ming"/>\n'),
+    "name and value": ("task.yml", "environment:\n  - name: DB_PASSWORD\n    value: Wint3rIsC0ming\n"),
+    "name and value in JSON": ("task.json", '[{"name": "DB_PASSWORD", "value": "Wint3rIsC0ming"}]\n'),
+    "three quotes": ("conf.toml", 'password = """Wint3rIsC0ming"""\n'),
+    "kaggle": ("kaggle.json", '{"username": "etl", "key": "' + "9f86d081884c7d65" + '9a2feaa0c55ad015"}\n'),
+    "end of a long line": (
+        "conf.json",
+        "{" + ",".join(f'"k{n}": {n}' for n in range(9_000)) + ',"password": "Wint3rIsC0ming"}\n',
+    ),
+    "notebook that is none": ("a.ipynb", 'password = "Wint3rIsC0ming"\n'),
     "compared": ("load.py", 'if password == "Wint3rIsC0ming!":\n    pass\n'),
 }
 CLEAN: dict[str, tuple[str, str]] = {
@@ -136,6 +159,16 @@ CLEAN: dict[str, tuple[str, str]] = {
     "hash of a join": ("model.sql", "select md5(salt || 'a8f5f167f44f4964e6c998dee827110c') as customer_key\n"),
     "key of a partition": ("schema.yml", "partition_key: '9f86d081884c7d659a2feaa0c55ad015'\n"),
     "kind of a token": ("auth.yml", "tokenUrl: https://auth.shop.io/token\ntokenType: Bearer2024abc\npasswordPolicy: min12chars-upper1\n"),
+    "words of a page": ("app.js", "const passwordless = 'true2', PasswordResetView = 'v2-reset-view';\n"),
+    "place of a password": ("values.yml", "passwordKey: postgres-password1\nadminPasswordSecret: grafana-admin-1\npasswordFrom: vault-kv2\n"),
+    "scanner": ("ci.py", "SECRET_SCANNER = 'gitleaks-8.18'\npassword_input_selector = '#login-password1'\n"),
+    "arguments that name": ("Jenkinsfile", "withCredentials([string(credentialsId: 'db-password-01', variable: 'PASSWORD1')]) {\n"),
+    "default of a lookup": ("load.py", "os.environ.setdefault('DB_PASSWORD', os.getenv('OTHER1', ''))\n"),
+    "options from elsewhere": ("run.sh", 'curl -u "$USER:$PASS" x\nmysql -p"$PASS" x\nsshpass -p "${PASS}" ssh x\nmysql -pfoo\n'),
+    "name and reference": ("task.yml", "- name: DB_PASSWORD\n  value: ${DB_PASSWORD}\n- name: TOKEN\n  valueFrom: x\n"),
+    "element of a template": ("conf.xml", "<password>${env.PASSWORD}</password>\n<password>@password@</password>\n"),
+    "picture in a line": ("a.json", '{"image": "' + "eyJ" + "Ab3" * 9_000 + '", "password": ""}\n'),
+    "header of nobody": ("run.sh", "curl -H 'Authorization: Basic Y2hhbmdlbWU=' x\ncurl -H 'Authorization: Basic dXNlcjpwYXNzd29yZA==' x\n"),
     "pattern": ("rules.py", "TOKEN_REGEX = '^[A-Za-z0-9_-]{20,}$(?=x)1'\n"),
     "comparison with a word": ("parse.py", "if token == 'END2':\n    pass\n"),
     "placeholders of a credential file": (".pgpass", "# host:port:db:user:password\nlocalhost:5432:db:me:<password>\n*:*:*:me:$PGPASSWORD\n"),
