@@ -22,6 +22,8 @@ from dataops_audit.tree import Tree
 SECONDS = 300.0
 """After this long a linter hangs and is ended. What it reads is bounded by MOST_FILES, and what it says gives no points."""
 MOST_FILES = 60
+MOST_BYTES = {"actionlint": (500_000, 2_000_000), "zizmor": (60_000, 400_000), "hadolint": (20_000, 200_000)}
+"""Bytes of one file, and of all, that a linter is given: the time of two of them grows with the square of a file."""
 _ENVIRONMENT_KEPT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG")
 
 
@@ -69,32 +71,25 @@ class Bench:
             (self.at_hand if program(name) else self.missing).append(name)
         for module, name in (("hcl2", "python-hcl2"), ("detect_secrets", "detect-secrets"), ("yaml", "PyYAML")):
             (self.at_hand if _importable(module) else self.missing).append(name)
-        flows = self._copied(tree, workflows.files(tree)[:MOST_FILES], "flows/.github/workflows")
+        flows = self._copied(tree, workflows.files(tree), "flows/.github/workflows")
+        root = self.folder / "flows"
         if flows:
-            (self.folder / "flows/.git").mkdir(exist_ok=True)
-            root = self.folder / "flows"
-            self._launch(
-                "actionlint", ["-format", "{{json .}}", "-shellcheck=", "-pyflakes=", "-no-color", *flows], root, _actionlint
-            )
-            self._launch(
-                "zizmor",
-                ["--offline", "--no-config", "--format", "json", "--no-progress", "--persona", "regular", *flows],
-                root,
-                _zizmor,
-            )
-        boxes = self._copied(tree, dockerfiles(tree)[:MOST_FILES], "boxes")
-        if boxes:
-            self._launch(
-                "hadolint",
-                ["--no-color", "--format", "json", "--no-fail", "--config", os.devnull, *boxes],
-                self.folder / "boxes",
-                _hadolint,
-            )
+            (root / ".git").mkdir(exist_ok=True)
+        plain = ["-format", "{{json .}}", "-shellcheck=", "-pyflakes=", "-no-color"]
+        self._launch("actionlint", plain, flows, root, _actionlint)
+        plain = ["--offline", "--no-config", "--format", "json", "--no-progress", "--persona", "regular"]
+        self._launch("zizmor", plain, flows, root, _zizmor)
+        plain = ["--no-color", "--format", "json", "--no-fail", "--config", os.devnull]
+        boxes = self._copied(tree, dockerfiles(tree), "boxes")
+        self._launch("hadolint", plain, boxes, self.folder / "boxes", _hadolint)
 
     def _copied(self, tree: Tree, paths: list[str], below: str) -> list[str]:
         target = self.folder / below
         made = []
-        for place, path in enumerate(paths):
+        self.tree.skipped += [
+            (path, f"not given to a linter: no more than {MOST_FILES} such files are") for path in paths[MOST_FILES:]
+        ]
+        for place, path in enumerate(paths[:MOST_FILES]):
             text = tree.text(path)
             if text:
                 target.mkdir(parents=True, exist_ok=True)
@@ -104,18 +99,38 @@ class Bench:
                 made.append(str(target / name))
         return made
 
+    def _within(self, tool: str, files: list[str]) -> list[str]:
+        """Those of the copied files that a linter is given; the others are named among what was skipped."""
+        most_of_one, most = MOST_BYTES[tool]
+        given, total = [], 0
+        for file in files:
+            size = Path(file).stat().st_size
+            if size <= most_of_one and total + size <= most:
+                total += size
+                given.append(file)
+            else:
+                why = f"not given to {tool}: no more than {most_of_one:,} bytes of a file and {most:,} of all are"
+                self.tree.skipped.append((self.names[Path(file).name], why))
+        return given
+
     def _launch(
-        self, tool: str, arguments: list[str], root: Path, take: Callable[[Seen, str, dict[str, str]], None]
+        self, tool: str, options: list[str], files: list[str], root: Path, take: Callable[[Seen, str, dict[str, str]], None]
     ) -> None:
         where = program(tool)
-        if where is None:
+        given = self._within(tool, files) if where else []
+        if where is None or not given:
             return
         out = self.folder / f"{tool}.out"
         env = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ} | {"HOME": str(self.folder)}
         try:
             with out.open("wb") as file:
                 process = subprocess.Popen(
-                    [where, *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL, cwd=root, env=env
+                    [where, *options, *given],
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.DEVNULL,
+                    cwd=root,
+                    env=env,
                 )
         except OSError:
             return

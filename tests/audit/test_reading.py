@@ -73,6 +73,15 @@ def test_a_reader_of_python_says_what_it_left(folder: Folder, monkeypatch: pytes
     assert left == sorted(left) and "tests/test_8.py" in left and "tests/test_0.py" not in left
 
 
+def test_a_linter_is_given_what_it_can_take_and_the_rest_is_named(folder: Folder) -> None:
+    large = jobs(1_000, "  j{n}:\n    runs-on: x\n    needs: [j{last}]\n    steps:\n      - run: pytest tests/{n}\n")
+    files = {".github/workflows/large.yml": large, ".github/workflows/small.yml": jobs(1, "  a:\n    steps: []\n")}
+    files["Dockerfile"] = "FROM python:3.11\n" + "RUN pip install a\n" * 2_000
+    found = audit.audit(folder(files))
+    assert {path for path, why in found.skipped if "not given to zizmor" in why} == {".github/workflows/large.yml"}
+    assert {path for path, why in found.skipped if "not given to hadolint" in why} == {"Dockerfile"}
+
+
 def test_git_that_never_answers_gives_no_score(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder({"a.sql": "select 1\n"})
     subprocess.run(["git", "init", "--quiet", str(root)], check=True, env=GIT)
