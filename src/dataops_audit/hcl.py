@@ -271,7 +271,8 @@ class _Reader:
         if token.kind == "sign" and token.text == "*" and self.is_sign("]"):
             return Raw("*", [], token.line)
         if token.kind == "sign" and token.text in ("!", "-", "*"):
-            return Raw(token.text, [self.primary()], token.line)
+            inner = self.primary()
+            return -inner if token.text == "-" and isinstance(inner, float) else Raw(token.text, [inner], token.line)
         raise BrokenHcl(f"{token.text or 'the end'!r} where a value was expected", token.line)
 
     def many(self, closing: str) -> list[Any]:

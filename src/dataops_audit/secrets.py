@@ -103,8 +103,9 @@ def scan(tree: Tree, seen: Seen, path: str, text: str) -> None:
     for line in [] if found else _candidates(text):
         after = rows[line] if line < len(rows) else ""
         for piece in secret_forms.pieces(rows[line - 1]):
-            hits = _line(path, line, piece, sample, local, after)
             whole = len(piece) == len(rows[line - 1])
+            generated = not whole and path.lower().endswith((".js", ".mjs", ".css"))
+            hits = _tokens_in(line, piece, sample) if generated else _line(path, line, piece, sample, local, after)
             found += (
                 hits
                 if whole
@@ -333,7 +334,7 @@ def _values_in(path: str, line: int, row: str, sample: bool, local: frozenset[st
         verdict = judged("password" if by_sql else key, value)
         if in_text and verdict != "certain":
             continue
-        if verdict is None or value.strip("\"'") == key or _is_name_of_something(row, one, value, path):
+        if verdict is None or value.strip("\"'").lower() == key.lower() or _is_name_of_something(row, one, value, path):
             continue
         if verdict == "throw-away" and sample:
             continue  # an example shows which settings there are, and such a value is what it should show

@@ -193,7 +193,8 @@ def _hooks(tree: Tree, seen: Seen) -> None:
             hook
             for hook in live
             if re.search(
-                r"detect-secrets|gitleaks|trufflehog|ggshield|detect-private-key|talisman|whispers|ripsecrets", hook.id
+                r"detect-secrets|gitleaks|trufflehog|ggshield|detect-private-key|talisman|whispers|ripsecrets",
+                f"{hook.id} {hook.entry}",
             )
         ),
         None,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dataops_audit import secrets
+from dataops_audit import secrets, versioning
 from dataops_audit.findings import Seen
 
 AWS = "AKIA" + "Q3EGRTZJ7WMB5XKD"
@@ -159,6 +159,7 @@ CLEAN: dict[str, tuple[str, str]] = {
     "hash of a join": ("model.sql", "select md5(salt || 'a8f5f167f44f4964e6c998dee827110c') as customer_key\n"),
     "key of a partition": ("schema.yml", "partition_key: '9f86d081884c7d659a2feaa0c55ad015'\n"),
     "kind of a token": ("auth.yml", "tokenUrl: https://auth.shop.io/token\ntokenType: Bearer2024abc\npasswordPolicy: min12chars-upper1\n"),
+    "value that is its name": ("results.py", "class Status:\n    Pass = 'pass'\n    Token = 'token'\n"),
     "words of a page": ("app.js", "const passwordless = 'true2', PasswordResetView = 'v2-reset-view';\n"),
     "place of a password": ("values.yml", "passwordKey: postgres-password1\nadminPasswordSecret: grafana-admin-1\npasswordFrom: vault-kv2\n"),
     "scanner": ("ci.py", "SECRET_SCANNER = 'gitleaks-8.18'\npassword_input_selector = '#login-password1'\n"),
@@ -252,3 +253,8 @@ def test_a_picture_in_a_notebook_is_no_token(seen: Callable[..., Seen]) -> None:
     }
     cell = {"cell_type": "code", "source": ["plot()"], "outputs": [output]}
     assert sure_secrets(seen(secrets.read, {"a.ipynb": json.dumps({"cells": [cell]})})) == []
+
+
+def test_a_hook_of_any_name_is_known_by_what_it_runs(seen: Callable[..., Seen]) -> None:
+    hook = "  - id: secrets\n    entry: .venv/bin/detect-secrets-hook --baseline .secrets.baseline\n    language: system\n"
+    assert seen(versioning.read, {".pre-commit-config.yaml": f"repos:\n- repo: local\n  hooks:\n{hook}"}).has("sec.scanner")
