@@ -12,9 +12,13 @@ from dataops_audit.yamllines import child, is_false, is_true, items, line_of, wa
 
 _OPEN = ("0.0.0.0/0", "::/0")
 _PROPERTY = {
-    "AWS::RDS::DBInstance": "StorageEncrypted", "AWS::RDS::DBCluster": "StorageEncrypted", "AWS::Redshift::Cluster": "Encrypted", "AWS::EC2::Volume": "Encrypted",
-    "AWS::EFS::FileSystem": "Encrypted", "AWS::Kinesis::Stream": "StreamEncryption",
-}  # fmt: skip
+    "AWS::RDS::DBInstance": "StorageEncrypted",
+    "AWS::RDS::DBCluster": "StorageEncrypted",
+    "AWS::Redshift::Cluster": "Encrypted",
+    "AWS::EC2::Volume": "Encrypted",
+    "AWS::EFS::FileSystem": "Encrypted",
+    "AWS::Kinesis::Stream": "StreamEncryption",
+}
 _UNSAID = {"AWS::S3::Bucket": "BucketEncryption", "AWS::DynamoDB::Table": "SSESpecification"}
 
 

@@ -15,10 +15,14 @@ from dataops_audit.yamllines import child, is_true, items, line_of, walk
 
 _ROOT = re.compile(r"^(root|0)(:.*)?$")
 _NON_ROOT_BASE = re.compile(
-    r"nonroot|apache/airflow|jupyter/|quay\.io/jupyter|astronomer|astrocrpublic|bitnami|mambaorg/micromamba|chainguard|quay\.io/astronomer|spark-operator|apache/superset|grafana/|dagster/"
+    r"nonroot|apache/airflow|jupyter/|quay\.io/jupyter|astronomer|astrocrpublic|bitnami|"
+    r"mambaorg/micromamba|chainguard|quay\.io/astronomer|spark-operator|apache/superset|grafana/|"
+    r"dagster/"
 )
 _SECRET_FILE = re.compile(
-    r"(?:^|/)(?:\.env(?!\.?(?:example|sample|template))[\w.]*|id_rsa|id_ed25519|\.aws(?:/\S*)?|\.ssh(?:/\S*)?|credentials(?:\.json)?|service[-_]?account\S*\.json|\S+\.pem|\S+\.p12|\.pgpass|\.netrc|\.snowflake\S*)/?$"
+    r"(?:^|/)(?:\.env(?!\.?(?:example|sample|template))[\w.]*|id_rsa|id_ed25519|\.aws(?:/\S*)?|"
+    r"\.ssh(?:/\S*)?|credentials(?:\.json)?|service[-_]?account\S*\.json|\S+\.pem|\S+\.p12|\.pgpass|"
+    r"\.netrc|\.snowflake\S*)/?$"
 )
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet")
 

@@ -13,11 +13,23 @@ from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString,
 from detect_secrets.plugins.keyword import KeywordDetector
 
 _PLUGINS = {
-    "aws": "AWSKeyDetector", "azure_storage_key": "AzureStorageKeyDetector", "discord": "DiscordBotTokenDetector", "gitlab_token": "GitLabTokenDetector",
-    "github_token": "GitHubTokenDetector", "mailchimp": "MailchimpDetector", "npm": "NpmDetector", "openai": "OpenAIDetector",
-    "pypi_token": "PypiTokenDetector", "sendgrid": "SendGridDetector", "slack": "SlackDetector", "square_oauth": "SquareOAuthDetector",
-    "stripe": "StripeDetector", "telegram_token": "TelegramBotTokenDetector", "jwt": "JwtTokenDetector", "artifactory": "ArtifactoryDetector",
-}  # fmt: skip
+    "aws": "AWSKeyDetector",
+    "azure_storage_key": "AzureStorageKeyDetector",
+    "discord": "DiscordBotTokenDetector",
+    "gitlab_token": "GitLabTokenDetector",
+    "github_token": "GitHubTokenDetector",
+    "mailchimp": "MailchimpDetector",
+    "npm": "NpmDetector",
+    "openai": "OpenAIDetector",
+    "pypi_token": "PypiTokenDetector",
+    "sendgrid": "SendGridDetector",
+    "slack": "SlackDetector",
+    "square_oauth": "SquareOAuthDetector",
+    "stripe": "StripeDetector",
+    "telegram_token": "TelegramBotTokenDetector",
+    "jwt": "JwtTokenDetector",
+    "artifactory": "ArtifactoryDetector",
+}
 _LIKELY_ONLY = frozenset(("slack", "jwt", "telegram_token", "discord", "artifactory"))
 _OWN = {
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{40,})"),
@@ -34,35 +46,67 @@ _OWN = {
     "an Azure AD secret": re.compile(r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~.-])"),
 }
 TOKEN_HINT = re.compile(
-    r"AKIA|ASIA|A3T|ABIA|ACCA|AccountKey|gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,4}-|xox|hooks\.slack|sk_live|rk_live|SG\.|-us\d|npm_|_authToken|pypi-Ag|T3BlbkFJ|sk-ant|"
-    r"eyJ|\d:AA|dapi|dbt[cu]_|AIza|hf_|atlasv1|hvs\.|NRAK|shp(?:at|ss|ca|pa)_|\dQ~|sq0csp|AKC|AP\w{10}|aws.{0,20}(?:key|pw|pass|token)|M[\w-]{23,25}\.|N[\w-]{23,25}\.|O[\w-]{23,25}\.",
+    r"AKIA|ASIA|A3T|ABIA|ACCA|AccountKey|gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,4}-|xox|"
+    r"hooks\.slack|sk_live|rk_live|SG\.|-us\d|npm_|_authToken|pypi-Ag|T3BlbkFJ|sk-ant|"
+    r"eyJ|\d:AA|dapi|dbt[cu]_|AIza|hf_|atlasv1|hvs\.|NRAK|shp(?:at|ss|ca|pa)_|\dQ~|sq0csp|AKC|"
+    r"AP\w{10}|aws.{0,20}(?:key|pw|pass|token)|M[\w-]{23,25}\.|N[\w-]{23,25}\.|O[\w-]{23,25}\.",
     re.IGNORECASE,
 )
-KEY_WORDS = r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|api[_-]?key|apikey|access[_-]?key|account[_.-]?key|auth[_-]?key|private[_-]?key|client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
+KEY_WORDS = (
+    r"(?:passw(?:or)?d|passwd|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret|token|"
+    r"api[_-]?key|apikey|access[_-]?key|account[_.-]?key|auth[_-]?key|private[_-]?key|"
+    r"client[_-]?secret|credential|sas[_-]?key|encryption[_-]?key|fernet[_-]?key|signing[_-]?key)"
+)
 SERVICE_WORDS = (
     r"(?:service|client|db|database|priv|license|session|cookie|hmac)[_-]?key|pass[_-]?code|contrase[nñ]a|salt|hmac"
 )
 """Names that announce a secret only where the value is as random as one: detect-secrets' keywords, and a few more."""
 KEY_WORDS_BUT_PASS = KEY_WORDS.replace("(?<![a-z])pass(?![a-z])|", "")
 _NOT_A_SECRET_KEY = re.compile(
-    r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
-    r"selector|scanner|view|page|screen|button|icon|dialog|modal|error|exception|from|objects?|lifespan|regex|pattern|header|param\w*|algorithm|algo|alg|encoders?|encoding|hashers?|validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
-    r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
-    r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|read|no|skip|check|detect|scan|id|hashed|encrypted|sealed|masked|existing)[_-]"
-    r"|tokenizer|tokeniz|tokens$|primary_key|(?<=password_)key$|(?<=password_)secret$|passwordless|unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|pass_through",
+    r"(?:_|-|\b)(?:name|names|path|file|arn|env|var|variable|column|columns|field|type|url|uri|"
+    r"endpoint|length|len|size|count|limit|expir\w*|ttl|version|policy|policies|hint|label|prompt|"
+    r"selector|scanner|view|page|screen|button|icon|dialog|modal|error|exception|from|objects?|"
+    r"lifespan|regex|pattern|header|param\w*|algorithm|algo|alg|encoders?|encoding|hashers?|"
+    r"validators?|minimum|maximum|strength|complexity|timeout|interval|age|annotations?|labels?|"
+    r"config|configuration|settings?|enabled|required|provider|backend|manager|store|scope|scopes|"
+    r"ref|mount|class|method|rotation|description|title|format|prefix|suffix|lifetime|duration|"
+    r"seconds|days|id|ids|user|alias|group|location|region|kind|source|usage|budget|bucket|tag|tags|"
+    r"index|text|message|placeholder|validation|rule|rules|masked|hash|hashed|encrypted|reset|change|"
+    r"updated|created\w*|status|set|output|mode|strategy|dir|directory|status_code)$"
+    r"|^(?:amplitude|posthog|segment|mixpanel|algolia|gtm)_|^(?:use|enable|has|is|require|allow|max|"
+    r"min|num|n|total|input|output|count|prompt|completion|show|hide|mask|get|set|create|delete|list|"
+    r"read|no|skip|check|detect|scan|id|hashed|encrypted|sealed|masked|existing)[_-]"
+    r"|tokenizer|tokeniz|tokens$|primary_key|(?<=password_)key$|(?<=password_)secret$|passwordless|"
+    r"unique_key|surrogate_key|foreign_key|partition_key|sort_key|natural_key|secretkeyref|secretref|"
+    r"secrets$|imagepull|secretsmanager|keyword|bypass|compass|passenger|passing|passed|passthrough|"
+    r"pass_through",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"^(?:x{3,}|\*{2,}|\.{3,}|-+|_+|\?+|0+|1234(?:5678)?(?:90?)?|abc(?:123|def)?|n/?a|none|null|nil|true|false|yes|no|empty|undefined|default|string|str|text|value|required|optional|redacted|hidden|masked|removed|"
-    r"foo|bar|baz|foobar|todo|tbd|fixme|unused|not[-_ ]?(?:a[-_ ]?real|used|set|needed|applicable).*|placeholder.*|dummy.*|fake.*|mock.*|sample.*|example.*|.*example$|insert.*|enter.*|replace.*|put.*here.*|add.*here.*|fill.*|"
-    r"change[-_ ]?(?:me|it|this|in).*|.*change[-_]?me.*|your?[-_ ].*|my[-_](?:secret|password|token|api|key|pass|super|access|client|db).*|<.*>|\(.*\)|\[.*\]|\{.*\}|.*\bhere\b.*|the[-_ ].*|some[-_ ].*|super[-_]?secret.*|"
-    r"(?:my|the|some|a|db|user|api|test|aws|access|secret|client|database|new|old)?[-_ ]?(?:password|passwd|pass|secret|token|key|api[-_]?key|apikey|secret[-_]?key|access[-_]?key|credentials?)[-_]?\d{0,3}|test(?:ing|er)?[-_]?(?:password|pass|secret|token|key|user)?\d{0,4}|"
-    r"never[-_ ].*|do[-_ ]?not[-_ ].*|.*(?:not[-_]?(?:a[-_]?)?(?:secret|real|production)|for[-_](?:testing|ci|local|dev|unit)|local[-_]?only|only[-_]?for).*)$",
+    r"^(?:x{3,}|\*{2,}|\.{3,}|-+|_+|\?+|0+|1234(?:5678)?(?:90?)?|abc(?:123|def)?|n/?a|none|null|nil|"
+    r"true|false|yes|no|empty|undefined|default|string|str|text|value|required|optional|redacted|"
+    r"hidden|masked|removed|"
+    r"foo|bar|baz|foobar|todo|tbd|fixme|unused|not[-_ ]?(?:a[-_ ]?real|used|set|needed|applicable).*|"
+    r"placeholder.*|dummy.*|fake.*|mock.*|sample.*|example.*|.*example$|insert.*|enter.*|replace.*|"
+    r"put.*here.*|add.*here.*|fill.*|"
+    r"change[-_ ]?(?:me|it|this|in).*|.*change[-_]?me.*|your?[-_ ].*|my[-_](?:secret|password|token|"
+    r"api|key|pass|super|access|client|db).*|<.*>|\(.*\)|\[.*\]|\{.*\}|.*\bhere\b.*|the[-_ ].*|"
+    r"some[-_ ].*|super[-_]?secret.*|"
+    r"(?:my|the|some|a|db|user|api|test|aws|access|secret|client|database|new|old)?[-_ ]?(?:password|"
+    r"passwd|pass|secret|token|key|api[-_]?key|apikey|secret[-_]?key|access[-_]?key|"
+    r"credentials?)[-_]?\d{0,3}|test(?:ing|er)?[-_]?(?:password|pass|secret|token|key|user)?\d{0,4}|"
+    r"never[-_ ].*|do[-_ ]?not[-_ ].*|.*(?:not[-_]?(?:a[-_]?)?(?:secret|real|production)|"
+    r"for[-_](?:testing|ci|local|dev|unit)|local[-_]?only|only[-_]?for).*)$",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"^(?:\$|%\(|%[A-Z_]+%|\{\{|\{%|!|&|\*[A-Za-z]|@|var\.|local\.|data\.|module\.|each\.|self\.|aws_|google_|azurerm_|random_|env[.:(]|env\b|os\.|process\.|System\.|config\.|settings\.|secrets\.|vars?\.|"
-    r"vault[:/]|op://|ssm[:/]|sm://|gcp-?sm:|secretsmanager:|arn:|projects/|akv:|awssm|kms:|ref\+|ENC\[|AQICAHh|\$ANSIBLE_VAULT|/run/secrets|/|\./|\.\./|~/|[A-Za-z]:\\|https?://|s3://|gs://|file:|dbutils\.|get_|getenv|load_|fetch_|Variable\.|Connection|conn\.|base64|generate|uuid|hashlib|lambda|f\"|def |self)",
+    r"^(?:\$|%\(|%[A-Z_]+%|\{\{|\{%|!|&|\*[A-Za-z]|@|var\.|local\.|data\.|module\.|each\.|self\.|"
+    r"aws_|google_|azurerm_|random_|env[.:(]|env\b|os\.|process\.|System\.|config\.|settings\.|"
+    r"secrets\.|vars?\.|"
+    r"vault[:/]|op://|ssm[:/]|sm://|gcp-?sm:|secretsmanager:|arn:|projects/|akv:|awssm|kms:|ref\+|"
+    r"ENC\[|AQICAHh|\$ANSIBLE_VAULT|/run/secrets|/|\./|\.\./|~/|[A-Za-z]:\\|https?://|s3://|gs://|"
+    r"file:|dbutils\.|get_|getenv|load_|fetch_|Variable\.|Connection|conn\.|base64|generate|uuid|"
+    r"hashlib|lambda|f\"|def |self)",
 )
 THROW_AWAY = frozenset(
     [
@@ -157,12 +201,18 @@ THROW_AWAY = frozenset(
     ]
 )
 _ALGORITHM = re.compile(
-    r"(?:pbkdf2|bcrypt|argon2(?:id|i|d)?|scrypt|md5|sha-?\d+|hmac|[hrep]s\d{3}|aes-?\d*|rsa|ecdsa|ed25519)(?:[_-][a-z0-9]+)*",
+    (
+        r"(?:pbkdf2|bcrypt|argon2(?:id|i|d)?|scrypt|md5|sha-?\d+|hmac|[hrep]s\d{3}|aes-?\d*|rsa|ecdsa|"
+        r"ed25519)(?:[_-][a-z0-9]+)*"
+    ),
     re.IGNORECASE,
 )
 STRONG_NAMES = re.compile(r"password|passwd|passphrase|pwd|(?<![a-z])pass(?![a-z])", re.IGNORECASE)
 FOREIGN = re.compile(
-    r"aws|s3|snowflake|gcp|google|azure|databricks|stripe|slack|github|gitlab|sendgrid|bigquery|redshift|openai|twilio|datadog|pagerduty|api[_-]?key|webhook|salesforce|hubspot",
+    (
+        r"aws|s3|snowflake|gcp|google|azure|databricks|stripe|slack|github|gitlab|sendgrid|bigquery|"
+        r"redshift|openai|twilio|datadog|pagerduty|api[_-]?key|webhook|salesforce|hubspot"
+    ),
     re.IGNORECASE,
 )
 

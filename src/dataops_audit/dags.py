@@ -1,4 +1,4 @@
-"""Workflows as code (Airflow, Dagster, Prefect, and plain ones) by their syntax tree: what is declared, not what is mentioned."""
+"""Workflows as code (Airflow, Dagster, Prefect, plain ones) by their syntax tree: what is declared, not what is mentioned."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ _ALERTING = frozenset(
 _SENSOR = re.compile(r"Sensor$|^sensor$|run_status_sensor|run_failure_sensor|asset_sensor")
 _INSERTS = re.compile(r"\binsert\s+into\b", re.IGNORECASE)
 _REPLACES = re.compile(
-    r"\bon\s+conflict\b|\bmerge\s+into\b|\bdelete\s+from\b|\binsert\s+overwrite\b|\binsert\s+or\s+(replace|ignore)|\btruncate\b|\bcreate\s+or\s+replace\b|\bon\s+duplicate\s+key\b|not\s+exists",
+    (
+        r"\bon\s+conflict\b|\bmerge\s+into\b|\bdelete\s+from\b|\binsert\s+overwrite\b|"
+        r"\binsert\s+or\s+(replace|ignore)|\btruncate\b|\bcreate\s+or\s+replace\b|"
+        r"\bon\s+duplicate\s+key\b|not\s+exists"
+    ),
     re.IGNORECASE,
 )
 _CONNECTS = frozenset(
@@ -58,7 +62,8 @@ _CONNECTS = frozenset(
     )
 )
 _IMPORT_WORK = re.compile(
-    r"^(psycopg2\.connect|snowflake\.connector\.connect|duckdb\.connect|requests\.(get|post)|pd\.read_\w+|pandas\.read_\w+|boto3\.client\(|Variable\.get|sqlalchemy\.create_engine)$"
+    r"^(psycopg2\.connect|snowflake\.connector\.connect|duckdb\.connect|requests\.(get|post)|"
+    r"pd\.read_\w+|pandas\.read_\w+|boto3\.client\(|Variable\.get|sqlalchemy\.create_engine)$"
 )
 
 

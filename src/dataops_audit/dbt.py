@@ -18,7 +18,8 @@ _GENERIC = frozenset(("unique", "not_null", "relationships", "accepted_values"))
 _NEVER = re.compile(r"^\(?\s*(?:false|1\s*=\s*0|0\s*=\s*1|1\s*=\s*2|1\s*<>\s*1|1\s*!=\s*1)\s*\)?$", re.IGNORECASE)
 _ALWAYS = re.compile(r"^\(?\s*(?:true|1\s*=\s*1|1|0\s*=\s*0)\s*\)?$", re.IGNORECASE)
 _COMMENTED_TEST = re.compile(
-    r"^\s*#\s*(?:-\s*(?:unique|not_null|relationships|accepted_values|dbt_utils\.\w+|dbt_expectations\.\w+)\b\s*:?\s*$|(?:data_)?tests\s*:)"
+    r"^\s*#\s*(?:-\s*(?:unique|not_null|relationships|accepted_values|dbt_utils\.\w+|"
+    r"dbt_expectations\.\w+)\b\s*:?\s*$|(?:data_)?tests\s*:)"
 )
 
 
@@ -433,14 +434,20 @@ def _packages(tree: Tree, seen: Seen, path: str) -> None:
 
 
 _CHANGES = re.compile(
-    r"(?:^|;)\s*(?:update\s+[\w.\"`]+\s+set|delete\s+from|insert\s+into|alter\s+table|merge\s+into|create\s+or\s+replace\s+(?:view|table)|truncate)\b",
+    (
+        r"(?:^|;)\s*(?:update\s+[\w.\"`]+\s+set|delete\s+from|insert\s+into|alter\s+table|merge\s+into|"
+        r"create\s+or\s+replace\s+(?:view|table)|truncate)\b"
+    ),
     re.IGNORECASE,
 )
 _HANDMADE = re.compile(
     r"hot[-_ ]?fix|quick[-_ ]?fix|manual|ad[-_]?hoc|by[-_]hand|fix[-_]prod|prod[-_]?fix|one[-_]?off|emergency", re.IGNORECASE
 )
 _NOT_BY_HAND = re.compile(
-    r"(^|/)(models|tests?|macros|seeds|snapshots|analyses|migrations?|alembic|flyway|liquibase|init[\w-]*|docker[\w-]*|ddl|schema|setup|fixtures?|examples?)/",
+    (
+        r"(^|/)(models|tests?|macros|seeds|snapshots|analyses|migrations?|alembic|flyway|liquibase|"
+        r"init[\w-]*|docker[\w-]*|ddl|schema|setup|fixtures?|examples?)/"
+    ),
     re.IGNORECASE,
 )
 
@@ -462,8 +469,10 @@ def _by_hand(tree: Tree, seen: Seen) -> None:
 
 _TO_ALL = re.compile(r"\bgrant\s+(?:all(?:\s+privileges)?|ownership)\b[^;]*?\bto\s+(?:role\s+)?\"?public\b", re.IGNORECASE)
 _OF_ALL = re.compile(
-    r"\bgrant\s+role\s+\"?(?:accountadmin|sysadmin|securityadmin)\"?\s+to\s+(?:user|role)\s+(?!\"?(?:sysadmin|accountadmin|securityadmin))\w"
-    r"|\bgrant\s+all(?:\s+privileges)?\s+on\s+(?:account|\*\.\*)|\b(?:alter|create)\s+(?:user|role)\s+[^;]*?\b(?<!no)superuser\b",
+    r"\bgrant\s+role\s+\"?(?:accountadmin|sysadmin|securityadmin)\"?\s+to\s+(?:user|"
+    r"role)\s+(?!\"?(?:sysadmin|accountadmin|securityadmin))\w"
+    r"|\bgrant\s+all(?:\s+privileges)?\s+on\s+(?:account|\*\.\*)|\b(?:alter|create)\s+(?:user|"
+    r"role)\s+[^;]*?\b(?<!no)superuser\b",
     re.IGNORECASE,
 )
 

@@ -97,7 +97,10 @@ _SOUNDS_LIKE_A_CHECK = re.compile(
     r"(?<![a-z])(?:tests?|lint|linting|checks?|ci|validate|verify|quality|typecheck)(?![a-z])", re.IGNORECASE
 )
 _SOUNDS_OTHERWISE = re.compile(
-    r"clean|down|stop|up\b|setup|set-up|teardown|install|deps|report|upload|data|env|image|fix|format$|docs|out\b|prepare|create|init|list|summary",
+    (
+        r"clean|down|stop|up\b|setup|set-up|teardown|install|deps|report|upload|data|env|image|fix|"
+        r"format$|docs|out\b|prepare|create|init|list|summary"
+    ),
     re.IGNORECASE,
 )
 
@@ -476,7 +479,19 @@ def _compose_service(tree: Tree, args: list[str], place: Place, depth: int) -> l
 
 
 _FOLLOWERS = {
-    "just": _just, "tox": _tox, "nox": _nox, "npm": _npm, "yarn": _npm, "pnpm": _npm, "bun": _npm, "task": _task, "go-task": _task,
-    "poe": _pyproject_script("tool", "poe", "tasks"), "poethepoet": _pyproject_script("tool", "poe", "tasks"), "hatch-script": _hatch_script,
-    "pre-commit": _pre_commit, "prek": _pre_commit, "compose-service": _compose_service,
-}  # fmt: skip
+    "just": _just,
+    "tox": _tox,
+    "nox": _nox,
+    "npm": _npm,
+    "yarn": _npm,
+    "pnpm": _npm,
+    "bun": _npm,
+    "task": _task,
+    "go-task": _task,
+    "poe": _pyproject_script("tool", "poe", "tasks"),
+    "poethepoet": _pyproject_script("tool", "poe", "tasks"),
+    "hatch-script": _hatch_script,
+    "pre-commit": _pre_commit,
+    "prek": _pre_commit,
+    "compose-service": _compose_service,
+}

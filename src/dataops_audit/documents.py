@@ -15,14 +15,22 @@ _STEP = re.compile(r"^\s*(?:\d+[.)]\s+\S|[-*]\s+\S|- \[[ x]\]\s+\S)", re.MULTILI
 _COMMAND = re.compile(r"```|^\s{4,}\S|`[^`\n]{3,}`", re.MULTILINE)
 _TIME = re.compile(r"\b([01]?\d|2[0-3])[:.h][0-5]\d\b|\b\d{4}-\d\d-\d\dT\d\d")
 _DATE = re.compile(
-    r"\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b\d{1,2}\.?\s+(?:January|February|March|April|May|June|July|August|September|October|November|December)|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w*\.?\s+\d{1,2}"
+    r"\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b\d{1,2}\.?\s+(?:January|February|March|"
+    r"April|May|June|July|August|September|October|November|December)|\b(?:Jan|Feb|Mar|Apr|May|Jun|"
+    r"Jul|Aug|Sep|Oct|Nov|Dec)\w*\.?\s+\d{1,2}"
 )
 _FILL_IN = re.compile(
-    r"\bT(?:BD|ODO)\b|<[a-z][^>\n]{2,40}>|\[(?:name|date|time|owner|insert|describe|link|title|todo|your)[^\]\n]*\]|YYYY-MM-DD|HH:MM|_{4,}|\.{4,}|lorem ipsum",
+    (
+        r"\bT(?:BD|ODO)\b|<[a-z][^>\n]{2,40}>|\[(?:name|date|time|owner|insert|describe|link|title|todo|"
+        r"your)[^\]\n]*\]|YYYY-MM-DD|HH:MM|_{4,}|\.{4,}|lorem ipsum"
+    ),
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"\b\d+(?:\.\d+)?\s*(?:%|percent|minutes?|min\b|hours?|h\b|seconds?|days?)|\bby\s+\d{1,2}(?::\d\d)?\s*(?:am|pm|UTC|CE?T|h)?|\bbefore\s+\d{1,2}:\d\d|\b[01]?\d:[0-5]\d\b",
+    (
+        r"\b\d+(?:\.\d+)?\s*(?:%|percent|minutes?|min\b|hours?|h\b|seconds?|days?)|"
+        r"\bby\s+\d{1,2}(?::\d\d)?\s*(?:am|pm|UTC|CE?T|h)?|\bbefore\s+\d{1,2}:\d\d|\b[01]?\d:[0-5]\d\b"
+    ),
     re.IGNORECASE,
 )
 _SLO_WORD = re.compile(r"\bSL[OA]s?\b|service[- ]level|error budget|\bobjectives?\b|\bpromises?\b", re.IGNORECASE)
@@ -95,10 +103,16 @@ def _document(seen: Seen, path: str, text: str) -> None:
             seen.add("obs.slo", path, line, "An objective with a number is written down", "likely")
 
 
-_CLOUD = r"(?=.*\b(bucket|cluster|instance|database|warehouse|queue|topic|security group|vpc|iam|role|virtual machine|vm|server|stream|lambda)s?\b)"
+_CLOUD = (
+    r"(?=.*\b(bucket|cluster|instance|database|warehouse|queue|topic|security group|vpc|iam|role|"
+    r"virtual machine|vm|server|stream|lambda)s?\b)"
+)
 _CLICKED = re.compile(
     _CLOUD
-    + r".*\b(was|were|is|are|been|be|we|i|he|she|[A-Z][a-z]+)\s+(\w+\s+)?(creat\w+|made|make|set up|configured?|built|click\w*|changed?)\b.*\b(by hand|manually|in the (\w+ )?console|together)\b",
+    + (
+        r".*\b(was|were|is|are|been|be|we|i|he|she|[A-Z][a-z]+)\s+(\w+\s+)?(creat\w+|made|make|set up|"
+        r"configured?|built|click\w*|changed?)\b.*\b(by hand|manually|in the (\w+ )?console|together)\b"
+    ),
     re.IGNORECASE,
 )
 _CLICK = re.compile(_CLOUD + r".*(\bclick(ed|s)?\b|\b(in|through|from|via) the (\w+ )?console\b)", re.IGNORECASE)
@@ -245,7 +259,11 @@ def _monitors(tree: Tree, seen: Seen, path: str) -> None:
 
 
 _NOTIFIER = re.compile(
-    r"slackapi/slack-github-action|8398a7/action-slack|rtcamp/action-slack-notify|act10ns/slack|ravsamhq/notify-slack|pagerduty|opsgenie|dawidd6/action-send-mail|skitionek/notify-microsoft-teams|jdcargile/ms-teams",
+    (
+        r"slackapi/slack-github-action|8398a7/action-slack|rtcamp/action-slack-notify|act10ns/slack|"
+        r"ravsamhq/notify-slack|pagerduty|opsgenie|dawidd6/action-send-mail|"
+        r"skitionek/notify-microsoft-teams|jdcargile/ms-teams"
+    ),
     re.IGNORECASE,
 )
 

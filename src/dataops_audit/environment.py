@@ -1,4 +1,4 @@
-"""What the code needs around it: locked versions, settings from outside, paths of one machine, updates, transport security."""
+"""What the code needs around it: locked versions, settings from outside, paths of one machine, updates, certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ _LOCKS = (
     "renv.lock",
 )
 _OWN_PATH = re.compile(
-    r"(?:/Users/(?!Shared\b|runner\b|USERNAME|username|user\b|you\b|yourname|<)[A-Za-z][\w.-]+/[\w.-]|/home/(?!airflow\b|jovyan\b|runner\b|vscode\b|ubuntu\b|user\b|app\b|appuser\b|dbt\b|node\b|circleci\b|codespace\b|coder\b|glue_user\b|ec2-user\b|hadoop\b|spark\b|dagster\b|prefect\b|jenkins\b|gitpod\b|nonroot\b|root\b|docker\b|mage\b|src\b|work\b|projects?\b|data\b|workspace\b|opt\b|python\b|notebook\b|astro\b|you\b|username\b|\$|\{)[a-z][\w.-]+/[\w.-]|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public|Default|<|%)[\w.-]+\\)"
+    r"(?:/Users/(?!Shared\b|runner\b|USERNAME|username|user\b|you\b|yourname|"
+    r"<)[A-Za-z][\w.-]+/[\w.-]|/home/(?!airflow\b|jovyan\b|runner\b|vscode\b|ubuntu\b|user\b|app\b|"
+    r"appuser\b|dbt\b|node\b|circleci\b|codespace\b|coder\b|glue_user\b|ec2-user\b|hadoop\b|spark\b|"
+    r"dagster\b|prefect\b|jenkins\b|gitpod\b|nonroot\b|root\b|docker\b|mage\b|src\b|work\b|"
+    r"projects?\b|data\b|workspace\b|opt\b|python\b|notebook\b|astro\b|you\b|username\b|\$|"
+    r"\{)[a-z][\w.-]+/[\w.-]|[A-Za-z]:\\{1,2}Users\\{1,2}(?!Public|Default|<|%)[\w.-]+\\)"
 )
 _SAMPLE = re.compile(r"(^|/)(tests?|fixtures?|examples?|docs?)/|(^|/)(test_|conftest)", re.IGNORECASE)
 
@@ -41,7 +46,10 @@ def read(tree: Tree, seen: Seen) -> None:
     for path in tree.paths:
         name = path.rsplit("/", 1)[-1].lower()
         if re.fullmatch(
-            r"(\.env|env)[.-](example|sample|template|dist)|[\w-]*\.env\.(example|sample|template)|example\.env|sample\.env|\.env\.tpl",
+            (
+                r"(\.env|env)[.-](example|sample|template|dist)|[\w-]*\.env\.(example|sample|template)|"
+                r"example\.env|sample\.env|\.env\.tpl"
+            ),
             name,
         ):
             seen.add("env.example", path, 1, "The settings that are needed are listed without their values")

@@ -85,8 +85,10 @@ class Block:
 
 
 _TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+)|(?P<comment>#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<newline>\n)|(?P<heredoc><<-?[A-Za-z_][\w-]*[^\n]*\n)|(?P<name>[A-Za-z_][\w-]*)"
-    r"|(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<quote>\")|(?P<sign>=>|==|!=|<=|>=|&&|\|\||\.\.\.|[{}\[\]().,:?=<>!+*/%&|~^-])",
+    r"(?P<space>[ \t\r]+)|(?P<comment>#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<newline>\n)|"
+    r"(?P<heredoc><<-?[A-Za-z_][\w-]*[^\n]*\n)|(?P<name>[A-Za-z_][\w-]*)"
+    r"|(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<quote>\")|(?P<sign>=>|==|!=|<=|>=|&&|\|\||"
+    r"\.\.\.|[{}\[\]().,:?=<>!+*/%&|~^-])",
     re.DOTALL,
 )
 

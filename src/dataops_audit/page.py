@@ -12,14 +12,31 @@ if TYPE_CHECKING:
     from dataops_audit.report import Report
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #f1f4f8; --line: #c9d1dc; --bad: #a11b1b; --warn: #7a4b00; --good: #11633c; --bar: #2b5ea8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --paper: #14181f; --soft: #1f2630; --line: #3d4756; --bad: #ff9a94; --warn: #f2c063; --good: #7fd6a4; --bar: #7fb0f2; } }
-body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-.bar { display: inline-block; width: 6rem; height: .7rem; background: var(--soft); border: 1px solid var(--line); } .bar i { display: block; height: 100%; background: var(--bar); }
+:root {
+  color-scheme: light dark;
+  --ink: #1c2430; --paper: #fff; --soft: #f1f4f8; --line: #c9d1dc;
+  --bad: #a11b1b; --warn: #7a4b00; --good: #11633c; --bar: #2b5ea8;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ink: #e8ecf2; --paper: #14181f; --soft: #1f2630; --line: #3d4756;
+    --bad: #ff9a94; --warn: #f2c063; --good: #7fd6a4; --bar: #7fb0f2;
+  }
+}
+body {
+  font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+}
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+.bar { display: inline-block; width: 6rem; height: .7rem; background: var(--soft); border: 1px solid var(--line); }
+.bar i { display: block; height: 100%; background: var(--bar); }
 .danger b { color: var(--bad); } .gap b { color: var(--warn); } .good b { color: var(--good); }
-li { margin: .5rem 0; } code { background: var(--soft); padding: 0 .25rem; overflow-wrap: anywhere; } .why { color: inherit; opacity: .85; }
+li { margin: .5rem 0; }
+code { background: var(--soft); padding: 0 .25rem; overflow-wrap: anywhere; }
+.why { color: inherit; opacity: .85; }
 """
 _NAMES = {"danger": "Danger", "gap": "Gap", "good": "Good"}
 
@@ -29,7 +46,8 @@ def made(report: Report) -> str:
     total = card.OUT_OF * len(report.scored)
     title = f"DataOps audit of {escape(report.name)}"
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><main>",
         f"<h1>{title}</h1><p><strong>{report.score:g} of {total:g} points</strong>, {report.files:,} files.</p>",
         _table(report),
@@ -45,7 +63,8 @@ def made(report: Report) -> str:
                     + items
                 )
             parts.append(
-                f'<section><h2 id="{one.practice.key}">{escape(one.practice.name)}: {one.points:g} of {card.OUT_OF:g}</h2><ul>{items}</ul></section>'
+                f'<section><h2 id="{one.practice.key}">{escape(one.practice.name)}: {one.points:g} of {card.OUT_OF:g}</h2>'
+                f"<ul>{items}</ul></section>"
             )
     parts.append(_end(report) + "</main></body></html>")
     return printable.shown("\n".join(parts))
@@ -59,9 +78,13 @@ def _table(report: Report) -> str:
         name = escape(one.practice.name)
         link = f'<a href="#{one.practice.key}">{name}</a>' if one.findings else name
         rows.append(
-            f'<tr><th scope="row">{link}</th><td>{one.level} of 4</td><td>{bar} {one.points:g}</td><td>{escape(one.meaning)}</td></tr>'
+            f'<tr><th scope="row">{link}</th><td>{one.level} of 4</td><td>{bar} {one.points:g}</td>'
+            f"<td>{escape(one.meaning)}</td></tr>"
         )
-    head = '<tr><th scope="col">Practice</th><th scope="col">Level</th><th scope="col">Points of 10</th><th scope="col">What that level means</th></tr>'
+    head = (
+        '<tr><th scope="col">Practice</th><th scope="col">Level</th><th scope="col">Points of '
+        '10</th><th scope="col">What that level means</th></tr>'
+    )
     return f"<table><caption>The maturity card</caption><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
@@ -71,7 +94,8 @@ def _first(report: Report) -> str:
         return ""
     rules = card.load().rules
     items = "".join(
-        f"<li><code>{_where(one)}</code> {escape(one.what)}.<br><strong>{escape(rules[one.rule].cure)}</strong> (module {rules[one.rule].module})</li>"
+        f"<li><code>{_where(one)}</code> {escape(one.what)}.<br>"
+        f"<strong>{escape(rules[one.rule].cure)}</strong> (module {rules[one.rule].module})</li>"
         for one in fixes
     )
     return f"<h2>Do this first</h2><ol>{items}</ol>"
@@ -81,7 +105,8 @@ def _item(one: Finding) -> str:
     rule = card.load().rules[one.rule]
     sure = "" if one.sure == "certain" else f" ({one.sure})"
     return (
-        f'<li class="{card.kind_of(one)}"><b>{_NAMES[card.kind_of(one)]}{sure}</b> <code>{_where(one)}</code> {escape(one.what)}.'
+        f'<li class="{card.kind_of(one)}"><b>{_NAMES[card.kind_of(one)]}{sure}</b> '
+        f"<code>{_where(one)}</code> {escape(one.what)}."
         f'<br><span class="why">{escape(rule.why)} Module {rule.module}.</span></li>'
     )
 

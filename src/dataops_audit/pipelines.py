@@ -1,4 +1,4 @@
-"""CI systems beside GitHub Actions: GitLab, Azure Pipelines, CircleCI, Travis, Bitbucket, Cloud Build, CodeBuild, Jenkins."""
+"""CI systems beside GitHub Actions: GitLab, Azure, CircleCI, Travis, Bitbucket, Cloud Build, CodeBuild, Jenkins."""
 
 from __future__ import annotations
 
@@ -199,7 +199,11 @@ def _gitlab_rule_guards(condition: str) -> bool:
     ):
         return True
     late = re.search(
-        r"CI_COMMIT_BRANCH\s*==\s*(\$CI_DEFAULT_BRANCH|.(main|master|prod\w*)\b)|CI_PIPELINE_SOURCE\s*==\s*.(schedule|web|api|trigger|pipeline)|CI_COMMIT_TAG(?!\s*==\s*null)|CI_COMMIT_REF_NAME\s*==\s*.(main|master)",
+        (
+            r"CI_COMMIT_BRANCH\s*==\s*(\$CI_DEFAULT_BRANCH|.(main|master|prod\w*)\b)|"
+            r"CI_PIPELINE_SOURCE\s*==\s*.(schedule|web|api|trigger|pipeline)|CI_COMMIT_TAG(?!\s*==\s*null)|"
+            r"CI_COMMIT_REF_NAME\s*==\s*.(main|master)"
+        ),
         condition,
     )
     return not late

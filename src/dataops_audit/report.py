@@ -17,7 +17,7 @@ from dataops_audit.tree import NothingToAudit, Tree, plant
 VERSION = 1
 MOST_OF_A_RULE = {"danger": 25, "gap": 8, "good": 3}
 """Findings of one rule that are told, by kind; the rest is counted."""
-MOST_SKIPPED = 50
+MOST_SKIPPED = 500
 
 
 @dataclass
@@ -204,7 +204,8 @@ def as_text(report: Report) -> str:
     """A plain table of practices, what to do first, and the findings of each practice."""
     rules = card.load().rules
     rows = [
-        f"{printable.one_line(report.name)}: {report.score:g} of {card.OUT_OF * len(report.scored):g} points, {report.files:,} files ({report.kind})",
+        f"{printable.one_line(report.name)}: {report.score:g} of {card.OUT_OF * len(report.scored):g} points, "
+        f"{report.files:,} files ({report.kind})",
         "",
     ]
     rows.append(f"{'practice':34} level  points  what that level means")

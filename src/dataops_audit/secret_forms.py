@@ -1,4 +1,4 @@
-"""Where a secret stands without an assignment: files of credentials, arguments, options, elements, headers, pairs of lines."""
+"""Where a secret stands without an assignment: files of credentials, arguments, options, elements, headers, pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _NAME = rf"(?P<key>[\w.-]*{KEY_WORDS}[\w.-]*)"
 _VALUE = r"(?P<quote>[\"'])(?P<value>(?:(?!(?P=quote)).)+)(?P=quote)"
 _PAIRS = (
     re.compile(
-        rf"\b(?:define|set|put|conf|config|option|set_?property|set_?default|set_?env|put_?env)\(\s*[\"']{_NAME}[\"']\s*,\s*{_VALUE}\s*\)",
+        r"\b(?:define|set|put|conf|config|option|set_?property|set_?default|set_?env|put_?env)"
+        rf"\(\s*[\"']{_NAME}[\"']\s*,\s*{_VALUE}\s*\)",
         re.IGNORECASE,
     ),
     re.compile(rf"<{_NAME}>(?P<value>[^<>\s]+)</", re.IGNORECASE),
@@ -63,7 +64,7 @@ def in_basic_auth(row: str) -> Iterator[str]:
 
 
 def named(row: str, after: str) -> Iterator[tuple[str, str]]:
-    """Name and value of a call's two arguments, an element, two attributes, or a name on one line and its value on the next."""
+    """Name and value of a call's two arguments, an element, two attributes, or of a line and the one below it."""
     for pair in _PAIRS:
         yield from ((hit["key"], hit["value"]) for hit in pair.finditer(row))
     if (name := _NAMED.match(row)) and (value := _ITS_VALUE.match(after)):
@@ -77,7 +78,7 @@ def in_options(row: str) -> Iterator[str]:
 
 
 def pieces(row: str) -> Iterator[str]:
-    """A long line in pieces that end where a value may end; what is no text of people, as a picture in base64, is left out."""
+    """A long line in pieces that end where a value may end; a picture in base64, which is no text of people, is left out."""
     if len(row) <= _LONGEST:
         yield row
         return

@@ -30,19 +30,32 @@ from dataops_audit.tree import Tree
 _Seen = tuple[str, int, str, str]
 """Rule, line, sentence, sureness."""
 _NOT_SCANNED = re.compile(
-    r"(?:\.lock|\.lock\.hcl|lock\.json|\.sum|\.svg|\.min\.js|\.min\.css|\.map|\.secrets\.baseline|manifest\.json|run_results\.json|catalog\.json|\.cassette|\.csv|\.tsv|\.parquet|\.geojson|\.html|\.pdf)$|(?:^|/)(?:cassettes|lockfiles)/|pnpm-lock\.yaml$|\.gitleaks\.toml$|\.trufflehog",
+    (
+        r"(?:\.lock|\.lock\.hcl|lock\.json|\.sum|\.svg|\.min\.js|\.min\.css|\.map|\.secrets\.baseline|"
+        r"manifest\.json|run_results\.json|catalog\.json|\.cassette|\.csv|\.tsv|\.parquet|\.geojson|"
+        r"\.html|\.pdf)$|(?:^|/)(?:cassettes|lockfiles)/|pnpm-lock\.yaml$|\.gitleaks\.toml$|\.trufflehog"
+    ),
     re.IGNORECASE,
 )
 _SAMPLE_PATH = re.compile(
-    r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|documentation|e2e|integration_tests|demo|tutorials?|snippets)(?:/|$)|(?:^|/)[\w-]*templates?/|(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\.",
+    (
+        r"(?:^|/)(?:tests?|testing|fixtures?|examples?|samples?|mocks?|__tests__|testdata|spec|docs?|"
+        r"documentation|e2e|integration_tests|demo|tutorials?|snippets)(?:/|$)|(?:^|/)[\w-]*templates?/|"
+        r"(?:^|[/_.-])(?:test|example|sample|template|mock|fixture|dist)(?:[_.-]|$)|_test\."
+    ),
     re.IGNORECASE,
 )
 _BARE_VALUES = re.compile(
-    r"\.(?:ya?ml|env|ini|cfg|conf|cnf|properties|sh|bash|zsh|envrc|tfvars|toml|dockerfile|credentials)$|(?:^|/)(?:\.env[^/]*|dockerfile[^/]*|\.pypirc|\.npmrc|\.boto|\.s3cfg|credentials|makefile)$",
+    (
+        r"\.(?:ya?ml|env|ini|cfg|conf|cnf|properties|sh|bash|zsh|envrc|tfvars|toml|dockerfile|"
+        r"credentials)$|(?:^|/)(?:\.env[^/]*|dockerfile[^/]*|\.pypirc|\.npmrc|\.boto|\.s3cfg|credentials|"
+        r"makefile)$"
+    ),
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(
-    rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?(?:[bfru](?=[\"']))?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#}})]+)?",
+    rf"(?P<key>[\w.-]*{KEY_WORDS}[\w-]*)[\"'\]]*\s*(?:=>|:=|==|=|:)\s*(?:str\s*=\s*)?"
+    r"(?:[bfru](?=[\"']))?(?P<value>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s\"',;#})]+)?",
     re.IGNORECASE,
 )
 _SERVICE = re.compile(SERVICE_WORDS, re.IGNORECASE)
@@ -60,7 +73,10 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://([^\s:/@\"'<>{}$]{1,64}):([^\s@/\
 _PRIVATE_KEY = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED |PGP )?PRIVATE KEY)(?: BLOCK)?-----")
 _COMMENT = re.compile(r"^\s*(?:#|//|--|\*|;|<!--)")
 _LOCAL_HOST = re.compile(
-    r"^(?:localhost|127\.|0\.0\.0\.0|host\.docker\.internal|::1)|^[a-z][a-z0-9_-]*$|\.local$|\.svc(\.|$)|example\.(?:com|org|net)$|\.example$|\.test$|\.invalid$",
+    (
+        r"^(?:localhost|127\.|0\.0\.0\.0|host\.docker\.internal|::1)|^[a-z][a-z0-9_-]*$|\.local$|"
+        r"\.svc(\.|$)|example\.(?:com|org|net)$|\.example$|\.test$|\.invalid$"
+    ),
     re.IGNORECASE,
 )
 _ENV_FILE = re.compile(
@@ -477,7 +493,7 @@ _SETTING = re.compile(r"^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*[ \t]*=[ \t]*(?P<val
 
 
 def _holds_values(text: str) -> bool:
-    """Whether a .env file gives any variable a value of its own: neither empty, nor a placeholder, nor taken from elsewhere."""
+    """Whether a .env file gives a variable a value of its own: not empty, no placeholder, not taken from elsewhere."""
     values = (one["value"].split(" #")[0].strip().strip("\"'") for one in _SETTING.finditer(text))
     return any(value and value[0] not in "#$`" and (value.isdigit() or not is_placeholder(value)) for value in values)
 
@@ -632,5 +648,6 @@ def _deleted(tree: Tree, seen: Seen) -> None:
                     "sec.env-file",
                     ".",
                     1,
-                    f"{path} was deleted with {max(1, len(leaks))} secrets in it; the history still holds them (commit {name[:8]}^)",
+                    f"{path} was deleted with {max(1, len(leaks))} secrets in it; the history still holds them "
+                    f"(commit {name[:8]}^)",
                 )

@@ -181,7 +181,7 @@ def _never(statement: Statement, place: int) -> str | None:
 def _status(
     statement: Statement, place: int, after: list[Statement], around: _Around, state: _State
 ) -> tuple[str | None, str]:
-    """What becomes of the status of a failing pipeline: None where it fails the script, else the reason it does not; and how sure."""
+    """Why the status of a failing pipeline does not fail the script, None where it does; and how sure that is."""
     rest = list(zip(statement.operators[place:], statement.pipelines[place + 1 :], strict=False))
     for sign, other in rest:
         if sign != "||":

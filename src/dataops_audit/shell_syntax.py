@@ -173,7 +173,7 @@ def _double_quoted(text: str, at: int, line: int, word: Word, pieces: list[str])
 
 
 def _substitution(text: str, at: int, line: int, word: Word, pieces: list[str]) -> tuple[int, int]:
-    """Takes `$(…)`, backticks, `${…}`, `$((…))`, `${{ … }}` or a bare `$name` as one piece; scripts in it are kept aside."""
+    """Takes `$(…)`, backticks, `${…}`, `$((…))`, `${{ … }}` or `$name` as one piece; scripts in it are kept aside."""
     start = at
     if text.startswith("${{", at):
         end = text.find("}}", at)

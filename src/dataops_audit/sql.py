@@ -36,7 +36,10 @@ def top_level(text: str) -> str:
 
 
 _NEVER = re.compile(
-    r"\b(?:where|having)\s+(?:\(?\s*)?(?:false|1\s*=\s*0|0\s*=\s*1|1\s*=\s*2|1\s*<>\s*1|1\s*!=\s*1|'a'\s*=\s*'b')\b\s*(?!\s*or\b)",
+    (
+        r"\b(?:where|having)\s+(?:\(?\s*)?(?:false|1\s*=\s*0|0\s*=\s*1|1\s*=\s*2|1\s*<>\s*1|1\s*!=\s*1|"
+        r"'a'\s*=\s*'b')\b\s*(?!\s*or\b)"
+    ),
     re.IGNORECASE,
 )
 

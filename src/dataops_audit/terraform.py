@@ -14,22 +14,35 @@ from dataops_audit.policies import Statement
 from dataops_audit.tree import Tree
 
 _ENCRYPTED_BY = {
-    "aws_db_instance": ("storage_encrypted",), "aws_rds_cluster": ("storage_encrypted",), "aws_docdb_cluster": ("storage_encrypted",),
-    "aws_neptune_cluster": ("storage_encrypted",), "aws_redshift_cluster": ("encrypted",), "aws_ebs_volume": ("encrypted",), "aws_efs_file_system": ("encrypted",),
-    "aws_elasticache_replication_group": ("at_rest_encryption_enabled",), "aws_kinesis_stream": ("encryption_type", "kms_key_id"),
-}  # fmt: skip
+    "aws_db_instance": ("storage_encrypted",),
+    "aws_rds_cluster": ("storage_encrypted",),
+    "aws_docdb_cluster": ("storage_encrypted",),
+    "aws_neptune_cluster": ("storage_encrypted",),
+    "aws_redshift_cluster": ("encrypted",),
+    "aws_ebs_volume": ("encrypted",),
+    "aws_efs_file_system": ("encrypted",),
+    "aws_elasticache_replication_group": ("at_rest_encryption_enabled",),
+    "aws_kinesis_stream": ("encryption_type", "kms_key_id"),
+}
 """Stores that lie in the clear unless one of these attributes says otherwise."""
 _UNSAID = {
-    "aws_s3_bucket": ("server_side_encryption_configuration",), "aws_dynamodb_table": ("server_side_encryption",), "aws_sns_topic": ("kms_master_key_id",),
-    "aws_sqs_queue": ("kms_master_key_id", "sqs_managed_sse_enabled"), "aws_kinesis_firehose_delivery_stream": ("server_side_encryption",),
-    "aws_cloudwatch_log_group": ("kms_key_id",), "aws_athena_workgroup": ("encryption_configuration",),
-}  # fmt: skip
+    "aws_s3_bucket": ("server_side_encryption_configuration",),
+    "aws_dynamodb_table": ("server_side_encryption",),
+    "aws_sns_topic": ("kms_master_key_id",),
+    "aws_sqs_queue": ("kms_master_key_id", "sqs_managed_sse_enabled"),
+    "aws_kinesis_firehose_delivery_stream": ("server_side_encryption",),
+    "aws_cloudwatch_log_group": ("kms_key_id",),
+    "aws_athena_workgroup": ("encryption_configuration",),
+}
 """Stores whose provider encrypts by default today; saying it in the code is better."""
 _ENCRYPTION_WORD = re.compile(
-    r"\b(server_side_encryption\w*|storage_encrypted|encrypted|encryption_type|kms_(?:master_)?key_id|sse_algorithm|encryption_configuration|at_rest_encryption_enabled)\b\s*(?:=|\{)"
+    r"\b(server_side_encryption\w*|storage_encrypted|encrypted|encryption_type|"
+    r"kms_(?:master_)?key_id|sse_algorithm|encryption_configuration|"
+    r"at_rest_encryption_enabled)\b\s*(?:=|\{)"
 )
 _TAGGED = re.compile(
-    r"^(aws|azurerm|google)_(?!iam|caller|s3_bucket_(?!$)|route|lambda_permission|.*attachment|.*policy|.*_rule|.*association|project_)"
+    r"^(aws|azurerm|google)_(?!iam|caller|s3_bucket_(?!$)|route|lambda_permission|.*attachment|"
+    r".*policy|.*_rule|.*association|project_)"
 )
 _SECRET_STORES = r"aws_secretsmanager_|google_secret_manager_|azurerm_key_vault_secret|aws_ssm_parameter|vault_"
 

@@ -50,13 +50,17 @@ NOT_THEIRS = frozenset(
 """Folders whose files somebody else wrote: never judged, and not walked outside Git."""
 _NO_TEXT = re.compile(
     r"\.(?:png|jpe?g|gif|ico|webp|bmp|tiff?|pdf|zip|gz|bz2|xz|zst|7z|rar|tar|tgz|whl|jar|war|class|pyc|so|dylib|dll|exe|o|a"
-    r"|parquet|avro|orc|feather|arrow|duckdb|wal|sqlite3?|db|mdb|accdb|rdb|xlsx?|docx?|pptx?|pkl|pickle|npy|npz|h5|hdf5|pt|onnx"
+    r"|parquet|avro|orc|feather|arrow|duckdb|wal|sqlite3?|db|mdb|accdb|rdb|xlsx?|docx?|pptx?|pkl|"
+    r"pickle|npy|npz|h5|hdf5|pt|onnx"
     r"|bin|dat|mp[34]|mov|avi|wav|ogg|webm|woff2?|ttf|otf|eot|pack|idx)$",
     re.IGNORECASE,
 )
 """Endings of files that hold no text."""
 _TELLING = re.compile(
-    r"\.(?:ya?ml|env|ini|cfg|conf|properties|toml|sh|bash|zsh|tf|tfvars|hcl|sql|py|ipynb|md|rst)$|(?:^|/)(?:\.[^/]+|[^/.]+)$",
+    (
+        r"\.(?:ya?ml|env|ini|cfg|conf|properties|toml|sh|bash|zsh|tf|tfvars|hcl|sql|py|ipynb|md|rst)$|"
+        r"(?:^|/)(?:\.[^/]+|[^/.]+)$"
+    ),
     re.IGNORECASE,
 )
 """Files that people write by hand, which are read before all others."""

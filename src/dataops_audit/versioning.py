@@ -16,10 +16,15 @@ _DATA = re.compile(
     re.IGNORECASE,
 )
 _JUNK = re.compile(
-    r"(^|/)(__pycache__/|\.DS_Store$|Thumbs\.db$|\.ipynb_checkpoints/|dbt_packages/|\.terraform/(?!\.lock)|node_modules/|\.venv/|venv/lib/)|\.pyc$|(^|/)target/(run_results|manifest|catalog|partial_parse)|(^|/)logs?/[\w.-]+\.log$|\.egg-info/"
+    r"(^|/)(__pycache__/|\.DS_Store$|Thumbs\.db$|\.ipynb_checkpoints/|dbt_packages/|"
+    r"\.terraform/(?!\.lock)|node_modules/|\.venv/|venv/lib/)|\.pyc$|(^|/)target/(run_results|"
+    r"manifest|catalog|partial_parse)|(^|/)logs?/[\w.-]+\.log$|\.egg-info/"
 )
 _COPY = re.compile(
-    r"(?:^|/)[^/]*(?:[ _-](?:final|copy|kopie|backup|old|bak|v\d+[ _-]final|final[ _-]?v?\d+)\d*|\((?:1|2|3|copy)\)|[_-]20\d{6})\.(?:sql|py|ipynb|yml|yaml|sh|tf)$",
+    (
+        r"(?:^|/)[^/]*(?:[ _-](?:final|copy|kopie|backup|old|bak|v\d+[ _-]final|final[ _-]?v?\d+)\d*|"
+        r"\((?:1|2|3|copy)\)|[_-]20\d{6})\.(?:sql|py|ipynb|yml|yaml|sh|tf)$"
+    ),
     re.IGNORECASE,
 )
 _SAMPLE = re.compile(
@@ -27,7 +32,10 @@ _SAMPLE = re.compile(
 )
 _CONFLICT = re.compile(r"^<{7} \S.*\n(?:.*\n)*?={7}\n(?:.*\n)*?>{7} \S", re.MULTILINE)
 _CREATES = re.compile(
-    r"\bcreate\s+(?:or\s+(?:replace|alter)\s+)?(?:temp(?:orary)?\s+)?(materialized\s+view|view|table)\s+(?:if\s+not\s+exists\s+)?([\w.`\"\[\]{}$-]+)",
+    (
+        r"\bcreate\s+(?:or\s+(?:replace|alter)\s+)?(?:temp(?:orary)?\s+)?(materialized\s+view|view|"
+        r"table)\s+(?:if\s+not\s+exists\s+)?([\w.`\"\[\]{}$-]+)"
+    ),
     re.IGNORECASE,
 )
 

@@ -136,7 +136,8 @@ def _actions(seen: Seen, path: str, workflow: Any) -> None:
 
 
 _UNTRUSTED = re.compile(
-    r"\$\{\{\s*(github\.event\.(?:issue\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|label|repo\.default_branch))|comment\.body|review\.body"
+    r"\$\{\{\s*(github\.event\.(?:issue\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|"
+    r"label|repo\.default_branch))|comment\.body|review\.body"
     r"|discussion\.(?:title|body)|head_commit\.(?:message|author\.(?:name|email))|commits\S*)|github\.head_ref)\s*\}\}"
 )
 

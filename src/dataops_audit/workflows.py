@@ -150,7 +150,10 @@ def _other_branches(tree: Tree, branches: list[str]) -> str:
 
 
 _NOT_CODE = re.compile(
-    r"^(\.github|docs?|documentation)/|\.(md|rst|txt|adoc|mdx|png|svg|jpe?g|gif|ico|lock)$|(^|/)(LICENSE|CODEOWNERS|\.git\w+)$",
+    (
+        r"^(\.github|docs?|documentation)/|\.(md|rst|txt|adoc|mdx|png|svg|jpe?g|gif|ico|lock)$|(^|"
+        r"/)(LICENSE|CODEOWNERS|\.git\w+)$"
+    ),
     re.IGNORECASE,
 )
 

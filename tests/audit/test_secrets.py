@@ -99,7 +99,10 @@ SECRET: dict[str, tuple[str, str]] = {
     "compared": ("load.py", 'if password == "Wint3rIsC0ming!":\n    pass\n'),
 }
 CLEAN: dict[str, tuple[str, str]] = {
-    "env_var in a profile": ("profiles.yml", "shop:\n  outputs:\n    prod:\n      password: \"{{ env_var('DBT_PASSWORD') }}\"\n"),
+    "env_var in a profile": (
+        "profiles.yml",
+        "shop:\n  outputs:\n    prod:\n      password: \"{{ env_var('DBT_PASSWORD') }}\"\n",
+    ),
     "environment": ("load.py", 'password = os.environ["DB_PASSWORD"]\n'),
     "getenv with an empty default": ("load.py", 'password = os.getenv("DB_PASSWORD", "")\n'),
     "secret of the CI": (".github/workflows/a.yml", "jobs:\n  a:\n    env:\n      PASSWORD: ${{ secrets.DB_PASSWORD }}\n"),
@@ -108,29 +111,63 @@ CLEAN: dict[str, tuple[str, str]] = {
     "placeholder in words": (".env.example", "DB_PASSWORD=your_password_here\nAPI_KEY=changeme\n"),
     "documentation key": ("load.py", 'aws_access_key_id = "AKIAIOSFODNN7EXAMPLE"\n'),
     "documentation secret": ("load.py", 'aws_secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"\n'),
-    "name of a secret": ("dag.py", 'secret_name = "prod/warehouse/loader"\ntoken_url = "https://auth.shop.test/oauth/token"\n'),
+    "name of a secret": (
+        "dag.py",
+        'secret_name = "prod/warehouse/loader"\ntoken_url = "https://auth.shop.test/oauth/token"\n',
+    ),
     "arn": ("main.tf", 'password_arn = "arn:aws:secretsmanager:eu-central-1:1:secret:db-AbCdEf"\n'),
     "terraform reference": ("main.tf", "password = var.db_password\nmaster_password = random_password.db.result\n"),
     "sensitive variable": ("variables.tf", 'variable "db_password" {\n  type      = string\n  sensitive = true\n}\n'),
-    "secretKeyRef": ("job.yaml", "env:\n  - name: DB_PASSWORD\n    valueFrom:\n      secretKeyRef:\n        name: db\n        key: password\n"),
-    "hash in a lock file": ("poetry.lock", 'files = [{file = "a", hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]\n'),
-    "hash in requirements": ("requirements.txt", "a==1 --hash=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n"),
+    "secretKeyRef": (
+        "job.yaml",
+        ("env:\n  - name: DB_PASSWORD\n    valueFrom:\n      secretKeyRef:\n        name: db\n        key: password\n"),
+    ),
+    "hash in a lock file": (
+        "poetry.lock",
+        ('files = [{file = "a", hash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]\n'),
+    ),
+    "hash in requirements": (
+        "requirements.txt",
+        "a==1 --hash=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n",
+    ),
     "column": ("model.sql", "select password, token as api_token, secret_key from users\n"),
-    "dbt column test": ("schema.yml", "models:\n  - name: a\n    columns:\n      - name: password_hash\n        description: never shown\n      - name: token\n"),
+    "dbt column test": (
+        "schema.yml",
+        (
+            "models:\n  - name: a\n    columns:\n      - name: password_hash\n        description: never "
+            "shown\n      - name: token\n"
+        ),
+    ),
     "unique_key": ("model.sql", "{{ config(unique_key='order_id', surrogate_key='order_line_key') }}\n"),
     "token counts": ("llm.py", "max_tokens = 4096\ntoken_count = 12\ntokenizer = 'cl100k_base'\n"),
     "type hint": ("load.py", "def connect(user: str, password: str, token: str | None = None) -> None: ...\n"),
     "docstring": ("load.py", '"""Connects.\n\npassword: the password of the user\n"""\n'),
     "message": ("load.py", 'raise ValueError("password: must not be empty")\n'),
     "key begins in code": ("check.py", 'if "-----BEGIN RSA PRIVATE KEY-----" in text:\n    raise ValueError\n'),
-    "public certificate": ("ca.pem", "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYD\n-----END CERTIFICATE-----\n"),
+    "public certificate": (
+        "ca.pem",
+        (
+            "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYD\n"
+            "-----END CERTIFICATE-----\n"
+        ),
+    ),
     "sops": ("secrets.yaml", "db_password: ENC[AES256_GCM,data:p673w==,iv:YY=,aad:UQ=,tag:A=]\n"),
-    "ansible vault": ("vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n6638643965396635643863396635643863396635643863396635643863\n"),
+    "ansible vault": (
+        "vault.yml",
+        "$ANSIBLE_VAULT;1.1;AES256\n6638643965396635643863396635643863396635643863396635643863\n",
+    ),
     "permissions of a token": (".github/workflows/a.yml", "permissions:\n  id-token: write\n  contents: read\n"),
-    "secrets inherit": (".github/workflows/a.yml", "jobs:\n  a:\n    uses: ./.github/workflows/b.yml\n    secrets: inherit\n"),
+    "secrets inherit": (
+        ".github/workflows/a.yml",
+        "jobs:\n  a:\n    uses: ./.github/workflows/b.yml\n    secrets: inherit\n",
+    ),
     "service container": (
         ".github/workflows/a.yml",
-        "jobs:\n  a:\n    services:\n      db:\n        image: postgres:16\n        env:\n          POSTGRES_PASSWORD: Xk29pass!\n    steps:\n      - run: pytest\n        env:\n          PGPASSWORD: Xk29pass!\n",
+        (
+            "jobs:\n  a:\n    services:\n      db:\n        image: postgres:16\n        env:\n          "
+            "POSTGRES_PASSWORD: Xk29pass!\n    steps:\n      - run: pytest\n        env:\n          "
+            "PGPASSWORD: Xk29pass!\n"
+        ),
     ),
     "local compose": ("docker-compose.yml", "services:\n  db:\n    environment:\n      POSTGRES_PASSWORD: sup3rl0cal!\n"),
     "local address": ("load.py", 'URL = "postgresql+psycopg2://airflow:airflow@postgres/airflow"\n'),
@@ -150,7 +187,10 @@ CLEAN: dict[str, tuple[str, str]] = {
     ),
     "hashed": ("found.json", '{"hashed_secret": "3acfb2c2b433c0ea7ff107e33df91b18e52f960f", "is_verified": false}\n'),
     "put together": ("run.py", "cmd = 'PGPASSWORD=' + os.getenv('PGPASSWORD') + ' psql -h db'\n"),
-    "put together, other quotes": ("run.py", 'cmd = "export PGPASSWORD=" + word + " && psql"\ncmd = f"PGPASSWORD={word} psql"\n'),
+    "put together, other quotes": (
+        "run.py",
+        'cmd = "export PGPASSWORD=" + word + " && psql"\ncmd = f"PGPASSWORD={word} psql"\n',
+    ),
     "formatted": ("run.py", "cmd = 'PGPASSWORD=%s psql' % word\nx = 'password=', other\n"),
     "empty values": (".env", "DB_PASSWORD=\nAPI_KEY=''\nTOKEN=\"\"\n# words\nNEXT=\n"),
     "values from elsewhere": (".env", "DB_PASSWORD=${DB_PASSWORD}\nTOKEN=$(op read op://shop/token)\n"),
@@ -158,24 +198,42 @@ CLEAN: dict[str, tuple[str, str]] = {
     "direnv": (".envrc", "source_up\nlayout python\nPATH_add bin\n"),
     "hash of a join": ("model.sql", "select md5(salt || 'a8f5f167f44f4964e6c998dee827110c') as customer_key\n"),
     "key of a partition": ("schema.yml", "partition_key: '9f86d081884c7d659a2feaa0c55ad015'\n"),
-    "kind of a token": ("auth.yml", "tokenUrl: https://auth.shop.io/token\ntokenType: Bearer2024abc\npasswordPolicy: min12chars-upper1\n"),
+    "kind of a token": (
+        "auth.yml",
+        ("tokenUrl: https://auth.shop.io/token\ntokenType: Bearer2024abc\npasswordPolicy: min12chars-upper1\n"),
+    ),
     "value that is its name": ("results.py", "class Status:\n    Pass = 'pass'\n    Token = 'token'\n"),
     "words of a page": ("app.js", "const passwordless = 'true2', PasswordResetView = 'v2-reset-view';\n"),
-    "place of a password": ("values.yml", "passwordKey: postgres-password1\nadminPasswordSecret: grafana-admin-1\npasswordFrom: vault-kv2\n"),
+    "place of a password": (
+        "values.yml",
+        ("passwordKey: postgres-password1\nadminPasswordSecret: grafana-admin-1\npasswordFrom: vault-kv2\n"),
+    ),
     "scanner": ("ci.py", "SECRET_SCANNER = 'gitleaks-8.18'\npassword_input_selector = '#login-password1'\n"),
-    "arguments that name": ("Jenkinsfile", "withCredentials([string(credentialsId: 'db-password-01', variable: 'PASSWORD1')]) {\n"),
+    "arguments that name": (
+        "Jenkinsfile",
+        "withCredentials([string(credentialsId: 'db-password-01', variable: 'PASSWORD1')]) {\n",
+    ),
     "default of a lookup": ("load.py", "os.environ.setdefault('DB_PASSWORD', os.getenv('OTHER1', ''))\n"),
-    "options from elsewhere": ("run.sh", 'curl -u "$USER:$PASS" x\nmysql -p"$PASS" x\nsshpass -p "${PASS}" ssh x\nmysql -pfoo\n'),
+    "options from elsewhere": (
+        "run.sh",
+        'curl -u "$USER:$PASS" x\nmysql -p"$PASS" x\nsshpass -p "${PASS}" ssh x\nmysql -pfoo\n',
+    ),
     "name and reference": ("task.yml", "- name: DB_PASSWORD\n  value: ${DB_PASSWORD}\n- name: TOKEN\n  valueFrom: x\n"),
     "element of a template": ("conf.xml", "<password>${env.PASSWORD}</password>\n<password>@password@</password>\n"),
     "picture in a line": ("a.json", '{"image": "' + "eyJ" + "Ab3" * 9_000 + '", "password": ""}\n'),
-    "header of nobody": ("run.sh", "curl -H 'Authorization: Basic Y2hhbmdlbWU=' x\ncurl -H 'Authorization: Basic dXNlcjpwYXNzd29yZA==' x\n"),
+    "header of nobody": (
+        "run.sh",
+        ("curl -H 'Authorization: Basic Y2hhbmdlbWU=' x\ncurl -H 'Authorization: Basic dXNlcjpwYXNzd29yZA==' x\n"),
+    ),
     "pattern": ("rules.py", "TOKEN_REGEX = '^[A-Za-z0-9_-]{20,}$(?=x)1'\n"),
     "comparison with a word": ("parse.py", "if token == 'END2':\n    pass\n"),
-    "placeholders of a credential file": (".pgpass", "# host:port:db:user:password\nlocalhost:5432:db:me:<password>\n*:*:*:me:$PGPASSWORD\n"),
+    "placeholders of a credential file": (
+        ".pgpass",
+        "# host:port:db:user:password\nlocalhost:5432:db:me:<password>\n*:*:*:me:$PGPASSWORD\n",
+    ),
     "address of the documentation": ("README.md", "Set `URL=mongodb://user:password@localhost/db`\n"),
     "interpolated": ("conf.yaml", "password: ${oc.env:DB_PASSWORD}\npassword2: !ENV DB_PASSWORD\n"),
-}  # fmt: skip
+}
 
 
 def sure_secrets(found: Seen) -> list[str]:
