@@ -24,14 +24,19 @@ Task = Annotated[str, typer.Argument(metavar="TASK", help="A task, for example 0
 
 
 def _call(module: str, function: str, *arguments: Any) -> Any:
-    """Calls a part of the course; what it says of a mistake becomes a line on stderr and exit status 2."""
+    """Calls a part of the course."""
+    return _asked(f"dojo.{module}", function, *arguments)
+
+
+def _asked(module: str, function: str, *arguments: Any) -> Any:
+    """Calls a function; what it says of a mistake becomes a line on stderr and exit status 2."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="replace")  # a terminal that knows no € must not cost a grade
     try:
-        return getattr(importlib.import_module(f"dojo.{module}"), function)(*arguments)
+        return getattr(importlib.import_module(module), function)(*arguments)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("dojo", "shopflow"):
+        if (error.name or "").split(".")[0] in ("dojo", "shopflow", "dataops_audit"):
             print(f"This checkout of the course has no {error.name}. Is it whole? git status", file=sys.stderr)
         else:
             print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
@@ -131,7 +136,7 @@ def audit(
     run: Annotated[bool, typer.Option("--run", help="Also run the project's quick checks, on a copy.")] = False,
 ) -> None:
     """Score a repository on the maturity card; it is read, never written to."""
-    _leave(_call("audit", "main", path, as_json, html, run))
+    _leave(_asked("dataops_audit", "main", path, as_json, html, run))
 
 
 @tools.command("add")

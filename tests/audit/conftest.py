@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dojo.audit import Report
-from dojo.audit.found import Seen
-from dojo.audit.tree import Tree, plant
+from dataops_audit import Report
+from dataops_audit.findings import Seen
+from dataops_audit.tree import Tree, plant
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dojo import audit
-from dojo.audit import card, report
-from dojo.audit.found import Seen
+import dataops_audit as audit
+from dataops_audit import card, report
+from dataops_audit.findings import Seen
 from shopflow import history
 
 Folder = Callable[[dict[str, str | bytes]], Path]
@@ -75,7 +75,10 @@ BAD = {
     ".github/workflows/ci.yml": "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: dbt build || true\n",
     "dbt_project.yml": "name: x\n",
     "models/a.sql": "select * from prod.raw.orders\n",
-    "main.tf": 'resource "aws_iam_policy" "a" {\n  policy = jsonencode({ Statement = [{ Effect = "Allow", Action = "*", Resource = "*" }] })\n}\n',
+    "main.tf": (
+        'resource "aws_iam_policy" "a" {\n  policy = jsonencode({ Statement = [{ Effect = "Allow", '
+        'Action = "*", Resource = "*" }] })\n}\n'
+    ),
     "load.py": 'PASSWORD = "Wint3rIsC0ming!"\n',
     "terraform.tfstate": '{"version": 4}\n',
 }
@@ -135,7 +138,7 @@ def test_each_practice_can_reach_the_top() -> None:
         (lambda root: root, "without a single file"),
         (lambda root: (root / "empty.txt").touch() or root / "empty.txt", "empty file"),
     ],
-)  # fmt: skip
+)
 def test_nothing_to_audit(
     tmp_path: Path, make: Callable[[Path], Path], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,9 +187,17 @@ def test_a_workflow_alone_is_known_for_one(folder: Folder) -> None:
 
 
 ODD: dict[str, dict[str, str | bytes]] = {
-    "broken yaml": {".github/workflows/a.yml": "on: [push\njobs: {", "dbt_project.yml": "{{ x }}: [", ".gitlab-ci.yml": "\t- a", ".pre-commit-config.yaml": "{", "profiles.yml": "- a"},
+    "broken yaml": {
+        ".github/workflows/a.yml": "on: [push\njobs: {",
+        "dbt_project.yml": "{{ x }}: [",
+        ".gitlab-ci.yml": "\t- a",
+        ".pre-commit-config.yaml": "{",
+        "profiles.yml": "- a",
+    },
     "wrong shapes": {
-        ".github/workflows/a.yml": "on: {pull_request: [1]}\njobs: {a: [], b: {steps: {}}, c: {steps: [1, {run: [a]}, {uses: {}}]}, d: null}",
+        ".github/workflows/a.yml": (
+            "on: {pull_request: [1]}\njobs: {a: [], b: {steps: {}}, c: {steps: [1, {run: [a]}, {uses: {}}]}, d: null}"
+        ),
         ".gitlab-ci.yml": "a: {script: {b: 1}}\nb: 3\nc: {script: [[1, [2]]], rules: {a: b}, extends: c}",
         ".circleci/config.yml": "jobs: []\nworkflows: {a: {jobs: [{}, 1]}}",
         "azure-pipelines.yml": "stages: {a: 1}\nsteps: [null, 1]",
@@ -195,28 +206,69 @@ ODD: dict[str, dict[str, str | bytes]] = {
         "profiles.yml": "a: {outputs: {b: 1}}\nb: {outputs: []}",
         "docker-compose.yml": "services: {a: null, b: {volumes: {c: d}, environment: [1]}}",
         "k8s.yml": "apiVersion: 1\nkind: Job\nspec: {containers: [1, {env: [1]}]}",
-        "stack.yml": "Resources: {A: {Type: 'AWS::S3::Bucket', Properties: []}, B: {Type: 'AWS::RDS::DBInstance', Properties: {SecurityGroupIngress: [1]}}}",
+        "stack.yml": (
+            "Resources: {A: {Type: 'AWS::S3::Bucket', Properties: []}, B: {Type: 'AWS::RDS::DBInstance', "
+            "Properties: {SecurityGroupIngress: [1]}}}"
+        ),
         "rules.yml": "groups: {a: [1]}\nalert: 1",
         ".pre-commit-config.yaml": "repos: {a: 1}",
         "Taskfile.yml": "tasks: []",
     },
-    "a bomb": {".github/workflows/a.yml": "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)) + "on: push\njobs: *j\n"},
-    "nested deep": {"a.yml": "[" * 20_000, "b.yml": "\n".join(" " * n + f"a{n}:" for n in range(500)), "c.tf": "a = " + "[" * 5_000, "d.py": "(" * 5_000, "e.json": "[" * 50_000},
-    "binary": {"a.yml": bytes(range(256)) * 40, "b.sql": b"\xff\xfe\x00\x00" * 99, "c.py": b"\x00\x01", "Dockerfile": b"\x80FROM x", "d.ipynb": b"\xff", "e.tf": b"\x00"},
+    "a bomb": {
+        ".github/workflows/a.yml": "a: &a [x, x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9))
+        + "on: push\njobs: *j\n"
+    },
+    "nested deep": {
+        "a.yml": "[" * 20_000,
+        "b.yml": "\n".join(" " * n + f"a{n}:" for n in range(500)),
+        "c.tf": "a = " + "[" * 5_000,
+        "d.py": "(" * 5_000,
+        "e.json": "[" * 50_000,
+    },
+    "binary": {
+        "a.yml": bytes(range(256)) * 40,
+        "b.sql": b"\xff\xfe\x00\x00" * 99,
+        "c.py": b"\x00\x01",
+        "Dockerfile": b"\x80FROM x",
+        "d.ipynb": b"\xff",
+        "e.tf": b"\x00",
+    },
     "no utf-8": {"a.sql": "select 'größe' -- façade".encode("latin-1"), "b.yml": "a: é".encode("utf-16")},
-    "long lines": {"a.sql": "select " + "a," * 200_000, "b.py": "x = '" + "k" * 300_000 + "'", "c.yml": "a: " + "b" * 300_000, "password.env": "PASSWORD=" + "aB3" * 90_000},
-    "empty files": dict.fromkeys(("a.yml", "b.sql", "c.tf", "d.py", "Dockerfile", ".env", "Makefile", "x.ipynb"), b"") | {"z": b"z"},
+    "long lines": {
+        "a.sql": "select " + "a," * 200_000,
+        "b.py": "x = '" + "k" * 300_000 + "'",
+        "c.yml": "a: " + "b" * 300_000,
+        "password.env": "PASSWORD=" + "aB3" * 90_000,
+    },
+    "empty files": dict.fromkeys(("a.yml", "b.sql", "c.tf", "d.py", "Dockerfile", ".env", "Makefile", "x.ipynb"), b"")
+    | {"z": b"z"},
     "odd names": {"a b/ü.sql": "select 1", "-rf.py": "x = 1", "$(touch x).yml": "a: b", "new\nline.sql": "select 1"},
-    "a loop of targets": {"Makefile": "a: b\n\t$(MAKE) a\nb: a\n\tmake b\n", ".github/workflows/a.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: make a\n", "x.sh": "./x.sh\nbash x.sh\n"},
+    "a loop of targets": {
+        "Makefile": "a: b\n\t$(MAKE) a\nb: a\n\tmake b\n",
+        ".github/workflows/a.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: make a\n",
+        "x.sh": "./x.sh\nbash x.sh\n",
+    },
     "workflows that call each other": {
         ".github/workflows/a.yml": "on: [push, workflow_call]\njobs:\n  a:\n    uses: ./.github/workflows/a.yml\n",
         ".github/actions/a/action.yml": "runs:\n  steps:\n    - uses: ./.github/actions/a\n",
         ".github/workflows/b.yml": "on: push\njobs:\n  a:\n    steps:\n      - uses: ./.github/actions/a\n",
     },
-    "a function that calls itself": {".github/workflows/a.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: |\n          f() { f; g; }\n          g() { f; }\n          f\n"},
-    "windows": {".github/workflows/a.yml": b"on: pull_request\r\njobs:\r\n  a:\r\n    steps:\r\n      - run: |\r\n          dbt build || true\r\n"},
-    "notebooks": {"a.ipynb": "[]", "b.ipynb": '{"cells": 3}', "c.ipynb": '{"cells": [1, {"cell_type": "code", "source": 3, "outputs": 4}]}', "d.ipynb": "{"},
-}  # fmt: skip
+    "a function that calls itself": {
+        ".github/workflows/a.yml": (
+            "on: push\njobs:\n  a:\n    steps:\n      - run: |\n          f() { f; g; }\n          g() { f; }\n          f\n"
+        )
+    },
+    "windows": {
+        ".github/workflows/a.yml": b"on: pull_request\r\njobs:\r\n  a:\r\n    steps:\r\n      - run: |\r\n          dbt build || true\r\n"
+    },
+    "notebooks": {
+        "a.ipynb": "[]",
+        "b.ipynb": '{"cells": 3}',
+        "c.ipynb": '{"cells": [1, {"cell_type": "code", "source": 3, "outputs": 4}]}',
+        "d.ipynb": "{",
+    },
+}
 
 
 @pytest.mark.parametrize("case", ODD)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import judge
-from dojo.audit.found import Seen
+from dataops_audit import judge
+from dataops_audit.findings import Seen
 
 CI = ".github/workflows/ci.yml"
 
@@ -126,11 +126,15 @@ BLOCKS: dict[str, dict[str, str]] = {
     "azure": {"azure-pipelines.yml": "trigger: [main]\nsteps:\n  - script: dbt build\n"},
     "azure with set -e": {"azure-pipelines.yml": "steps:\n  - bash: |\n      set -e\n      dbt build\n      echo done\n"},
     "circle": {
-        ".circleci/config.yml": "version: 2.1\njobs:\n  t:\n    steps:\n      - run: dbt build | tee log\nworkflows:\n  w:\n    jobs: [t]\n"
+        ".circleci/config.yml": (
+            "version: 2.1\njobs:\n  t:\n    steps:\n      - run: dbt build | tee log\nworkflows:\n  w:\n    jobs: [t]\n"
+        )
     },
     "travis": {".travis.yml": "script:\n  - dbt build\n  - echo done\n"},
     "bitbucket": {
-        "bitbucket-pipelines.yml": "pipelines:\n  pull-requests:\n    '**':\n      - step:\n          script:\n            - dbt build\n"
+        "bitbucket-pipelines.yml": (
+            "pipelines:\n  pull-requests:\n    '**':\n      - step:\n          script:\n            - dbt build\n"
+        )
     },
 }
 DBT = {"dbt_project.yml": "name: x\n", "models/marts/orders.sql": "{{ config(tags=['daily']) }} select 1"}
@@ -144,7 +148,8 @@ BLOCKS |= {
     "question about a difference": {CI: workflow("- run: |\n    if git diff --quiet; then echo same; fi\n    dbt build")},
     "result file is judged": {
         CI: workflow(
-            "- run: |\n    dbt build || true\n    jq -e '[.results[] | select(.status != \"pass\")] | length == 0' target/run_results.json"
+            '- run: |\n    dbt build || true\n    jq -e \'[.results[] | select(.status != "pass")] | '
+            "length == 0' target/run_results.json"
         )
     },
     "output is asked later": {
@@ -154,7 +159,8 @@ BLOCKS |= {
     },
     "report is judged": {
         CI: workflow(
-            "- run: pytest --junitxml=r.xml\n  continue-on-error: true\n- uses: dorny/test-reporter@v1\n  with:\n    path: r.xml"
+            "- run: pytest --junitxml=r.xml\n  continue-on-error: true\n- uses: dorny/test-reporter@v1\n  "
+            "with:\n    path: r.xml"
         )
     },
     "no test is no failure": one("pytest || [ $? -eq 5 ]"),
@@ -171,7 +177,10 @@ BLOCKS |= {
         CI: workflow("- run: dbt build\n  continue-on-error: ${{ github.event_name == 'schedule' }}")
     },
     "waits for a job that runs": {
-        CI: "on: pull_request\njobs:\n  a:\n    steps: [{run: echo}]\n  b:\n    needs: a\n    steps:\n      - run: dbt build\n"
+        CI: (
+            "on: pull_request\njobs:\n  a:\n    steps: [{run: echo}]\n  b:\n    needs: a\n    steps:\n      "
+            "- run: dbt build\n"
+        )
     },
     "selector that matches": one("dbt test --select tag:daily orders+ marts") | DBT,
     "selector nobody can know": one("dbt build --select state:modified+ --defer") | DBT,
@@ -200,7 +209,10 @@ MASKED: dict[str, dict[str, str]] = {
     },
     "env switched off": {CI: workflow("- if: env.TESTS == 'yes'\n  run: dbt build", top="env:\n  TESTS: 'no'\n")},
     "waits for a job that never runs": {
-        CI: "on: pull_request\njobs:\n  a:\n    if: false\n    steps: [{run: echo}]\n  b:\n    needs: [a]\n    steps:\n      - run: dbt build\n"
+        CI: (
+            "on: pull_request\njobs:\n  a:\n    if: false\n    steps: [{run: echo}]\n  b:\n    needs: [a]\n "
+            "   steps:\n      - run: dbt build\n"
+        )
     },
     "empty matrix": {CI: workflow("- run: dbt build", job="strategy:\n  matrix:\n    target: []\n")},
     "selector that matches nothing": one("dbt test --select tag:nightly") | DBT,
@@ -218,7 +230,8 @@ MASKED: dict[str, dict[str, str]] = {
     "continue-on-error on the job": {CI: workflow("- run: dbt build", job="continue-on-error: true\n")},
     "continue-on-error and a later step that only talks": {
         CI: workflow(
-            "- id: build\n  run: dbt build\n  continue-on-error: true\n- if: steps.build.outcome == 'failure'\n  run: echo failed"
+            "- id: build\n  run: dbt build\n  continue-on-error: true\n- if: steps.build.outcome == "
+            "'failure'\n  run: echo failed"
         )
     },
     "every cell of the matrix continues": {
@@ -271,15 +284,22 @@ MASKED: dict[str, dict[str, str]] = {
     },
     "pre-commit hook at manual": one("pre-commit run --all-files")
     | {
-        ".pre-commit-config.yaml": "repos:\n  - repo: local\n    hooks:\n      - id: dbt\n        entry: dbt build\n        stages: [manual]\n"
+        ".pre-commit-config.yaml": (
+            "repos:\n  - repo: local\n    hooks:\n      - id: dbt\n        entry: dbt build\n        stages: [manual]\n"
+        )
     },
     "pre-commit hook with a mask": one("pre-commit run -a")
     | {
-        ".pre-commit-config.yaml": "repos:\n  - repo: local\n    hooks:\n      - id: dbt\n        entry: bash -c 'dbt build || true'\n"
+        ".pre-commit-config.yaml": (
+            "repos:\n  - repo: local\n    hooks:\n      - id: dbt\n        entry: bash -c 'dbt build || true'\n"
+        )
     },
     "reusable workflow, masked inside": {
         CI: "on: pull_request\njobs:\n  call:\n    uses: ./.github/workflows/checks.yml\n",
-        ".github/workflows/checks.yml": "on: workflow_call\njobs:\n  a:\n    runs-on: x\n    continue-on-error: true\n    steps:\n      - run: dbt build\n",
+        ".github/workflows/checks.yml": (
+            "on: workflow_call\njobs:\n  a:\n    runs-on: x\n    continue-on-error: true\n    steps:\n      "
+            "- run: dbt build\n"
+        ),
     },
     "composite action, masked inside": {
         CI: workflow("- uses: ./.github/actions/check"),
@@ -296,7 +316,9 @@ MASKED: dict[str, dict[str, str]] = {
     "jenkins || true": {"Jenkinsfile": "pipeline { stages { stage('t') { steps { sh 'dbt build || true' } } } }"},
     "jenkins returnStatus": {"Jenkinsfile": "node { sh(script: 'dbt build', returnStatus: true) }"},
     "jenkins catchError": {
-        "Jenkinsfile": "node { stage('t') { catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') { sh 'dbt build' } } }"
+        "Jenkinsfile": (
+            "node { stage('t') { catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') { sh 'dbt build' } } }"
+        )
     },
     "jenkins try": {"Jenkinsfile": "node { try { sh 'dbt build' } catch (e) { echo 'oh' } }"},
     "azure continueOnError": {"azure-pipelines.yml": "steps:\n  - script: dbt build\n    continueOnError: true\n"},

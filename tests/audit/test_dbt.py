@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dojo.audit import dbt, sql, suites
-from dojo.audit.found import Seen
+from dataops_audit import dbt, sql, suites
+from dataops_audit.findings import Seen
 
 PROJECT = {
     "dbt_project.yml": "name: shop\nmodel-paths: [models]\n",
@@ -62,7 +62,11 @@ def test_a_test_that_only_looks_so(seen: Callable[..., Seen], case: str) -> None
         ("finds rows", "select * from {{ ref('orders') }} where amount < 0\n", "tests.business"),
         ("mask only in a comment", "-- where false\nselect * from {{ ref('orders') }} where amount < 0\n", "tests.business"),
         ("false with an alternative", "select * from {{ ref('orders') }} where false or amount < 0\n", "tests.business"),
-        ("false inside a subquery", "with a as (select 1 where false) select * from {{ ref('orders') }} where amount < 0\n", "tests.business"),
+        (
+            "false inside a subquery",
+            "with a as (select 1 where false) select * from {{ ref('orders') }} where amount < 0\n",
+            "tests.business",
+        ),
         ("where false", "select * from {{ ref('orders') }} where false\n", "tests.toothless"),
         ("1=0", "select * from {{ ref('orders') }}\nwhere 1=0 -- and amount < 0\n", "tests.toothless"),
         ("and 1=0", "select * from {{ ref('orders') }}\nwhere amount < 0 and 1 = 0\n", "tests.toothless"),
@@ -73,7 +77,7 @@ def test_a_test_that_only_looks_so(seen: Callable[..., Seen], case: str) -> None
         ("only warns", "{{ config(severity='warn') }}\nselect 1\n", "tests.only-warn"),
         ("switched off in a comment", "-- {{ config(enabled=false) }}\nselect 1\n", "tests.business"),
     ],
-)  # fmt: skip
+)
 def test_singular_tests(seen: Callable[..., Seen], name: str, text: str, rule: str) -> None:
     found = {one.rule for one in seen(dbt.read, PROJECT | {"tests/a.sql": text}).findings if one.rule.startswith("tests.")}
     assert rule in found
@@ -166,7 +170,10 @@ def test_freshness(seen: Callable[..., Seen], source: str, rule: str) -> None:
 
 
 def test_contracts_and_unit_tests_count_only_when_on(seen: Callable[..., Seen]) -> None:
-    on = "models:\n  - name: orders\n    config:\n      contract: {enforced: true}\nunit_tests:\n  - name: a\n    model: orders\n    given: []\n    expect: {rows: []}\n"
+    on = (
+        "models:\n  - name: orders\n    config:\n      contract: {enforced: true}\nunit_tests:\n  - "
+        "name: a\n    model: orders\n    given: []\n    expect: {rows: []}\n"
+    )
     found = seen(dbt.read, PROJECT | {"models/m.yml": on})
     assert found.has("tests.contract") and found.has("tests.unit")
 
@@ -196,7 +203,7 @@ def test_contracts_that_are_off_do_not(seen: Callable[..., Seen]) -> None:
         ("import pytest\npytest.skip('no', allow_module_level=True)\ndef test_a():\n    assert load()\n", "tests.skipped"),
         ("# def test_a():\n#     assert load() == 3\n", "tests.commented-out"),
     ],
-)  # fmt: skip
+)
 def test_tests_of_code(seen: Callable[..., Seen], text: str, rule: str) -> None:
     found = {one.rule for one in seen(suites.read, {"tests/test_load.py": text}).findings}
     assert found == {rule}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dojo.audit.shell import runs
+from dataops_audit.shell import runs
 
 E, EP, NONE = {"errexit": True}, {"errexit": True, "pipefail": True}, {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dojo.audit import audit
+from dataops_audit import audit
 from shopflow import history, inherited
 
 SEEDS = (7, 11, 29)

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.audit import card
-from dojo.audit.found import Finding
+from dataops_audit import card
+from dataops_audit.findings import Finding
 from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, repeated, texts, whole_number
@@ -19,7 +19,7 @@ Evidence = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Cards:
-    """The card as plain data, named bodies of evidence, and the levels that the audit itself gives for each."""
+    """The card as plain data, named bodies of evidence, and the levels that their points reach by the audit's own arithmetic."""
 
     card: dict[str, Any]
     edges: dict[str, Any]
@@ -85,7 +85,7 @@ def _edges(seed: int) -> dict[str, Any]:
 
 def _levels(body: Evidence) -> dict[str, int]:
     scored = card.score([Finding(one["rule"], one["file"], 1, "", one["sure"]) for one in body])
-    return {one.practice.key: one.level for one in scored}
+    return {one.practice.key: one.reached for one in scored}
 
 
 def _slim(whole: dict[str, Any], body: Evidence) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def by_the_card(work: Work, data: Cards) -> str:
                 cause=cause,
                 look=_evidence_for(off, data.card, data.bodies[name]),
             )
-    return f"{len(names)} bodies of evidence, ten practices each, as the audit scores them."
+    return f"{len(names)} bodies of evidence, ten practices each, by the arithmetic of the audit."
 
 
 def rounds(work: Work, data: Cards) -> str:
