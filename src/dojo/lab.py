@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dojo import doctor
+from dojo.judge import refusals
 from dojo.places import COURSE, home
 
 START_PAGE = Path("notebooks", "00-start-here.ipynb")
@@ -64,8 +65,12 @@ def prepare() -> bool:
     if done.returncode:
         print("Not all data could be prepared (see above). Lessons make what they miss; that takes seconds.")
         return False
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(wanted, encoding="utf-8")
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    except OSError as error:
+        print(f"Lessons open, but nothing can be kept here. {refusals.in_words(error) or error}", file=sys.stderr)
+        return False
     print(f"Data ready after {time.monotonic() - begun:.0f} s.", flush=True)
     return True
 
