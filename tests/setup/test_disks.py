@@ -57,7 +57,7 @@ def test_a_disk_that_takes_nothing_is_told_by_every_command(tmp_path: Path, disk
     assert list(told) == list(COMMANDS), done.stdout + done.stderr
     for name, said in told.items():
         last = [line for line in said.splitlines() if not line.startswith(" ") and "Not attempted" not in line][-1]
-        assert ("the disk is full" in last.lower() if disk == "full" else READ_ONLY in last), f"{name}: {said}"
+        assert "the disk is full" in last.lower() if disk == "full" else READ_ONLY in last, f"{name}: {said}"
         assert "[Errno" not in last and ("Traceback" not in said or "start" in name), f"{name}: {said}"
 
 
@@ -65,7 +65,9 @@ def test_a_disk_that_takes_nothing_is_told_by_every_command(tmp_path: Path, disk
 def test_without_a_place_for_temporary_files_a_grade_is_a_regrade_and_an_audit_says_so(tmp_path: Path, course: Path) -> None:
     full = "mount -t tmpfs -o size=64k none {0} && dd if=/dev/zero of={0}/fill bs=1k 2> /dev/null;"
     script = "".join(full.format(folder) for folder in ("/tmp", "/var/tmp", "/usr/tmp", "$H"))
-    script += f' cd $H; "{sys.executable}" -m dojo.cli grade --json "{course}/exercises/00-start-here.ipynb"; echo "status $?";'
+    script += (
+        f' cd $H; "{sys.executable}" -m dojo.cli grade --json "{course}/exercises/00-start-here.ipynb"; echo "status $?";'
+    )
     script += f' "{sys.executable}" -m dojo.cli audit "{course}/src/shopflow/clock.py"; echo "status $?"'
     home = places.COURSE / "work" / f".full-{os.getpid()}"  # not in the temporary folder, which is hidden here
     home.mkdir(parents=True)
@@ -83,7 +85,7 @@ def test_without_a_place_for_temporary_files_a_grade_is_a_regrade_and_an_audit_s
 def test_what_was_done_before_is_still_there_on_a_full_disk(tmp_path: Path) -> None:
     script = (
         "mount -t tmpfs -o size=64m none $H || exit 9\n"
-        f'"{sys.executable}" -c "from dojo import start; start(\'00\').write(\'mine.md\', \'mine\')"\n'
+        f"\"{sys.executable}\" -c \"from dojo import start; start('00').write('mine.md', 'mine')\"\n"
         f'"{sys.executable}" -m dojo.cli hint 00.1\n'
         "dd if=/dev/zero of=$H/fill bs=1k 2> /dev/null\n"
         f'"{sys.executable}" -m dojo.cli progress 00 || exit 8\n'

@@ -56,7 +56,11 @@ def test_a_command_makes_no_folder_named_tilde(tmp_path):
     environment = {**os.environ, "DOJO_HOME": "~/x", "HOME": str(tmp_path / "me"), "USERPROFILE": str(tmp_path / "me")}
     (tmp_path / "here").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "dojo.cli", "hint", "00.1"], cwd=tmp_path / "here", env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "dojo.cli", "hint", "00.1"],
+        cwd=tmp_path / "here",
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "me" / "x" / "progress.sqlite").exists() and not list((tmp_path / "here").iterdir())
