@@ -326,7 +326,7 @@ def _say(step: int, what: str) -> None:
 # ---------------------------------------------------------------- another Python, where this one does not serve
 
 
-def answering(python: str | Path) -> tuple[str, tuple[int, int]] | None:
+def answering(*python: str) -> tuple[str, tuple[int, int]] | None:
     """The Python that a program really is, behind an environment or a link, and its version; None where it does not answer.
 
     What stands on the PATH may be a stub that starts nothing: pyenv's for a version that is not chosen, Windows' for its store.
@@ -334,7 +334,7 @@ def answering(python: str | Path) -> tuple[str, tuple[int, int]] | None:
     question = "import sys; print(*sys.version_info[:2], getattr(sys, '_base_executable', '') or sys.executable)"
     try:
         done = subprocess.run(
-            [str(python), "-I", "-c", question], capture_output=True, text=True, errors="replace", timeout=20, check=False
+            [*python, "-I", "-c", question], capture_output=True, text=True, errors="replace", timeout=20, check=False
         )
         major, minor, base = done.stdout.strip().split(" ", 2)
         return (base, (int(major), int(minor))) if done.returncode == 0 else None
@@ -345,9 +345,12 @@ def answering(python: str | Path) -> tuple[str, tuple[int, int]] | None:
 def other_python(environment: Path, newest: tuple[int, int]) -> str | None:
     """A Python from the oldest supported to `newest` that is here: the one of the environment, or one on the PATH."""
     proven_first = sorted(range(SUPPORTED[0][1], newest[1] + 1), key=lambda minor: (minor > PROVEN[1], -minor))
-    names = [f"python3.{minor}" for minor in proven_first]
-    for candidate in (python_of(environment), *filter(None, map(shutil.which, names))):
-        found = answering(candidate)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    on_path = [[found] for n in proven_first for f in folders if (found := shutil.which(f"python3.{n}", path=f))]
+    launcher = shutil.which("py") if os.name == "nt" else None
+    on_path += [[launcher, f"-3.{minor}"] for minor in proven_first if launcher]
+    for candidate in ([str(python_of(environment))], *on_path):
+        found = answering(*candidate)
         if found and SUPPORTED[0] <= found[1] <= newest:
             return found[0]
     return None
@@ -361,7 +364,7 @@ def bring_python(environment: Path, lock: Path) -> str:
     )
     with tempfile.TemporaryDirectory() as folder:
         uv = _any_uv(environment, Path(folder, "uv"), lock)
-        settings = _environment(**index_settings(Path(sys.executable)))
+        settings = _environment(UV_PYTHON_INSTALL_BIN="0", **index_settings(Path(sys.executable)))
         if subprocess.run([uv, "python", "install", wanted], env=settings, check=False).returncode == 0:
             find = [uv, "python", "find", "--managed-python", "--no-python-downloads", wanted]
             found = subprocess.run(find, env=settings, capture_output=True, text=True, check=False).stdout.strip()

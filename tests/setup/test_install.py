@@ -213,6 +213,16 @@ def test_a_python_on_the_path_is_taken_when_it_answers(there, chosen, tmp_path: 
     assert f"Going on with {machine.folder / chosen}" in capfd.readouterr().out
 
 
+def test_a_stub_does_not_hide_the_python_behind_it(tmp_path: Path, machine, monkeypatch, capfd) -> None:
+    machine.is_python(3, 9)
+    machine.python("python3.12", "3 12")
+    stubs = Machine(tmp_path / "shims", monkeypatch)
+    stubs.python("python3.12", "")
+    monkeypatch.setenv("PATH", f"{stubs.folder}{os.pathsep}{machine.folder}")
+    assert install.main(["--environment", str(tmp_path / "env")]) == 7
+    assert f"Going on with {machine.folder}/python3.12" in capfd.readouterr().out
+
+
 def test_the_python_of_the_environment_goes_on_where_the_machine_s_own_has_moved_on(tmp_path: Path, machine, capfd) -> None:
     machine.is_python(3, 15)
     machine.python("python3.12", "3 12")
@@ -402,8 +412,8 @@ def test_only_where_packages_come_from_is_heeded_of_what_the_machine_tells_pip_a
     [
         ("global.proxy='http://p.test:3128'", {"HTTPS_PROXY": "http://p.test:3128", "HTTP_PROXY": "http://p.test:3128"}),
         (
-            "global.proxy='me:pw@p.test:3128'",
-            {"HTTPS_PROXY": "http://me:pw@p.test:3128", "HTTP_PROXY": "http://me:pw@p.test:3128"},
+            "global.proxy='me@p.test:3128'",
+            {"HTTPS_PROXY": "http://me@p.test:3128", "HTTP_PROXY": "http://me@p.test:3128"},
         ),
         ("global.trusted-host='a.test\\nb.test'", {"UV_INSECURE_HOST": "a.test b.test"}),
         ("global.client-cert='/c.pem'", {"SSL_CLIENT_CERT": "/c.pem"}),

@@ -206,7 +206,7 @@ SOMEBODY_S = {
     "ServerApp": {
         "base_url": "/me/", "certfile": "/none/cert.pem", "keyfile": "/none/key.pem", "client_ca": "/none/ca.pem",
         "ssl_options": {"certfile": "/none/cert.pem"}, "ip": "0.0.0.0", "port": 7777, "sock": "/none/socket",
-        "root_dir": "/", "preferred_dir": "/", "default_url": "/tree", "open_browser": True, "token": "", "password": "argon2:x",
+        "root_dir": "/", "preferred_dir": "/", "default_url": "/tree", "open_browser": True, "token": "", "password": "argon2:x",  # pragma: allowlist secret
         "contents_manager_class": "no.such.Manager", "authorizer_class": "no.such.Authorizer",
         "identity_provider_class": "no.such.Provider", "login_handler_class": "no.such.Handler",
     },
