@@ -211,7 +211,9 @@ SOMEBODY_S = {
         "identity_provider_class": "no.such.Provider", "login_handler_class": "no.such.Handler",
     },
     "IdentityProvider": {"token": ""},
-    "PasswordIdentityProvider": {"token": "theirs", "hashed_password": "argon2:x", "password_required": True},
+    "PasswordIdentityProvider": {
+        "token": "theirs", "hashed_password": "argon2:x", "password_required": True,  # pragma: allowlist secret
+    },
     "FileContentsManager": {"root_dir": "/", "preferred_dir": "/"},
 }  # fmt: skip
 """Settings of Jupyter made for another server: each ends a `dojo lab`, or opens it at another address or to others."""
