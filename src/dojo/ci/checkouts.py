@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -496,7 +497,7 @@ def _keep(request: dict[str, Any], pr: dict[str, Any], result: dict[str, Any]) -
         return
     with contextlib.suppress(OSError):
         path = folder / f"{_key(request, pr)}.json"
-        part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        part = path.with_suffix(f".{secrets.token_hex(8)}")
         part.write_text(json.dumps(result), encoding="utf-8")
         part.replace(path)
         for old in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-600]:
