@@ -99,6 +99,28 @@ def test_what_was_done_before_is_still_there_on_a_full_disk(tmp_path: Path) -> N
     assert done.stdout.endswith("mine\nstill mine\n") and "the disk is full" in done.stderr
 
 
+@needs_mounts
+def test_where_temporary_files_may_not_be_run_a_workflow_s_programs_stand_elsewhere(tmp_path: Path) -> None:
+    script = (
+        "import os; from dojo.ci import checkouts\n"
+        "checkouts.Warm = lambda *_, **__: None; checkouts.write = lambda *_: None; checkouts._leave = lambda *_: None\n"
+        "programs = [*(checkouts.runner_room() / 'bin').iterdir()]\n"
+        "print(len(programs) > 3, all(os.access(p, os.X_OK) for p in programs))"
+    )
+    for name in ("home", "temporary"):
+        (tmp_path / name).mkdir()
+    mounted = f'mount -t tmpfs -o noexec none {tmp_path}/temporary && exec "{sys.executable}" -c "$SCRIPT"'
+    environment = {
+        **os.environ,
+        "SCRIPT": script,
+        "DOJO_HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "temporary"),
+    }
+    done = subprocess.run([*IN_A_NAMESPACE, mounted], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True True\n", done.stderr
+    assert list((tmp_path / "home" / ".rooms").iterdir())
+
+
 # ---------------------------------------------------------------- the words
 
 
@@ -187,5 +209,5 @@ def test_a_learner_s_own_function_on_a_full_disk_gets_no_mark_and_no_blame() -> 
 
 def test_where_the_folder_cannot_be_written_the_record_says_so_and_not_that_a_file_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(record.NotSaved, match="on the way there is a file where a folder should be"):
+    with pytest.raises(record.NotSaved, match="n the way there is a file where a folder should be"):
         record.Progress(tmp_path / "file" / "progress.sqlite").next_hint("00.1", 3)

@@ -181,6 +181,9 @@ def test_the_weekly_run_tries_three_systems_with_four_pythons_and_the_newest_ver
     # One each from twelve jobs: all run on this machine, so the steps for Windows are left out and those for others run.
     assert run.calls.count("python -I src/dojo/install.py --browser") == 12
     assert run.calls.count("python -m pytest") == 12
+    for python in PYTHONS:
+        asked = f"python -c import sys; sys.exit(not sys.version.startswith('{python}.'))"
+        assert run.calls.count(asked) == 3, "another Python than the one asked for must turn the job red"
     assert run.calls.count("python -m pytest tests/test_selftest.py") == 1
     assert run.calls.count("run ") == 1 and any("pip compile" in call and "--upgrade" in call for call in run.calls)
     assert [call for call in run.calls if "--links" in call] == ["python -m dojo.site --links"]
