@@ -36,24 +36,13 @@ def _call(module: str, function: str, *arguments: Any) -> Any:
         else:
             print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
     except Exception as error:
-        words = _words(error)
+        from dojo.judge import refusals
+
+        words = refusals.in_a_line(error)
         if not words:
             raise
         print(words, file=sys.stderr)
     raise typer.Exit(2)
-
-
-def _words(error: Exception) -> str:
-    """What the course, or the system, says of a mistake or of the machine; "" for a fault of the course's own."""
-    from dojo.judge import refusals
-
-    if words := refusals.in_words(error):
-        return words
-    if isinstance(error, OSError) and error.errno and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
-    if isinstance(error, LookupError | OSError | ValueError) or type(error).__module__.startswith("dojo."):
-        return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    return ""
 
 
 def _leave(status: Any) -> None:

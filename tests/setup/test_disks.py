@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dojo import cli, notebook, places, record, workspace
+from dojo import notebook, places, record, workspace
 from dojo.judge import refusals
 from dojo.judge.contract import Check
 from dojo.judge.engine import judge
@@ -20,7 +20,7 @@ from dojo.judge.verdict import Outcome
 from dojo.judge.work import KernelWork
 from tests.dojo.conftest import TOY
 
-FULL, READ_ONLY = "The disk is full. Free some disk space", "can only be read, not written to"
+READ_ONLY = "can only be read, not written to"
 IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-c"]
 
 
@@ -158,7 +158,13 @@ def _sqlite(code: int, text: str) -> sqlite3.Error:
 def test_a_refusal_has_words_and_nothing_else_has(error: Exception, said: str) -> None:
     words = refusals.in_words(error)
     assert words.startswith(said) and bool(words) is bool(said)
-    assert "Errno" not in words and (not words or "run the same again" in words)
+    assert "Errno" not in words and (not words or words.endswith(", then run the same again."))
+
+
+@pytest.mark.parametrize(("place", "suggested"), [("mine/x", True), ("../elsewhere/x", False)])
+def test_another_home_is_advised_for_the_learners_own_folder_alone(learner: Path, place: str, suggested: bool) -> None:
+    error = PermissionError(errno.EACCES, "Permission denied", str((learner / place).resolve()))
+    assert ("DOJO_HOME" in refusals.in_words(error)) is suggested
 
 
 @pytest.mark.parametrize(
@@ -172,7 +178,7 @@ def test_a_refusal_has_words_and_nothing_else_has(error: Exception, said: str) -
     ],
 )
 def test_a_command_has_words_for_what_is_no_fault_of_the_course(error: Exception, said: str) -> None:
-    assert cli._words(error) == said
+    assert refusals.in_a_line(error) == said
 
 
 def test_in_a_notebook_a_refusal_shows_as_its_words(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,18 +204,33 @@ def test_a_killed_dojo_lab_leaves_no_jupyterlab_behind_and_the_next_one_opens(op
 
 SOMEBODY_S = {
     "ServerApp": {
-        "base_url": "/me/", "certfile": "/none/cert.pem", "keyfile": "/none/key.pem", "client_ca": "/none/ca.pem",
-        "ssl_options": {"certfile": "/none/cert.pem"}, "ip": "0.0.0.0", "port": 7777, "sock": "/none/socket",
-        "root_dir": "/", "preferred_dir": "/", "default_url": "/tree", "open_browser": True, "token": "", "password": "argon2:x",  # pragma: allowlist secret
-        "contents_manager_class": "no.such.Manager", "authorizer_class": "no.such.Authorizer",
-        "identity_provider_class": "no.such.Provider", "login_handler_class": "no.such.Handler",
+        "base_url": "/me/",
+        "certfile": "/none/cert.pem",
+        "keyfile": "/none/key.pem",
+        "client_ca": "/none/ca.pem",
+        "ssl_options": {"certfile": "/none/cert.pem"},
+        "ip": "0.0.0.0",
+        "port": 7777,
+        "sock": "/none/socket",
+        "root_dir": "/",
+        "preferred_dir": "/",
+        "default_url": "/tree",
+        "open_browser": True,
+        "token": "",
+        "password": "argon2:x",  # pragma: allowlist secret
+        "contents_manager_class": "no.such.Manager",
+        "authorizer_class": "no.such.Authorizer",
+        "identity_provider_class": "no.such.Provider",
+        "login_handler_class": "no.such.Handler",
     },
     "IdentityProvider": {"token": ""},
     "PasswordIdentityProvider": {
-        "token": "theirs", "hashed_password": "argon2:x", "password_required": True,  # pragma: allowlist secret
+        "token": "theirs",
+        "hashed_password": "argon2:x",  # pragma: allowlist secret
+        "password_required": True,
     },
     "FileContentsManager": {"root_dir": "/", "preferred_dir": "/"},
-}  # fmt: skip
+}
 """Settings of Jupyter made for another server: each ends a `dojo lab`, or opens it at another address or to others."""
 
 

@@ -7,26 +7,30 @@ import os
 import re
 import shutil
 import sqlite3
+from pathlib import Path
 
-FULL = "the disk is full"
-_ROOM = "Free some disk space (`dojo doctor` says how much there is), then run the same again"
-_ELSEWHERE = "set DOJO_HOME to a folder that you may write to, then run the same again"
+from dojo.places import home
+
+_ROOM = "Free some disk space (`dojo doctor` says how much there is)"
+_RIGHT = "Give yourself the right (whose is it? ls -l)"
 _SAID: dict[int, tuple[str, str]] = {
-    errno.ENOSPC: (FULL, _ROOM),
+    errno.ENOSPC: ("the disk is full", _ROOM),
     errno.EDQUOT: ("your share of the disk (its quota) is used up", _ROOM),
     errno.EFBIG: ("a file may not grow that large here", _ROOM),
-    errno.EROFS: ("its disk can only be read, not written to", f"Mount it for writing, or {_ELSEWHERE}"),
-    errno.EACCES: ("this user may not open or change it", f"Give yourself the right (whose is it? ls -l), or {_ELSEWHERE}"),
-    errno.EPERM: ("this user may not open or change it", f"Give yourself the right (whose is it? ls -l), or {_ELSEWHERE}"),
-    errno.EIO: ("the disk answered with an error", "Look after the disk or the network share it is on, then run the same again"),
-    errno.ESTALE: ("the network share it is on has gone", "Mount it again, then run the same again"),
-    errno.EMFILE: ("too many files are open at once", "Restart the kernel, or raise the limit (ulimit -n), then run the same again"),
-    errno.ENFILE: ("too many files are open on this machine", "Close other programs, then run the same again"),
-    errno.ENOMEM: ("the machine has no memory left", "Close other programs and restart the kernel, then run the same again"),
-    errno.ENAMETOOLONG: ("its name is too long for this disk", f"Use a shorter folder: {_ELSEWHERE}"),
-    errno.ENOTDIR: ("on the way there is a file where a folder should be", "Move that file away, then run the same again"),
-    errno.EISDIR: ("a folder stands where a file should be", "Move that folder away, then run the same again"),
-}  # fmt: skip
+    errno.EROFS: ("its disk can only be read, not written to", "Mount it for writing"),
+    errno.EACCES: ("this user may not open or change it", _RIGHT),
+    errno.EPERM: ("this user may not open or change it", _RIGHT),
+    errno.EIO: ("the disk answered with an error", "Look after the disk or the network share it is on"),
+    errno.ESTALE: ("the network share it is on has gone", "Mount it again"),
+    errno.EMFILE: ("too many files are open at once", "Restart the kernel, or raise the limit (ulimit -n)"),
+    errno.ENFILE: ("too many files are open on this machine", "Close other programs"),
+    errno.ENOMEM: ("the machine has no memory left", "Close other programs and restart the kernel"),
+    errno.ENAMETOOLONG: ("its name is too long for this disk", "Use a shorter name"),
+    errno.ENOTDIR: ("on the way there is a file where a folder should be", "Move that file away"),
+    errno.EISDIR: ("a folder stands where a file should be", "Move that folder away"),
+}
+_CURED_ELSEWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""What another place for the learner's folder would mend, too."""
 _OF_SQLITE = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
@@ -45,9 +49,30 @@ def in_words(error: BaseException) -> str:
     return _sentence(number, _name(error))
 
 
+def in_a_line(error: BaseException) -> str:
+    """What a command says of a mistake, of the machine or of what the course refuses; "" for a fault of the course's own."""
+    if words := in_words(error):
+        return words
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, LookupError | OSError | ValueError) or type(error).__module__.startswith("dojo."):
+        return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    return ""
+
+
 def _sentence(number: int, name: str = "") -> str:
     what, do = _SAID[number]
-    return f"{name}: {what}. {do}." if name else f"{what[0].upper()}{what[1:]}. {do}."
+    if number in _CURED_ELSEWHERE and _is_the_learners(name):
+        do += ", or set DOJO_HOME to a folder on another disk that you may write to"
+    said = f"{name}: {what}" if name else f"{what[0].upper()}{what[1:]}"
+    return f"{said}. {do}, then run the same again."
+
+
+def _is_the_learners(name: str) -> bool:
+    try:
+        return not name or Path(name).is_relative_to(home())
+    except OSError:  # what DOJO_HOME names is itself what is wrong
+        return False
 
 
 def _number(error: BaseException) -> int:
