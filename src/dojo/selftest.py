@@ -144,7 +144,7 @@ class _Trial:
         return report
 
     def _judged(self, answer: Answer, only: frozenset[str] | None, seeds: tuple[int, ...] | None, both: bool) -> TaskReport:
-        if self.task.room_once and not both and not self.thorough:
+        if self.task.replays and not both and not self.thorough:
             return in_kernel(self.task, answer, deciding=only, seeds=seeds)
         return grade_answer(self.task, answer, self.sandbox, seeds=seeds, deciding=only)
 

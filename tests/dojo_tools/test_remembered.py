@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from dojo.ci import checkouts
 from dojo.tools import remembered
 
 PROFILE = "shopflow: {target: ci}\n"
@@ -16,7 +19,7 @@ PROFILE = "shopflow: {target: ci}\n"
 @pytest.fixture
 def step(tmp_path, monkeypatch):
     """A step's surroundings: ShopFlow's own files beside the pool, a journal, a folder of kept results, a warehouse elsewhere."""
-    original = tmp_path / "room" / "rehearsal" / "ci"
+    original = tmp_path / "room" / remembered.ORIGINALS / "shopflow" / "ci"
     original.mkdir(parents=True)
     (original / "profiles.yml").write_text(PROFILE)
     (original / "load_sample.py").write_text("print('loads')\n")
@@ -218,12 +221,33 @@ def refused(*given, **named):
 
 
 def test_the_oldest_go(step, monkeypatch):
-    monkeypatch.setattr(remembered, "KEPT", 2)
     for number in range(4):
         repo = checkout(step, f"pr-{number}", monkeypatch)
         (repo / "dbt" / "model.sql").write_text(f"select {number}\n")
         run(step, Tool(step))
+        held = sorted((step / "kept").iterdir(), key=lambda p: p.stat().st_mtime_ns)
+        monkeypatch.setattr(remembered, "KEPT", 2 * held[-1].stat().st_size + 9)
     assert len(list((step / "kept").iterdir())) == 2
+
+
+def test_the_same_rows_in_another_file_are_the_same_input(step, monkeypatch):
+    tool = Tool(step)
+    for number, (row, mark) in enumerate([(1, "a"), (1, "b"), (2, "b")]):
+        (step / "ci.duckdb").unlink()
+        with duckdb.connect(str(step / "ci.duckdb")) as con:
+            con.execute("create table t as select ? as n, ? as _dlt_id", [row, mark])
+        checkout(step, f"pr-{number}", monkeypatch)
+        run(step, tool)
+        assert tool.ran == (1, 1, 2)[number]
+
+
+def test_a_project_that_reads_the_marks_of_a_load_runs_each_time(step, monkeypatch):
+    tool = Tool(step)
+    for number in range(2):
+        repo = checkout(step, f"pr-{number}", monkeypatch)
+        (repo / "dbt" / "model.sql").write_text("select _dlt_load_id from raw\n")
+        run(step, tool)
+    assert tool.ran == 2
 
 
 def test_without_a_folder_nothing_is_kept(step, monkeypatch):
@@ -247,3 +271,12 @@ def test_a_run_that_is_cut_off_is_not_kept(step, monkeypatch):
         run(step, stopped)
     assert not (step / "kept").exists()
     assert subprocess.run(["true"]).returncode == 0  # the descriptors are what they were
+
+
+def test_two_runs_may_make_the_folder_at_once_and_an_older_one_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkouts, "store", lambda: tmp_path / "runs")
+    (tmp_path / "remembered" / "of-yesterday").mkdir(parents=True)
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: checkouts.remembering(), range(40)))
+    (mine,) = made
+    assert [*(tmp_path / "remembered").iterdir()] == [mine]

@@ -102,6 +102,7 @@ def try_each(request: dict[str, Any], run: Run) -> list[dict[str, Any]]:
         waiting.tell(before, of, "getting the runner ready")
         room = runner_room()
         base = main_of(room, request)
+        written(room, request["files"])
         waiting.tell(before, of, f"running: {missing[0][1]['name']}")
         with ThreadPoolExecutor(2) as pool:
             runs = {pool.submit(_in_turn, room, base, request, pr, run): (n, pr) for n, pr in missing}
@@ -143,6 +144,7 @@ def _made_room() -> Path:
     (room / "home").mkdir()
     if not forked or _lent():
         write(room / "rehearsal", platform.main_branch())
+        written(room, platform.main_branch())
     _HERE.update(pid=os.getpid(), room=room, bases={}, warm=Warm(room, fork=forked, project=room / "rehearsal"))
     if not forked:
         import atexit
@@ -194,6 +196,13 @@ def git(folder: Path, *arguments: str) -> str:
     if done.returncode:
         raise RuntimeError(f"git {arguments[0]}: {done.stderr.strip()[:300]}")
     return done.stdout.strip()
+
+
+def written(room: Path, files: dict[str, str]) -> None:
+    """Notes a repository as the course wrote it, so that what its tools did can be remembered."""
+    mine = room / remembered.ORIGINALS / _digest(files)
+    if not mine.exists():
+        write(mine, {name: text for name, text in files.items() if name.endswith((".py", "profiles.yml"))})
 
 
 def main_of(room: Path, request: dict[str, Any]) -> Path:
@@ -284,7 +293,7 @@ def _checked_out(
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="pr-", dir=room))
-    checkout = prepared(room, folder, {"DOJO_CACHE": str(cache_of(room, request)), **_remembering()}, seconds)
+    checkout = prepared(room, folder, {"DOJO_CACHE": str(cache_of(room, request)), **kept_results()}, seconds)
     try:
         shutil.copytree(base, checkout.repo, symlinks=True)
         git(checkout.repo, "checkout", "--quiet", "-b", pr.get("branch", "change"))
@@ -413,7 +422,7 @@ def graded() -> bool:
     return _HERE.get("loaded") not in (None, os.getpid())
 
 
-def _remembering() -> dict[str, str]:
+def kept_results() -> dict[str, str]:
     """Where the tools of a run keep, and where graded at most find, what they did to the same files before."""
     mine = _lent() or remembering()
     return {remembered.FOLDER: str(mine)} if mine else {}
@@ -429,12 +438,16 @@ def remembering() -> Path | None:
     folder = store()
     if folder is None:
         return None
-    kept = folder.parent / "remembered"
-    mine = kept / _digest_of_tools()
-    if not mine.exists():
-        shutil.rmtree(kept, ignore_errors=True)
+    mine = folder.parent / "remembered" / _digest_of_tools()
+    if mine.exists():
+        return mine
+    with contextlib.suppress(OSError):
         mine.mkdir(parents=True, exist_ok=True)
-    return mine
+        for other in mine.parent.iterdir():  # never the folder above: another run may be about to make the same one
+            if other != mine:
+                shutil.rmtree(other, ignore_errors=True)
+        return mine
+    return None
 
 
 def store() -> Path | None:

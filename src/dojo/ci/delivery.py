@@ -112,6 +112,7 @@ def _released(room: Path, request: dict[str, Any]) -> Path:
     """Production as the last release left it; made once a process."""
     key = hashlib.sha256(json.dumps([request["released"], request["rows"]], sort_keys=True).encode()).hexdigest()[:12]
     folder = room / f"released-{key}"
+    checkouts.written(room, request["released"])
     if not (folder / "prod.duckdb").exists():
         work = Path(tempfile.mkdtemp(prefix="release-", dir=room))
         checkouts.write(work, request["released"])
@@ -161,7 +162,9 @@ def _step(room: Path, folder: Path, production: Path, token: str, step: dict[str
         }
         return {**checkouts.not_run(step, problem, unknown=unknown), "stopped": False, **nothing}
     base = checkouts.main_of(room, {"files": step["files"]})
-    checkout = checkouts.prepared(room, folder, {"DOJO_CACHE": "none", "DOJO_TRIAL": folder.parent.name}, seconds)
+    checkout = checkouts.prepared(
+        room, folder, {"DOJO_CACHE": "none", "DOJO_TRIAL": folder.parent.name, **checkouts.kept_results()}, seconds
+    )
     shutil.copytree(base, checkout.repo, symlinks=True)
     watch = Watch(production, folder / "shown")
     with api(step["rows"], token) as (address, calls), watch:

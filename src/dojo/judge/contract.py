@@ -102,8 +102,9 @@ class Task:
     own check, at least two; seconds: how long one request may take; needs: tools without which the task cannot be checked
     here; hints: a nudge, a direction, nearly the answer; clauses: the conditions its text sets, word for word as they stand
     there, each with the name of the wrong answer that breaks it and nothing else; executes: whether its checks run real
-    tools, so that each try costs seconds; room_once: whether a process lays the room for its runs once, so that selftest
-    tries its many answers as a notebook does and only some of them in the grader, whose rooms are new for each answer; spared: fragments of mutants known to be equivalent, each with its reason;
+    tools, so that each try costs seconds; replays: whether a process remembers what its tools did to the same files, so that
+    selftest tries its many answers as a notebook does and only some of them in the grader, where each begins with nothing;
+    spared: fragments of mutants known to be equivalent, each with its reason;
     mutants: how many of the solution's mutants selftest tries at most, and never fewer than eight.
     """
 
@@ -122,7 +123,7 @@ class Task:
     seconds: float = 20.0
     needs: tuple[str, ...] = ()
     executes: bool = False
-    room_once: bool = False
+    replays: bool = False
     spared: dict[str, str] = field(default_factory=dict)
     mutants: int = 40
     _made: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -21,6 +21,8 @@ _NEWNS, _NEWIPC, _NEWUSER, _NEWPID = 0x00020000, 0x08000000, 0x10000000, 0x20000
 _NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE, _REMOUNT, _BIND, _RDONLY = 2, 4, 8, 0x4000, 0x40000, 32, 4096, 1
 _PDEATHSIG, _DUMPABLE, _SUBREAPER = 1, 4, 36
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
+judging = False
+"""Whether this process runs what a learner handed in, apart from the learner's own session: the runner says so."""
 WARM = "/warm"
 """Where the warm parent keeps what tasks may read and not write."""
 

@@ -4,38 +4,36 @@ A request has an `op`; `text` is the learner's file and `entry` the function in 
     targets   `text` is a profiles.yml: what each target connects to, and what a run there leaves in which file
     session   a folder of warehouses, a repository, a `dbt` to call; the function gets what `arguments` names
     watched   another process reads a published file all the time, and after each line of the learner's
-    inside    the function gets a connection; another session of the same database reads after each line
-What the function returned or raised, what it asked of dbt, what readers saw and what is left comes back as plain values.
+    inside    the function gets a connection; another session of the same database reads after each call of it
+The function runs in a process of its own (releasing_function); dbt, the readers and what is written down are out of its reach.
+What it returned or raised, what it asked of dbt, what readers saw and what is left comes back as plain values.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import json
-import linecache
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, learner_error
+from dojo.judge.work import LearnerError, NotCheckable
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
 from dojo.tools.releasing_dbt import Done, run_dbt
-from dojo.tools.releasing_reader import READER
+from dojo.tools.releasing_function import Function, Served, Session
+from dojo.tools.releasing_reader import READER, Touches
 from shopflow.tables import BATCH_ROWS
-
-ANSWER = "<answer file>"
-STEPS = ("copyfile", "copyfileobj", "_fastcopy_sendfile", "_fastcopy_fcopyfile", "move", "write_bytes", "write_text")
-"""Library functions whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
 
 
 def warm() -> None:
@@ -46,67 +44,6 @@ def warm() -> None:
 def session(request: dict[str, Any]) -> Any:
     """Carries out one request; see the module's first lines."""
     return _OPERATIONS[request["op"]](request)
-
-
-# ---------------------------------------------------------------- the learner's file
-
-
-def _function(text: str, entry: str) -> Callable[..., Any]:
-    """The function of that name in the learner's file. LearnerError where the file does not run, NotAttempted where it lacks it."""
-    linecache.cache[ANSWER] = (len(text), None, [f"{line}\n" for line in text.split("\n")], ANSWER)
-    names: dict[str, Any] = {"__name__": "delivery", "__file__": ANSWER}
-    try:
-        exec(compile(text, ANSWER, "exec", dont_inherit=True), names)
-    except SyntaxError as error:
-        raise LearnerError("SyntaxError", f"line {error.lineno}: {error.msg}", error.lineno or 0) from None
-    except Exception as error:
-        raise learner_error(error) from None
-    if not callable(names.get(entry)):
-        raise NotAttempted(f"The file defines no function `{entry}` yet.")
-    return names[entry]
-
-
-@dataclass
-class Outcome:
-    """How one call of the learner's function ended."""
-
-    returned: Any = None
-    raised: str = ""
-    line: int = 0
-
-
-def _call(function: Callable[..., Any], arguments: list[Any], look: Callable[[str], None] | None = None) -> Outcome:
-    """Calls the function; `look` is called after each of its lines with the line that comes next. What it raises is kept."""
-    before = sys.gettrace()
-    try:
-        if look is not None:
-            sys.settrace(_tracer(look))
-        returned = function(*arguments)
-    except NotImplementedError:
-        raise NotAttempted("The function still raises NotImplementedError.") from None
-    except Exception as error:
-        sys.settrace(before)
-        found = learner_error(error)
-        return Outcome(None, f"{found.kind}: {found.text}", found.line)
-    finally:
-        sys.settrace(before)
-    return Outcome(returned if isinstance(returned, bool | str | int | float | None) else repr(returned)[:200])
-
-
-def _tracer(look: Callable[[str], None]) -> Callable:
-    def local(frame: Any, event: str, _: Any) -> Any:
-        if event in ("line", "return"):
-            outer = frame
-            while outer is not None and outer.f_code.co_filename != ANSWER:
-                outer = outer.f_back
-            if outer is not None:
-                look(linecache.getline(ANSWER, outer.f_lineno).strip())
-        return local
-
-    def begin(frame: Any, _: str, __: Any) -> Any:
-        return local if frame.f_code.co_filename == ANSWER or frame.f_code.co_name in STEPS else None
-
-    return begin
 
 
 # ---------------------------------------------------------------- warehouses
@@ -207,9 +144,9 @@ class Call:
 
 @dataclass
 class Dbt:
-    """The `dbt` a delivery calls: dbt("build", "--select", "…", target="staging", warehouse=…, variables={…}).
+    """dbt as a delivery calls it, and what came of each call.
 
-    It runs the project that stands in the repository at that moment. Without `warehouse` it is the target's own file.
+    It runs the project that stands in the repository at that moment. Without a warehouse it is the target's own file.
     """
 
     room: Path
@@ -217,36 +154,49 @@ class Dbt:
     environment: dict[str, str]
     calls: list[Call] = field(default_factory=list)
 
-    def __call__(self, *arguments: str, target: str = "dev", warehouse: Any = None, variables: dict | None = None) -> Done:
+    def ask(self, _: dict[str, Any], value: Any) -> Done:
+        """Runs [arguments, target, warehouse or None, variables]."""
+        words, target, warehouse, variables = value
         path = Path(warehouse) if warehouse is not None else self.room / "warehouse" / f"{target}.duckdb"
-        words = [str(a) for a in arguments]
-        done = self._done(words, str(target), path, variables or {})
+        done = self._done(words, target, path, variables)
         name = path.resolve().relative_to(self.room).as_posix() if path.resolve().is_relative_to(self.room) else path.name
         nodes = [[r.resource_type, r.name, r.status] for r in done.results]
         said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
         state = contents(self.guarded)
-        words = [word.replace(str(self.room), "…") for word in words]
-        self.calls.append(Call(words, str(target), name, variables or {}, done.success, nodes, said[:600], state))
+        self.calls.append(Call(self._plainly(words), target, name, variables, done.success, nodes, said[:600], state))
         return done
 
     def _done(self, words: list[str], target: str, path: Path, variables: dict) -> Done:
         """What dbt does; where it did exactly this on exactly these rows before, the file it left then."""
         files = project_of(self.room)
-        place = None if self.environment else json.dumps([words, target, path.stem, variables, files, contents(path)])
+        if files.get("profiles.yml") not in releasing_dbt.known_profiles():
+            return run_dbt(files, words, target, path, variables, self.environment)
+        place = json.dumps([self._plainly(words), target, path.stem, variables, files, contents(path), self._read_by(words)])
         if place in _DONE:
             kept, done = _DONE[place]
             if kept:
                 path.write_bytes(kept)
             return done
         done = run_dbt(files, words, target, path, variables, self.environment)
-        if place is not None:
-            while len(_DONE) > 30:
-                _DONE.pop(next(iter(_DONE)))
-            _DONE[place] = (path.read_bytes() if path.is_file() else b"", done)
+        _DONE[place] = (path.read_bytes() if path.is_file() else b"", done)
+        while sum(len(kept) for kept, _ in _DONE.values()) > KEPT_BYTES:
+            _DONE.pop(next(iter(_DONE)))
         return done
 
+    def _plainly(self, words: list[str]) -> list[str]:
+        return [word.replace(str(self.room), "…") for word in words]
 
-_DONE: dict[str | None, tuple[bytes, Done]] = {}
+    def _read_by(self, words: list[str]) -> list[str]:
+        """What a command reads besides the project and its own file: warehouses that a profile attaches, a manifest."""
+        attached = [f"{name} {contents(Path(value))}" for name, value in sorted(self.environment.items())]
+        folders = [Path(word) for word in words if Path(word).is_absolute() and Path(word).is_dir()]
+        states = [f for folder in folders for f in sorted(folder.rglob("*")) if f.is_file()]
+        return attached + [f"{f.name} {hashlib.sha256(f.read_bytes()).hexdigest()}" for f in states]
+
+
+KEPT_BYTES = 192 << 20
+"""How much of what dbt made is kept in a process."""
+_DONE: dict[str, tuple[bytes, Done]] = {}
 
 
 def project_of(room: Path) -> dict[str, str]:
@@ -259,16 +209,21 @@ def project_of(room: Path) -> dict[str, str]:
 
 
 def _session(request: dict[str, Any]) -> dict[str, Any]:
-    function = _function(request["text"], request["entry"])
-    with _room() as room:
+    with _room() as room, Function(request["text"], request["entry"]) as function:
         _furnish(room, request)
         guarded = room / request.get("guarded", "warehouse/prod.duckdb")
         environment = {k: v.replace("ROOM", str(room)) for k, v in (request.get("environment") or {}).items()}
         dbt = Dbt(room, guarded, environment)
-        known = {"dbt": dbt, "folder": room / "warehouse", "repo": room / "repo", "room": room, "state": room / "state"}
+        known = {
+            "dbt": Served("dbt"),
+            "folder": room / "warehouse",
+            "repo": room / "repo",
+            "room": room,
+            "state": room / "state",
+        }
         before = contents(guarded)
         arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
-        outcome = _call(function, arguments)
+        outcome = function.call(arguments, {"dbt": dbt.ask})
         answer = {
             **asdict(outcome), "before": before, "after": contents(guarded), "calls": [asdict(c) for c in dbt.calls],
             "rows": _asked(room, request.get("queries") or {}),
@@ -312,10 +267,13 @@ class Reader:
         atexit.register(self.end)
 
     def order(self, *words: str) -> Any:
-        """Gives one order and waits for the answer."""
-        self._process.stdin.write(json.dumps(words) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        """Gives one order and waits for the answer. LearnerError where somebody has ended the process."""
+        try:
+            self._process.stdin.write(json.dumps(words) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (OSError, ValueError):
+            raise LearnerError("Stopped", "the process that reads the served file was ended") from None
 
     def end(self) -> None:
         """Ends the process."""
@@ -342,28 +300,34 @@ def _watched(request: dict[str, Any]) -> dict[str, Any]:
         raise NotCheckable(
             "Windows does not let a file be replaced while somebody reads it. Check this task in WSL or on another system."
         )
-    function = _function(request["text"], request["entry"])
-    with _room() as room:
+    with _room() as room, Function(request["text"], request["entry"]) as function:
         for name, tables in request["warehouses"].items():
             _fill(room / name, tables)
         return {"mornings": [_watched_morning(room, function, morning, request) for morning in request["mornings"]]}
 
 
-def _watched_morning(room: Path, function: Callable, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+def _watched_morning(room: Path, function: Function, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     built, reader = room / request["arguments"][0], _reader()
     for old in (built, built.with_name(f"{built.name}.wal")):
         old.unlink(missing_ok=True)
     _fill(built, morning["tables"])
     if morning.get("in_log"):
         _leave_in_log(built, morning["in_log"])
-    reader.order("watch", str(room / request["served"]), request["query"])
-    try:
-        outcome = _call(function, [room / name for name in request["arguments"]], lambda line: reader.order("look", line))
-    finally:
-        reader.order("look", "")
-        seen = reader.order("stop")
+    served = room / request["served"]
+    reader.order("watch", str(served), request["query"])
+    with Touches(served) as touches:
+        try:
+            outcome = function.call(
+                [room / name for name in request["arguments"]],
+                {"look": lambda message, _: reader.order("look", str(message.get("line", ""))[:300])},
+                traced=True,
+            )
+        finally:
+            reader.order("look", "")
+            seen = reader.order("stop")
     files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
-    return {**asdict(outcome), "seen": seen, "files": files, "rows": _asked(room, request.get("queries") or {})}
+    told = {"seen": seen, "touched": touches.told, "files": files, "rows": _asked(room, request.get("queries") or {})}
+    return {**asdict(outcome), **told}
 
 
 def _leave_in_log(path: Path, tables: dict[str, Any]) -> None:
@@ -383,8 +347,7 @@ def _leave_in_log(path: Path, tables: dict[str, Any]) -> None:
 
 
 def _inside(request: dict[str, Any]) -> dict[str, Any]:
-    function = _function(request["text"], request["entry"])
-    with _room() as room:
+    with _room() as room, Function(request["text"], request["entry"]) as function:
         con = duckdb.connect(str(room / "warehouse.duckdb"))
         other = con.cursor()
         try:
@@ -395,7 +358,7 @@ def _inside(request: dict[str, Any]) -> dict[str, Any]:
             con.close()
 
 
-def _morning(con: Any, other: Any, function: Callable, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+def _morning(con: Any, other: Any, function: Function, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """One call, on a session that a careless function may leave in the middle of a transaction."""
     _put(other, morning["tables"])
     seen: list[list] = []
@@ -411,7 +374,8 @@ def _morning(con: Any, other: Any, function: Callable, morning: dict[str, Any], 
     look("")
     session = con.cursor()
     try:
-        outcome = _call(function, [session, *morning["arguments"]], look)
+        answers = {"session": Session(session, look).ask}
+        outcome = function.call([Served("session"), *morning["arguments"]], answers)
     finally:
         session.close()  # what was not committed is gone
     look("")

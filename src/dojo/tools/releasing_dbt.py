@@ -121,6 +121,11 @@ def with_prod_attached() -> dict[str, str]:
     return {**slice_of_shopflow(), "profiles.yml": f"{dev}    prod:{own}"}
 
 
+def known_profiles() -> tuple[str, str]:
+    """The profiles that write into the warehouse they are given and nowhere else."""
+    return slice_of_shopflow()["profiles.yml"], with_prod_attached()["profiles.yml"]
+
+
 # ---------------------------------------------------------------- dbt on any warehouse, parsed once
 
 

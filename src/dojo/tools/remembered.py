@@ -1,10 +1,10 @@
 """What a tool of a CI step did to the same files before: its words, its exit status and what it left, handed back again.
 
 Fourteen pull requests against one repository make a workflow run dbt on the same project, the same rows and the same
-settings again and again while the learner works on the workflow. What dbt reads is known here (its project, the profile of
-ShopFlow's own `ci/`, the files that the profile's variables name), so the same input gets the earlier output. Whatever is
-not known in this way runs anew: another profile, another loader, a path elsewhere. A result is one zip file; half a file
-is none.
+settings again and again while the learner works on the workflow. What dbt reads is known here (its project, a profile of
+the course's own, the files that the profile's variables name), so the same input gets the earlier output. Whatever is not
+known in this way runs anew: another profile, another loader, a path elsewhere, a load from an API. A result is one zip
+file; half a file is none.
 """
 
 from __future__ import annotations
@@ -23,13 +23,19 @@ from pathlib import Path
 
 FOLDER = "DOJO_REMEMBERED"
 """The variable that names the folder of kept results; runs without it remember nothing."""
-PROFILE, LOADER, TESTS = "ci/profiles.yml", "ci/load_sample.py", "tests/test_load.py"
-"""Files of ShopFlow's own: where a repository has others, nothing is known about what dbt, the loader or pytest read."""
+ORIGINALS = "originals"
+"""The folder beside the pool with the repositories that the course itself wrote: where one has another profile, loader or
+tests than these, nothing is known about what dbt, the load or pytest read."""
+LOADERS = {"run-script": ("ci/load_sample.py",), "run-module": ("ingest/shop_api.py",)}
+"""The files of a load, by the program that runs them."""
 PIPELINES = (".git", ".github", ".gitlab-ci.yml", "Jenkinsfile", "Makefile", "logs")
 """What these tools do not read; names at the top of a repository."""
-KEPT = 200
-"""So many results are kept, up to some 2 MB each; those that were not used for longest go."""
+KEPT = 256 << 20
+"""So many bytes of results are kept; those that were not used for longest go."""
 _DATABASE = (".duckdb", ".wal")
+_LARGE = 64 << 20
+_LOAD_MARK = "_dlt"
+"""How dlt's own tables and columns begin. No project that reads one of them is remembered."""
 _VARIABLES = re.compile(rb"env_var\(\s*['\"](\w+)")
 _STORE = threading.Lock()
 
@@ -37,7 +43,7 @@ _STORE = threading.Lock()
 def run(program: str, arguments: list[str], pool: Path, command: Callable[[], int]) -> int:
     """The command's exit status: from the same command on the same files before, else by running it."""
     folder = os.environ.get(FOLDER)
-    given = _Given.of(program, arguments, pool.parent / "rehearsal") if folder else None
+    given = _Given.of(program, arguments, pool.parent / ORIGINALS) if folder else None
     if given is None:
         return command()
     kept = Path(folder, f"{given.key()}.zip")
@@ -60,33 +66,22 @@ class _Given:
         self.elsewhere |= {f"{n}.wal": p.with_name(p.name + ".wal") for n, p in list(self.elsewhere.items())}
 
     @classmethod
-    def of(cls, program: str, arguments: list[str], original: Path) -> _Given | None:
+    def of(cls, program: str, arguments: list[str], originals: Path) -> _Given | None:
         """None where more could matter than is known here."""
         here = Path.cwd()
         repo = next((p for p in (here, *here.parents) if (p / ".git").exists()), None)
         if repo is None or any(Path(a).is_absolute() and not Path(a).is_relative_to(repo) for a in _paths(arguments)):
             return None
-        names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "DBT_", "SQLFLUFF_"))}
-        if program == "dbt":
-            profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
-            if not _same(here / profiles / "profiles.yml", original / PROFILE):
-                return None
-        elif program == "run-script":
-            script = here / arguments[0]
-            if script.resolve() != (repo / LOADER).resolve() or len(arguments) > 1:
-                return None
-            if not _same(script, original / LOADER):
-                return None
-        elif program == "pytest":
-            if [p.name for p in sorted((repo / "tests").glob("*"))] != [Path(TESTS).name]:
-                return None
-            if not _same(repo / TESTS, original / TESTS) or any(repo.glob("**/conftest.py")):
-                return None
-        elif program != "sqlfluff" or "fix" in arguments or "format" in arguments:
+        written = [p for p in originals.iterdir() if p.is_dir()] if originals.is_dir() else []
+        if not any(_known(program, arguments, here, repo, original) for original in written):
             return None
+        names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "SHOP_", "DBT_", "SQLFLUFF_"))}
         for path in _files(repo):
             if path.suffix in (".sql", ".yml", ".yaml"):
-                names |= {name.decode() for name in _VARIABLES.findall(path.read_bytes())}
+                text = path.read_bytes()
+                names |= {name.decode() for name in _VARIABLES.findall(text)}
+                if program == "dbt" and path.suffix == ".sql" and _LOAD_MARK.encode() in text:
+                    return None
         return cls(program, arguments, repo, here, names)
 
     def _outside(self, path: str) -> bool:
@@ -116,7 +111,8 @@ class _Given:
         for name, value in self.variables.items():
             told.update(f"{name}={outside.get(value, value)}\0".encode().replace(os.fsencode(self.repo), b"<repository>"))
         for name, path in sorted(self._found()):
-            told.update(name.encode() + b"\0" + hashlib.sha256(self._neutral(path.read_bytes())).digest())
+            held = _rows(path) if path.suffix == ".duckdb" else b""
+            told.update(name.encode() + b"\0" + hashlib.sha256(held or self._neutral(path.read_bytes())).digest())
         return told.hexdigest()[:32]
 
     def state(self) -> dict[str, tuple[int, int, int]]:
@@ -143,8 +139,7 @@ class _Given:
                     archive.write(self._place(name), str(number))
                 archive.writestr("told.json", json.dumps(told))
             part.replace(kept)
-            for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-KEPT]:
-                old.unlink()
+            _make_room(kept.parent)
         except OSError:  # no room, or a folder that is only lent
             with contextlib.suppress(OSError):
                 part.unlink()
@@ -168,6 +163,71 @@ class _Given:
         with contextlib.suppress(OSError):
             os.utime(kept)
         return told["exit"]
+
+
+_HERE = "database_name = current_database()"
+_OTHERS = f"""
+select schema_name, view_name as name, sql from duckdb_views() where not internal and {_HERE}
+union all
+select schema_name, function_name, macro_definition from duckdb_functions() where not internal and {_HERE}
+order by all
+"""
+_TABLES = f"select schema_name, table_name from duckdb_tables() where {_HERE} order by all"
+_COLUMNS = f"""
+select column_name, data_type, is_nullable, column_default from duckdb_columns()
+where schema_name = ? and table_name = ? and {_HERE} order by column_index
+"""
+
+
+def _rows(path: Path) -> bytes:
+    """What a warehouse holds, without the ids and times with which dlt marks each load; b"" where it cannot be told."""
+    import duckdb
+
+    if path.with_name(f"{path.name}.wal").exists() or path.stat().st_size > _LARGE:
+        return b""
+    try:
+        with duckdb.connect(str(path), read_only=True) as con:
+            held = con.execute(_OTHERS).fetchall()
+            for schema, table in con.execute(_TABLES).fetchall():
+                columns = con.execute(_COLUMNS, [schema, table]).fetchall()
+                names = [n for n, *_ in columns if not table.startswith(_LOAD_MARK) and not n.startswith(_LOAD_MARK)]
+                listed = ", ".join(f'"{name}"' for name in names)
+                query = f'select count(*), bit_xor(hash({listed})), sum(hash({listed})) from "{schema}"."{table}"'
+                held.append((schema, table, columns, con.execute(query).fetchone() if names else None))
+    except duckdb.Error:
+        return b""
+    return repr(held).encode()
+
+
+def _known(program: str, arguments: list[str], here: Path, repo: Path, original: Path) -> bool:
+    """Whether a command in `here` of a repository reads nothing but what stands there, as far as this original of it tells."""
+
+    def same(path: Path) -> bool:
+        place = path.resolve()
+        return place.is_relative_to(repo.resolve()) and _same(path, original / place.relative_to(repo.resolve()))
+
+    if program == "dbt":
+        profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
+        return same(here / profiles / "profiles.yml")
+    if program == "pytest":
+        names = [sorted(p.name for p in (root / "tests").glob("*")) for root in (repo, original)]
+        own = names[0] and names[0] == names[1] and all(same(repo / "tests" / name) for name in names[0])
+        return bool(own) and not any(repo.glob("**/conftest.py"))
+    if program in LOADERS:
+        asked = arguments[0].replace(".", "/") + ".py" if program == "run-module" else arguments[0]
+        place = (here / asked).resolve()
+        loads = [path for path in LOADERS[program] if place == (repo / path).resolve()]
+        return len(arguments) == 1 and bool(loads) and same(here / asked) and "://" not in os.environ.get("SHOP_API_URL", "")
+    return program == "sqlfluff" and "fix" not in arguments and "format" not in arguments
+
+
+def _make_room(folder: Path) -> None:
+    """Deletes what was not used for longest until the rest is no more than is kept."""
+    held = 0
+    for path, at in sorted(((p, p.stat()) for p in folder.iterdir()), key=lambda one: -one[1].st_mtime):
+        held += at.st_size
+        if held > KEPT:
+            path.unlink(missing_ok=True)
 
 
 def _files(repo: Path) -> Iterator[Path]:

@@ -177,7 +177,7 @@ TASK = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "Every pull request is tried": "only pull requests against main",

@@ -241,7 +241,7 @@ TASK = Task(
     hints=HINTS,
     seconds=300.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     spared={
         "line 17: first element dropped": "dlt lets no key be null",

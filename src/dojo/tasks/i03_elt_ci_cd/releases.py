@@ -203,7 +203,7 @@ RELEASE = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "started by that push": "every push to every branch",
@@ -268,7 +268,7 @@ REVERT = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "started by hand": "undone by every push",

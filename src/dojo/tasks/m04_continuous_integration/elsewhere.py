@@ -287,7 +287,7 @@ AT_JENKINS = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "a declarative `Jenkinsfile`": "scripted, not declarative",

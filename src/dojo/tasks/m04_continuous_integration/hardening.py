@@ -344,7 +344,7 @@ TASK = Task(
     ),
     seconds=300.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "checkout": "the checkout thrown out",

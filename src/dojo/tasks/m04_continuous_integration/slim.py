@@ -262,7 +262,7 @@ TASK = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "only the models that a pull request changed": "the whole project",

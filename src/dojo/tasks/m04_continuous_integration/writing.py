@@ -244,7 +244,7 @@ WRITE = Task(
     hints=HINTS,
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "every pull request": "only pull requests against main",
@@ -319,7 +319,7 @@ REPAIR = Task(
     ),
     seconds=400.0,
     executes=True,
-    room_once=True,
+    replays=True,
     mutants=8,
     clauses={
         "bad pull requests red": "style still tolerated",

@@ -317,7 +317,7 @@ def readers_see_whole_days(work: Work, data: Week) -> str:
             got=last[1] if last[0] == "error" else ", ".join(last[1][0]),
             cause="not-published",
         )
-    return "Another session, reading after each of your lines, saw whole days only."
+    return "Another session, reading after each of your statements, saw whole days only."
 
 
 _REFERENCE = '''\

@@ -275,6 +275,7 @@ TASK_5 = Task(
     data=branches,
     seconds=60.0,
     executes=True,
+    replays=True,
     mutants=6,
     checks=(
         Check("only what changed is built", only_what_changed, expected=lambda d: [c.models for c in d.changes]),

@@ -339,6 +339,7 @@ TASK_2 = Task(
     data=deliveries,
     seconds=60.0,
     executes=True,
+    replays=True,
     mutants=8,
     checks=(
         Check("a good release arrives in prod", good_release_arrives, expected=lambda data: data[0].sold),

@@ -171,6 +171,8 @@ def nobody_meets_half(work: Work, data: Mornings) -> str:
                     cause="half",
                     look="Two tables that belong together change in one step.",
                 )
+        if done["touched"]:
+            raise _touched(done["touched"], morning)
         before = morning.wanted
     _something_published(work, data)
     return "Readers of another process saw yesterday, then today, and no error."
@@ -184,6 +186,21 @@ def _something_published(work: Work, data: Mornings) -> None:
             got="yesterday, three mornings long",
             cause="not-published",
         )
+
+
+def _touched(words: list[str], morning: Morning) -> NotYet:
+    """What the system saw between two looks of the reader."""
+    gone = any("moved" in w or "deleted" in w for w in words)
+    return NotYet(
+        "There was a moment without a served file: no reader happened to look then."
+        if gone
+        else "The served file was opened for writing under its readers: none happened to look then.",
+        tried=f"publish(built, served): {morning.name}; what the operating system saw happen to {SERVED}",
+        expected="another file in its place, in one step",
+        got=", ".join(words),
+        cause="gone" if gone else "torn",
+        look="os.replace puts a file in another's place in one step; deleting and renaming are two.",
+    )
 
 
 def _refused(words: str, tried: str) -> NotYet:
@@ -330,7 +347,7 @@ def publish(built, served):
     version = Path(name)
     version.unlink()
     source = duckdb.connect(str(built))
-    tables = {t: source.execute(f"from marts.{t}").to_arrow_table(BATCH_ROWS) for t in ("fact_sales", "daily_revenue")}
+    tables = {t: source.execute(f"from marts.{t}").to_arrow_table() for t in ("fact_sales", "daily_revenue")}
     source.close()
     con = duckdb.connect(str(version))
     con.execute("create schema serving")

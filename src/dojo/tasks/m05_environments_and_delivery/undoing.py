@@ -379,6 +379,7 @@ TASK_6 = Task(
     data=release,
     seconds=60.0,
     executes=True,
+    replays=True,
     mutants=10,
     checks=(
         Check("the code is back, by one more commit", code_is_back),
