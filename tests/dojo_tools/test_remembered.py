@@ -187,7 +187,7 @@ def test_half_a_file_is_no_result(step, monkeypatch):
 def test_two_that_keep_the_same_at_once_under_one_pid_leave_a_whole_file(step, monkeypatch):
     """As in two rooms with pids of their own: the other keeps its result while this one is in mid-write."""
     checkout(step, "pr-1", monkeypatch)
-    given = remembered._Given.of("dbt", BUILD, step / "room" / "rehearsal")
+    given = remembered._Given.of("dbt", BUILD, step / "room" / remembered.ORIGINALS)
     kept, others = step / "kept" / "one", []
 
     class Interrupted(remembered.zipfile.ZipFile):
