@@ -143,7 +143,10 @@ def _sqlite(code: int, text: str) -> sqlite3.Error:
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/w/x"), "/w/x: on the way there is a file"),
         (OSError(errno.EMFILE, "Too many open files"), "Too many files are open at once"),
         (MemoryError(), "The machine has no memory left"),
-        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/x']"), "/tmp: the disk is full"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/x']"),
+            "No folder of this machine takes temporary files",
+        ),
         (_sqlite(sqlite3.SQLITE_FULL, "database or disk is full"), "The disk is full"),
         (_sqlite(sqlite3.SQLITE_READONLY | 1 << 8, "attempt to write a readonly database"), "Its disk can only be read"),
         (RuntimeError('IO Error: Could not write "/w/x.duckdb": No space left on device'), "/w/x.duckdb: the disk is full"),

@@ -29,6 +29,10 @@ _SAID: dict[int, tuple[str, str]] = {
     errno.ENOTDIR: ("on the way there is a file where a folder should be", "Move that file away"),
     errno.EISDIR: ("a folder stands where a file should be", "Move that folder away"),
 }
+_NO_TEMPORARY = (
+    "No folder of this machine takes temporary files: the disk is full, or this user may not write to it. "
+    f"{_ROOM}, or set TMPDIR to a folder that you may write to, then run the same again."
+)
 _CURED_ELSEWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 """What another place for the learner's folder would mend, too."""
 _OF_SQLITE = {
@@ -43,10 +47,10 @@ _PLAIN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
 
 def in_words(error: BaseException) -> str:
     """What to say of an error that the disk or the system is the reason of; "" for every other one."""
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):
+        return _NO_TEMPORARY
     number = _number(error)
-    if number not in _SAID:
-        return ""
-    return _sentence(number, _name(error))
+    return _sentence(number, _name(error)) if number in _SAID else ""
 
 
 def in_a_line(error: BaseException) -> str:
@@ -77,8 +81,6 @@ def _is_the_learners(name: str) -> bool:
 
 def _number(error: BaseException) -> int:
     """The system's number of an error, also where a library or another program says it in words; 0 for none."""
-    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
-        return errno.ENOSPC
     if isinstance(error, OSError) and error.errno:
         return error.errno
     if isinstance(error, sqlite3.Error):
