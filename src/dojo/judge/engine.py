@@ -93,7 +93,8 @@ def _try_once(task: Task, check: Check, work: Work, seed: int) -> Verdict:
     except LearnerError as error:
         return Verdict(check.name, Outcome.NOT_YET, _words(error), cause="error", look=_look(error))
     except Exception as error:
-        if words := refusals.in_words(error):
+        # Where the judge has limits, as a grader's has, a giant of the learner's can use up memory and more: not the disk.
+        if words := refusals.in_words(error) if work.isolated is None else refusals.of_the_disk(str(error)):
             return Verdict(check.name, Outcome.NOT_CHECKABLE, words, cause="machine")
         said = f"The check itself broke ({type(error).__name__}: {str(error)[:200]}). That is the course's fault, not yours."
         return Verdict(check.name, Outcome.NOT_CHECKABLE, said, cause="course")

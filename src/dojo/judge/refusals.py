@@ -41,7 +41,7 @@ _OF_SQLITE = {
     sqlite3.SQLITE_IOERR: errno.EIO,
     sqlite3.SQLITE_PERM: errno.EACCES,
 }
-_PLAIN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
+_PLAIN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What no program says of anything but the machine, so that the system's own words are enough in another's message."""
 
 
