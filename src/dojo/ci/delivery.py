@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from dojo.ci import act, checkouts, slots
-from dojo.ci.watching import Watch
 from dojo.judge import waiting
 from dojo.tools.ingestion import api, tables
+from dojo.tools.watching import Watch
 
 SCHEMA = "marts"
 REPOSITORY = "shopflow/shop-elt"

@@ -104,8 +104,8 @@ class Task:
     there, each with the name of the wrong answer that breaks it and nothing else; executes: whether its checks run real
     tools, so that each try costs seconds; replays: whether a process remembers what its tools did to the same files, so that
     selftest tries its many answers as a notebook does and only some of them in the grader, where each begins with nothing;
-    spared: fragments of mutants known to be equivalent, each with its reason;
-    mutants: how many of the solution's mutants selftest tries at most, and never fewer than eight.
+    spared: fragments of mutants known to be equivalent, each with its reason; mutants: how many of the solution's mutants
+    selftest tries at most, and never fewer than eight.
     """
 
     id: str

@@ -32,7 +32,8 @@ from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
 from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_function import Function, Served, Session
-from dojo.tools.releasing_reader import READER, Touches
+from dojo.tools.releasing_reader import READER
+from dojo.tools.watching import Watch
 from shopflow.tables import BATCH_ROWS
 
 
@@ -315,7 +316,7 @@ def _watched_morning(room: Path, function: Function, morning: dict[str, Any], re
         _leave_in_log(built, morning["in_log"])
     served = room / request["served"]
     reader.order("watch", str(served), request["query"])
-    with Touches(served) as touches:
+    with Watch(served) as watch:
         try:
             outcome = function.call(
                 [room / name for name in request["arguments"]],
@@ -326,7 +327,13 @@ def _watched_morning(room: Path, function: Function, morning: dict[str, Any], re
             reader.order("look", "")
             seen = reader.order("stop")
     files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
-    told = {"seen": seen, "touched": touches.told, "files": files, "rows": _asked(room, request.get("queries") or {})}
+    told = {
+        "seen": seen,
+        "gone": watch.moments.gone,
+        "written": watch.moments.written,
+        "files": files,
+        "rows": _asked(room, request.get("queries") or {}),
+    }
     return {**asdict(outcome), **told}
 
 

@@ -171,8 +171,8 @@ def nobody_meets_half(work: Work, data: Mornings) -> str:
                     cause="half",
                     look="Two tables that belong together change in one step.",
                 )
-        if done["touched"]:
-            raise _touched(done["touched"], morning)
+        if done["gone"] or done["written"]:
+            raise _unseen(done, morning)
         before = morning.wanted
     _something_published(work, data)
     return "Readers of another process saw yesterday, then today, and no error."
@@ -188,17 +188,15 @@ def _something_published(work: Work, data: Mornings) -> None:
         )
 
 
-def _touched(words: list[str], morning: Morning) -> NotYet:
-    """What the system saw between two looks of the reader."""
-    gone = any("moved" in w or "deleted" in w for w in words)
+def _unseen(done: dict[str, Any], morning: Morning) -> NotYet:
+    """What the operating system saw between two looks of the reader."""
+    said = "There was a moment without a served file" if done["gone"] else "The served file was written to under its readers"
     return NotYet(
-        "There was a moment without a served file: no reader happened to look then."
-        if gone
-        else "The served file was opened for writing under its readers: none happened to look then.",
+        f"{said}. No reader happened to look then.",
         tried=f"publish(built, served): {morning.name}; what the operating system saw happen to {SERVED}",
         expected="another file in its place, in one step",
-        got=", ".join(words),
-        cause="gone" if gone else "torn",
+        got="it was deleted or moved away" if done["gone"] else "it was written to in place",
+        cause="gone" if done["gone"] else "torn",
         look="os.replace puts a file in another's place in one step; deleting and renaming are two.",
     )
 

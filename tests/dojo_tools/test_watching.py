@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from dojo.ci import watching
+from dojo.tools import watching
 
 
 def moved_over(file, new):

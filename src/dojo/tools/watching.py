@@ -34,13 +34,14 @@ class Moments:
 class Watch:
     """Watches one file from another thread, as a context manager; `moments` is complete once it is closed.
 
-    held: a folder on the same file system in which each file that stood there is kept by a second link.
+    held: a folder on the same file system in which each file that stood there is kept by a second link; None keeps none.
     """
 
-    def __init__(self, file: Path, held: Path):
+    def __init__(self, file: Path, held: Path | None = None):
         self._file, self._held = file, held
         self.moments = Moments()
-        held.mkdir(exist_ok=True)
+        if held is not None:
+            held.mkdir(exist_ok=True)
         self._stop = threading.Event()
         self._seen: tuple[int, int, int] | None = self._state()
         self._events = _events_of(file.parent)
@@ -94,6 +95,8 @@ class Watch:
 
     def _keep(self) -> None:
         """A second link to the file that stands there now."""
+        if self._held is None:
+            return
         with contextlib.suppress(OSError):
             inode = self._file.stat().st_ino
             kept = self._held / f"{inode}.duckdb"
