@@ -40,8 +40,13 @@ def _asked(module: str, function: str, *arguments: Any) -> Any:
             print(f"This checkout of the course has no {error.name}. Is it whole? git status", file=sys.stderr)
         else:
             print(f"{error.name} is not installed. Mend it with: make setup", file=sys.stderr)
-    except (LookupError, OSError, ValueError) as error:
-        print(error.args[0] if isinstance(error, KeyError) and error.args else error, file=sys.stderr)
+    except Exception as error:
+        from dojo.judge import refusals
+
+        words = refusals.in_a_line(error)
+        if not words:
+            raise
+        print(words, file=sys.stderr)
     raise typer.Exit(2)
 
 

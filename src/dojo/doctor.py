@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,9 @@ from dojo.places import home
 PATIENCE = 8
 """Seconds a tool has to answer before it counts as not reachable."""
 OK, WEAK, MISSING = "ok", "weak", "missing"
+OLDEST_GIT = (2, 32)
+"""Before, Git heeds no GIT_CONFIG_GLOBAL: settings of this machine would decide what the course's repositories hold."""
+_OLDEST_GIT = ".".join(map(str, OLDEST_GIT))
 
 SCHEMA = {
     "type": "object",
@@ -195,7 +199,7 @@ def _program(*command: str, absent: str) -> Finding:
 
 def _python() -> Finding:
     good = install.supported(sys.version_info[:2])
-    wanted = "" if good else "3.11 to 3.13 are supported"
+    wanted = "" if good else f"{install.supported_in_words()} are supported"
     return Finding(OK if good else MISSING, platform.python_version(), wanted)
 
 
@@ -213,15 +217,26 @@ def _environment() -> Finding:
 
 def _git() -> Finding:
     found = _program("git", "--version", absent="no git answers")
-    if found.state == OK and tuple(map(int, found.version.split(".")[:2])) < (2, 28):
-        return Finding(MISSING, found.version, "2.28 or newer is needed")
+    if found.state == OK and tuple(map(int, found.version.split(".")[:2])) < OLDEST_GIT:
+        return Finding(MISSING, found.version, f"{_OLDEST_GIT} or newer is needed")
     return found
 
 
 def _disk() -> Finding:
     folder = next(path for path in (home(), *home().parents) if path.exists())
+    for place, wanted in ((folder, f"{home().name}/"), (_temporary(), "temporary files")):
+        if place is None or not os.access(place, os.W_OK):
+            return Finding(MISSING, detail=f"no place to write {wanted} to" + (f": {place}" if place else ""))
     free = shutil.disk_usage(folder).free / 1e9
     return Finding(OK if free >= 2 else WEAK if free >= 0.5 else MISSING, detail=f"{free:.1f} GB free")
+
+
+def _temporary() -> Path | None:
+    """The folder of temporary files; None where there is none that anything can be written to."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
 
 
 def _memory() -> Finding:
@@ -310,11 +325,11 @@ NEEDS: tuple[Need, ...] = (
         _python,
         "the lessons do not run",
         {
-            "debian": "sudo apt-get install python3 python3-venv",
-            "fedora": "sudo dnf install python3.12",
-            "macos": "brew install python@3.12",
-            "windows": "winget install Python.Python.3.12",
-            "other": "install Python 3.12 from python.org",
+            "debian": "sudo apt-get install python3 python3-venv, then make setup",
+            "fedora": "sudo dnf install python3.13, then make setup PYTHON=python3.13",
+            "macos": "brew install python@3.13, then make setup PYTHON=python3.13",
+            "windows": "winget install Python.Python.3.13, then py -3.13 -I src\\dojo\\install.py",
+            "other": "make setup brings one; or install Python 3.13 from python.org",
         },
         required=True,
     ),
@@ -336,7 +351,7 @@ NEEDS: tuple[Need, ...] = (
             "fedora": "sudo dnf install git",
             "macos": "brew install git",
             "windows": "winget install Git.Git",
-            "other": "install Git 2.28 or newer from git-scm.com",
+            "other": f"install Git {_OLDEST_GIT} or newer from git-scm.com",
         },
         required=True,
     ),
@@ -345,7 +360,7 @@ NEEDS: tuple[Need, ...] = (
         "Disk",
         _disk,
         "workspaces of several modules at once may not fit",
-        {"other": "free 2 GB, or set DOJO_HOME to a folder on a larger disk"},
+        {"other": "free 2 GB, or set DOJO_HOME (and TMPDIR) to a folder you may write to on a larger disk"},
         required=True,
     ),
     Need(

@@ -22,6 +22,7 @@ from typing import Any
 
 from dojo import tasks
 from dojo.feedback import as_text
+from dojo.judge import refusals
 from dojo.judge.apart import QUIET, Ending, apart
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
@@ -263,6 +264,10 @@ def main(path: str | Path, as_json: bool = False, seed: int | None = None, revea
         return _unread(name, visible(str(error)), as_json, 2)
     except CannotJudge as error:
         return _unread(name, f"{name} {REGRADE}. {error}", as_json, 3)
+    except OSError as error:
+        if words := refusals.in_words(error):
+            return _unread(name, f"{name} {REGRADE}. {words}", as_json, 3)
+        raise
     if as_json:
         print(json.dumps(result.as_json(), indent=2))
         return 3 if result.regrade else 0

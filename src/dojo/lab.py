@@ -18,12 +18,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dojo import doctor
+from dojo.judge import refusals
 from dojo.places import COURSE, home
 
 START_PAGE = Path("notebooks", "00-start-here.ipynb")
 FIRST_PORT = 8888
 SETTINGS = Path(__file__).parent / "jupyter"
 """JupyterLab's settings for the course: plain notebooks stay plain, and nothing is fetched from outside."""
+OURS = (
+    *("--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--ServerApp.base_url=/", "--ServerApp.sock="),
+    *("--ServerApp.certfile=", "--ServerApp.keyfile=", "--ServerApp.client_ca=", "--ServerApp.ssl_options={}"),
+    "--ServerApp.identity_provider_class=jupyter_server.auth.identity.PasswordIdentityProvider",
+    "--ServerApp.login_handler_class=jupyter_server.auth.login.LegacyLoginHandler",
+    "--ServerApp.authorizer_class=jupyter_server.auth.authorizer.AllowAllAuthorizer",
+    "--ServerApp.contents_manager_class=jupyter_server.services.contents.largefilemanager.AsyncLargeFileManager",
+    *("--PasswordIdentityProvider.hashed_password=", "--PasswordIdentityProvider.password_required=False"),
+)
+"""What decides under which address JupyterLab answers, to whom, and with which files: a person's own settings of Jupyter, made
+for another server, do not. They keep the rest: theme, keys, extensions."""
+FOLDERS = ("ServerApp.root_dir", "FileContentsManager.root_dir", "FileContentsManager.preferred_dir")
 PATIENCE = 90
 """Seconds JupyterLab has to answer."""
 
@@ -64,16 +77,19 @@ def prepare() -> bool:
     if done.returncode:
         print("Not all data could be prepared (see above). Lessons make what they miss; that takes seconds.")
         return False
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(wanted, encoding="utf-8")
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    except OSError as error:
+        print(f"Lessons open, but nothing can be kept here. {refusals.in_words(error) or error}", file=sys.stderr)
+        return False
     print(f"Data ready after {time.monotonic() - begun:.0f} s.", flush=True)
     return True
 
 
 def command(port: int, browser: bool) -> list[str]:
     """The command line that starts JupyterLab on the course."""
-    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={COURSE}"]
-    options += ["--ServerApp.ip=127.0.0.1", "--log-level=WARN"]
+    options = [f"--ServerApp.port={port}", *OURS, *(f"--{name}={COURSE}" for name in FOLDERS), "--log-level=WARN"]
     if (COURSE / START_PAGE).exists():
         options.append(f"--LabApp.default_url=/lab/tree/{START_PAGE.as_posix()}")
     if not browser:

@@ -13,11 +13,12 @@ from typing import Any
 from dojo import course_map, tasks
 from dojo.debriefing import NoDebriefing, debriefing
 from dojo.feedback import Note, shown
-from dojo.judge import cells, settings, waiting
+from dojo.judge import cells, refusals, settings, waiting
 from dojo.judge.contract import Task
 from dojo.judge.engine import judge
 from dojo.judge.verdict import TaskReport
 from dojo.judge.work import KernelWork, LearnerError, learner_error
+from dojo.locks import Held
 from dojo.places import home
 from dojo.record import NotSaved, Progress
 from dojo.workspace import Shop, WorkspaceError, Written, open_workspace
@@ -38,8 +39,12 @@ def _in_words(face: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return face(*args, **kwargs)
-        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing, Interrupted) as error:
+        except (tasks.UnknownTask, WorkspaceError, NotSaved, NoDebriefing, Interrupted, Held) as error:
             error._render_traceback_ = lambda said=str(error): [said]  # what IPython asks an exception for
+            raise
+        except Exception as error:
+            if words := refusals.in_words(error):
+                error._render_traceback_ = lambda: [words]
             raise
 
     return wrapped

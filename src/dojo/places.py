@@ -10,14 +10,31 @@ COURSE = Path(__file__).resolve().parents[2]
 """The checkout that holds notebooks/, exercises/ and solutions/."""
 
 
+def told(variable: str) -> Path | None:
+    """The folder that a variable names, the same from every working directory; None where it names none.
+
+    `~` is one's own folder also where no shell has put it in; a relative path is one in the course. OSError for the
+    folder of a user who does not exist.
+    """
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    try:
+        return (COURSE / Path(text).expanduser()).resolve()
+    except RuntimeError:
+        raise OSError(
+            f"{variable} is {text!r}, and there is no such user here. Give a path that begins with / or ~/."
+        ) from None
+
+
 def home() -> Path:
     """The learner's folder: $DOJO_HOME, else work/ in the course. Holds workspaces, checkpoints and progress."""
-    return Path(os.environ.get("DOJO_HOME") or COURSE / "work").resolve()
+    return told("DOJO_HOME") or (COURSE / "work").resolve()
 
 
 def tools() -> Path:
     """Where tools with environments of their own are kept: $DOJO_TOOLS, else .tools/ in the learner's folder."""
-    return Path(os.environ.get("DOJO_TOOLS") or home() / ".tools").resolve()
+    return told("DOJO_TOOLS") or home() / ".tools"
 
 
 def for_programs() -> str | None:

@@ -8,6 +8,7 @@ import time
 import traceback
 
 from dojo import tasks
+from dojo.judge import refusals
 from dojo.places import COURSE, home
 from dojo.workspace import checkpoint_of, checkpoints
 
@@ -64,7 +65,8 @@ def _built(key: str) -> bool:
 def _said(error: Exception) -> str:
     """The error in one line, and where its whole story was written."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no more is known"]
-    words = lines[0] if type(error).__module__.startswith("dojo.") else f"{type(error).__name__}: {lines[0]}"
+    own = type(error).__module__.startswith("dojo.")
+    words = refusals.in_words(error) or (lines[0] if own else f"{type(error).__name__}: {lines[0]}")
     try:
         home().mkdir(parents=True, exist_ok=True)
         with (home() / LOG).open("a", encoding="utf-8") as log:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dojo.judge import refusals
 from dojo.judge.verdict import TaskReport
 
 _SCHEMA = """
@@ -53,10 +55,22 @@ class Progress:
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
-            raise NotSaved(
-                f"Your progress could not be written to {self.path.name} ({error}). "
-                "Free some disk space or mend the folder's permissions, then run the check again."
-            ) from None
+            raise NotSaved(self._in_words(error)) from None
+
+    def _in_words(self, error: sqlite3.Error | OSError) -> str:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        do = refusals.in_words(self._reason(error)) or (
+            "Free some disk space or mend the folder's permissions, then run the same again."
+        )
+        return f"Your progress could not be written to {self.path.name} ({said or error}). {do}"
+
+    def _reason(self, error: sqlite3.Error | OSError) -> Exception:
+        """What the system says, where SQLite says no more than that it cannot open a file."""
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent):
+                return error if isinstance(error, sqlite3.Error) else OSError(error.errno, error.strerror)
+        except OSError as reason:
+            return OSError(reason.errno, reason.strerror)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=10)

@@ -32,7 +32,8 @@ def main() -> None:
     threading.Thread(target=_stop_with, args=(opener,), daemon=True).start()
     from jupyterlab.labapp import main as jupyterlab
 
-    sys.exit(jupyterlab())
+    # Not on the command line, which everybody here can read; as an option, so that a person's own settings do not win.
+    sys.exit(jupyterlab([*sys.argv[1:], f"--PasswordIdentityProvider.token={os.environ['JUPYTER_TOKEN']}"]))
 
 
 if __name__ == "__main__":

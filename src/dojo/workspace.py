@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from dojo.places import COURSE, home
+from dojo.judge import refusals
+from dojo.locks import Held, one_at_a_time
+from dojo.places import COURSE, home, told
 
 MARKER = ".dojo.json"
 SEED = 7
@@ -53,7 +51,7 @@ def _fingerprint() -> str:
 
 def checkpoints() -> Path:
     """Where starting states are kept: $DOJO_CHECKPOINTS, else .checkpoints/ in the learner's folder."""
-    return Path(os.environ.get("DOJO_CHECKPOINTS") or home() / ".checkpoints")
+    return told("DOJO_CHECKPOINTS") or home() / ".checkpoints"
 
 
 def _source_of(builder: Callable[[Path], None]) -> str:
@@ -84,45 +82,21 @@ def checkpoint_of(key: str) -> Path:
 
 def _make(folder: Path, builder: Callable[[Path], None]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "state").mkdir(parents=True)
     try:
+        (folder / "state").mkdir(parents=True)
         builder(folder / "state")
-    except OSError as error:
+        (folder / "ready").touch()
+    except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if not (isinstance(error, OSError) or refusals.in_words(error)):
+            raise
         raise WorkspaceError(
-            f"ShopFlow could not be set up: {error}. It needs about 200 MB of free disk under {home().name}/."
+            f"ShopFlow could not be set up. {_why(error)} It needs about 200 MB of free disk under {home().name}/."
         ) from error
-    (folder / "ready").touch()
 
 
-@contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """One process at a time. The lock names its owner: one whose owner is gone (a killed kernel) is taken over at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while not _take(path):
-        time.sleep(0.05)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _take(path: Path) -> bool:
-    """Whether the lock is ours now; clears it away first where its owner is no longer running."""
-    mine = path.with_name(f"{path.name}.{os.getpid()}")
-    mine.write_text(str(os.getpid()), encoding="utf-8")
-    try:
-        os.link(mine, path)
-        return True
-    except FileExistsError:
-        with contextlib.suppress(OSError):
-            owner = path.read_text(encoding="utf-8")
-            # A lock that names nobody is what a power cut leaves: it comes into being with its name in it.
-            if not (owner.isdecimal() and psutil.pid_exists(int(owner))):
-                path.unlink(missing_ok=True)
-        return False
-    finally:
-        mine.unlink(missing_ok=True)
+def _why(error: Exception) -> str:
+    return refusals.in_words(error) or f"{error}."
 
 
 def set_aside(folder: Path) -> Path:
@@ -140,28 +114,32 @@ def open_workspace(key: str, *, fresh: bool = False) -> Shop:
     from dojo.places import stem
 
     folder = home() / stem(key)
-    kept = set_aside(folder) if fresh and folder.exists() else None
-    with one_at_a_time(home() / f".{stem(key)}.lock"):
-        if not (folder / MARKER).exists():
-            if folder.exists():
-                kept = set_aside(folder)
-            _restore(key, folder)
+    if (folder / MARKER).exists() and not fresh:  # it comes into being as a whole, and a full disk keeps nobody out of it
+        return Shop(key, folder)
+    try:
+        with one_at_a_time(home() / f".{stem(key)}.lock"):
+            kept = _restore(key, folder) if fresh or not (folder / MARKER).exists() else None
+    except Held as error:
+        raise WorkspaceError(str(error)) from None
+    except OSError as error:
+        raise WorkspaceError(f"The workspace of module {key} could not be opened. {_why(error)}") from error
     return Shop(key, folder, kept)
 
 
-def _restore(key: str, folder: Path) -> None:
+def _restore(key: str, folder: Path) -> Path | None:
+    """Puts the module's starting state there, and returns where what stood there is kept: it goes once all is written."""
     state = checkpoint_of(key)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         shutil.copytree(state, part, symlinks=True)
         (part / MARKER).write_text(json.dumps({"module": key, "state": state.parent.name}) + "\n", encoding="utf-8")
+        kept = set_aside(folder) if folder.exists() else None
         part.rename(folder)
+        return kept
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise WorkspaceError(
-            f"The workspace could not be written: {error}. Free some disk space and run the cell again."
-        ) from error
+        raise WorkspaceError(f"The workspace could not be written. {_why(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -217,11 +195,13 @@ class Morning:
 
 
 @contextlib.contextmanager
-def _explained_locks(env: str) -> Iterator[None]:
-    """Turns DuckDB's words about a locked file into what to do. WorkspaceError."""
+def _explained(env: str) -> Iterator[None]:
+    """Turns DuckDB's words about a locked file, and what the disk refuses, into what to do. WorkspaceError."""
     try:
         yield
     except Exception as error:
+        if words := refusals.in_words(error):
+            raise WorkspaceError(words) from None
         if "lock" in str(error).lower() and "IOException" in type(error).__name__:
             raise WorkspaceError(
                 f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
@@ -261,7 +241,7 @@ class Shop:
         The module's workspace, with your work in it, is not touched.
         """
         folder = self.path.with_name(f"{self.path.name}-lesson")
-        with one_at_a_time(folder.with_name(f".{folder.name}.lock")):
+        with _explained("prod"), one_at_a_time(folder.with_name(f".{folder.name}.lock")):
             shutil.rmtree(folder, ignore_errors=True)
             _restore(self.key, folder)
         return Shop(self.key, folder)
@@ -270,7 +250,7 @@ class Shop:
         """Rows of a query on the warehouse of one environment. The connection is closed again at once."""
         from shopflow.platform import Platform
 
-        with _explained_locks(env):
+        with _explained(env):
             return Rows(Platform(self.path, env).sql(query))
 
     def run(self, day=None, env: str = "dev") -> Morning:
@@ -278,7 +258,7 @@ class Shop:
         from shopflow.daily import run_day
         from shopflow.platform import Platform
 
-        with _explained_locks(env):
+        with _explained(env):
             return Morning(run_day(Platform(self.path, env), day or self.today))
 
     def dbt(self, *args: str, env: str = "dev"):
@@ -287,7 +267,8 @@ class Shop:
         from shopflow.platform import Platform
 
         platform = Platform(self.path, env)
-        return transform.dbt(platform.project, list(args), warehouse=platform.warehouse, target=env)
+        with _explained(env):
+            return transform.dbt(platform.project, list(args), warehouse=platform.warehouse, target=env)
 
     def read(self, path: str) -> str:
         """The text of a file of the workspace."""

@@ -66,6 +66,9 @@ COMMITS = (
 )
 """Day after the company's first, author, message, files: the story of the platform so far."""
 
+CONFIG = Path(__file__).with_name("gitconfig")
+"""What Git reads in place of a person's own settings. Git 2.35 to 2.37 take `safe.directory` from a file alone, not from `-c`."""
+
 FIRST_COMMIT = dt.datetime(2025, 10, 3, 8, 12)
 
 
@@ -107,7 +110,7 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     clean = {
-        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_GLOBAL": str(CONFIG),
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",

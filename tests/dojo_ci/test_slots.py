@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
+
+import pytest
 
 from dojo.ci import slots
 
@@ -34,3 +38,14 @@ def test_whoever_waits_too_long_goes_on(monkeypatch):
         begun = time.monotonic()
         with slots.one():
             assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EIO])
+def test_on_a_file_system_without_locks_nobody_waits(monkeypatch, number):
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    begun = time.monotonic()
+    with slots.one(), slots.one(), slots.one():
+        assert time.monotonic() - begun < 5

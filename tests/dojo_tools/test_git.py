@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+
 import pytest
 
+from dojo.ci import checkouts
+from dojo.judge import work
 from dojo.judge.work import NotCheckable
 from dojo.tasks.m02_version_control import branches, owners, story
 from dojo.tools import git, hooks
@@ -132,3 +138,21 @@ def test_hooks_are_installed_and_stop_a_commit(told):
     )
     assert made["problem"] == ""
     assert [(one["name"], one["made"]) for one in made["commits"]] == [("bad", False), ("good", True)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Git is a shell script")
+def test_a_checkout_of_another_user_is_read_like_one_s_own(repo, tmp_path, monkeypatch):
+    real = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real} "$@"\n')
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    alone = subprocess.run(["git", "status"], cwd=repo, env=bare, capture_output=True, text=True)
+    assert "dubious ownership" in alone.stderr, "Git does not refuse here what it is to be told"
+    (repo / "new.txt").write_text("x")
+    assert "new.txt" in git.git(repo, "status", "--porcelain")
+    assert "new.txt" in checkouts.git(repo, "status", "--porcelain")
+    assert {"new.txt", "README.md"} <= set(work._committable(repo))
+    state = git.session({"op": "state", "path": str(repo)})
+    assert state["branch"] == "main" and "new.txt" in str(state["dirty"])

@@ -184,6 +184,25 @@ def test_half_a_file_is_no_result(step, monkeypatch):
     assert tool.ran == 2
 
 
+def test_two_that_keep_the_same_at_once_under_one_pid_leave_a_whole_file(step, monkeypatch):
+    """As in two rooms with pids of their own: the other keeps its result while this one is in mid-write."""
+    checkout(step, "pr-1", monkeypatch)
+    given = remembered._Given.of("dbt", BUILD, step / "room" / remembered.ORIGINALS)
+    kept, others = step / "kept" / "one", []
+
+    class Interrupted(remembered.zipfile.ZipFile):
+        def writestr(self, *told):
+            if not others:
+                others.append(1)
+                given.keep(kept, 3, [(1, b"out " * 5000)], {}, [])
+            super().writestr(*told)
+
+    monkeypatch.setattr(remembered.zipfile, "ZipFile", Interrupted)
+    given.keep(kept, 3, [(1, b"out")], {}, [])
+    assert others and [path.name for path in (step / "kept").iterdir()] == ["one"]
+    assert given.replayed(kept) == 3
+
+
 def test_a_folder_that_is_only_lent_is_read(step, monkeypatch):
     tool = Tool(step)
     checkout(step, "pr-1", monkeypatch)

@@ -20,7 +20,7 @@ COURSE = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = [COURSE / install.LOCK, COURSE / install.BROWSER_LOCK, *(t.lock for t in environments.TOOLS.values() if not t.node)]
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = [f"3.{minor}" for minor in range(install.SUPPORTED[0][1], install.SUPPORTED[1][1] + 1)]
 DIRECT = [*PROJECT["dependencies"], *EXTRAS["build"], *EXTRAS["test"]]
 
 

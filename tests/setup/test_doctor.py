@@ -139,7 +139,17 @@ def test_bubblewrap_without_user_namespaces_does_not_count(programs: Path, monke
     assert "user namespaces" in found.detail
 
 
-@pytest.mark.parametrize(("version", "state"), [("2.17.1", "missing"), ("2.28.0", "ok"), ("2.39.5", "ok")])
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [
+        ("2.17.1", "missing"),
+        ("2.28.0", "missing"),
+        ("2.31.8", "missing"),
+        ("2.32.0", "ok"),
+        ("2.39.5", "ok"),
+        ("3.0.1", "ok"),
+    ],
+)
 def test_git_must_be_new_enough(programs: Path, version: str, state: str) -> None:
     fake(programs, "git", f"echo git version {version}")
     assert doctor._git().state == state
@@ -152,3 +162,27 @@ def test_a_busy_port_is_seen() -> None:
         door.bind(("127.0.0.1", 0))
         door.listen()
         assert not doctor.port_is_free(door.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [((3, 10), "missing"), ((3, 11), "ok"), ((3, 14), "ok"), ((3, 15), "missing")]
+)
+def test_the_pythons_that_serve_are_the_installers(version, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (*version, 0, "final", 0))
+    found = doctor._python()
+    assert found.state == state
+    assert found.detail == ("" if state == "ok" else "3.11 to 3.14 are supported")
+
+
+def test_a_folder_that_cannot_be_written_is_no_disk(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.os, "access", lambda path, _: Path(path) != learner)
+    found = doctor._disk()
+    assert (found.state, found.detail) == ("missing", f"no place to write {learner.name}/ to: {learner}")
+
+
+def test_no_place_for_temporary_files_is_no_disk(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(doctor.tempfile, "gettempdir", nowhere)
+    assert doctor._disk() == doctor.Finding("missing", detail="no place to write temporary files to")

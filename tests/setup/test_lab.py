@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_a_jupyterlab_that_does_not_start_ends_with_a_plain_message(monkeypatch,
 class Opened:
     """A real `dojo lab`: its process, address and token."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **environment: str):
         script = (
             "import sys; from pathlib import Path; from dojo import lab; lab.COURSE = Path(sys.argv[1]); "
             "lab.prepare = lambda: True; sys.exit(lab.serve(lab.free_port(8950), browser=False))"
@@ -104,6 +105,7 @@ class Opened:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **environment},
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -112,6 +114,11 @@ class Opened:
                 self.address, self.page, self.token = found.groups()
                 return
         raise AssertionError("dojo lab ended without a URL")
+
+    def end(self) -> None:
+        """As by Ctrl-C in its terminal."""
+        self.process.terminate()
+        assert self.process.wait(timeout=30) == 0, "a terminated dojo lab ends well, and JupyterLab with it"
 
     def ask(self, path: str, method: str = "GET", body: object = None) -> dict:
         """One request to the server's API."""
@@ -135,8 +142,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Opened, P
     (folder / "notebooks" / "with-text.md").write_text("the one source\n", encoding="utf-8")
     server = Opened(folder)
     yield server, folder
-    server.process.terminate()
-    assert server.process.wait(timeout=30) == 0, "a terminated dojo lab ends well, and JupyterLab with it"
+    server.end()
 
 
 def test_the_url_leads_to_the_start_page(opened: tuple[Opened, Path]) -> None:
@@ -193,5 +199,55 @@ def test_a_killed_dojo_lab_leaves_no_jupyterlab_behind_and_the_next_one_opens(op
     assert not _listens(first.address)
     second = Opened(folder)
     assert second.ask("api/contents/notebooks/00-start-here.ipynb")["type"] == "notebook"
-    second.process.terminate()
-    assert second.process.wait(timeout=30) == 0
+    second.end()
+
+
+SOMEBODY_S = {
+    "ServerApp": {
+        "base_url": "/me/",
+        "certfile": "/none/cert.pem",
+        "keyfile": "/none/key.pem",
+        "client_ca": "/none/ca.pem",
+        "ssl_options": {"certfile": "/none/cert.pem"},
+        "ip": "0.0.0.0",
+        "port": 7777,
+        "sock": "/none/socket",
+        "root_dir": "/",
+        "preferred_dir": "/",
+        "default_url": "/tree",
+        "open_browser": True,
+        "token": "",
+        "password": "argon2:x",  # pragma: allowlist secret
+        "contents_manager_class": "no.such.Manager",
+        "authorizer_class": "no.such.Authorizer",
+        "identity_provider_class": "no.such.Provider",
+        "login_handler_class": "no.such.Handler",
+    },
+    "IdentityProvider": {"token": ""},
+    "PasswordIdentityProvider": {
+        "token": "theirs",
+        "hashed_password": "argon2:x",  # pragma: allowlist secret
+        "password_required": True,
+    },
+    "FileContentsManager": {"root_dir": "/", "preferred_dir": "/"},
+}
+"""Settings of Jupyter made for another server: each ends a `dojo lab`, or opens it at another address or to others."""
+
+
+def test_settings_that_a_person_has_for_another_jupyter_leave_address_token_and_folder_alone(
+    opened: tuple[Opened, Path], tmp_path: Path
+) -> None:
+    _, folder = opened
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(SOMEBODY_S), encoding="utf-8")
+    (tmp_path / "jupyter_notebook_config.py").write_text(
+        "c.NotebookApp.base_url = '/they/'\nc.NotebookApp.certfile = '/none/cert.pem'\n", encoding="utf-8"
+    )
+    server = Opened(folder, JUPYTER_CONFIG_DIR=str(tmp_path), JUPYTER_TOKEN="theirs")
+    try:
+        assert server.ask("api/contents/notebooks/00-start-here.ipynb")["type"] == "notebook"
+        for token in ("theirs", ""):
+            server.token = token
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                server.ask("api/contents/notebooks/00-start-here.ipynb")
+    finally:
+        server.end()

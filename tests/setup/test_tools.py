@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,24 @@ def test_a_tool_not_added_is_answered_with_the_command(learner: Path) -> None:
 def test_adding_twice_makes_it_once(made: list[Path], learner: Path) -> None:
     assert environments.add("soda") == environments.add("soda") == learner / ".tools" / "soda"
     assert len(made) == 1
+
+
+def test_a_notebook_and_a_terminal_that_want_it_at_once_make_it_once(
+    made: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = install.make_tool_environment
+
+    def slowly(folder: Path, lock: Path) -> None:
+        time.sleep(0.2)
+        make(folder, lock)
+
+    monkeypatch.setattr(install, "make_tool_environment", slowly)
+    both = [threading.Thread(target=environments.add, args=("soda",)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert len(made) == 1 and environments.is_added("soda")
 
 
 def test_a_new_lock_makes_it_again(made: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from dojo.places import COURSE
 
 WORKFLOWS = {p.name: yaml.safe_load(p.read_text("utf-8")) for p in sorted((COURSE / ".github" / "workflows").glob("*.yml"))}
 ACT = Path(sys.executable).with_name("act")
-SYSTEMS, PYTHONS = ("ubuntu-latest", "macos-latest", "windows-latest"), ("3.11", "3.12", "3.13")
+SYSTEMS, PYTHONS = ("ubuntu-latest", "macos-latest", "windows-latest"), ("3.11", "3.12", "3.13", "3.14")
 STAND_INS = {name: act.STAND_INS / folder for name, folder in act.ACTIONS.items() if folder}
 STAND_INS["actions/upload-pages-artifact"] = act.STAND_INS / "upload-artifact"
 DEPLOYS = """name: deploy
@@ -172,15 +172,18 @@ def test_act_reads_each_workflow_and_names_its_jobs_in_their_order(name: str) ->
     assert [job for stage, job in listed if stage != "0"] == [job for job, told in jobs.items() if "needs" in told]
 
 
-def test_the_weekly_run_tries_three_systems_with_three_pythons_and_the_newest_versions_and_the_links(rehearsal) -> None:
+def test_the_weekly_run_tries_three_systems_with_four_pythons_and_the_newest_versions_and_the_links(rehearsal) -> None:
     run = rehearsal.run("weekly.yml", "schedule")
     wanted = {("locked", f"{python} {system}") for system in SYSTEMS for python in PYTHONS}
     wanted |= {("newest", ""), ("thorough", ""), ("links", "")}
     assert {(job, " ".join(sorted(matrix.split()))) for job, matrix in run.jobs} == wanted
     assert (run.status, set(run.jobs.values())) == (0, {"success"}), run.said
-    # One each from nine jobs: all run on this machine, so the steps for Windows are left out and those for others run.
-    assert run.calls.count("python -I src/dojo/install.py --browser") == 9
-    assert run.calls.count("python -m pytest") == 9
+    # One each from twelve jobs: all run on this machine, so the steps for Windows are left out and those for others run.
+    assert run.calls.count("python -I src/dojo/install.py --browser") == 12
+    assert run.calls.count("python -m pytest") == 12
+    for python in PYTHONS:
+        asked = f"python -c import sys; sys.exit(not sys.version.startswith('{python}.'))"
+        assert run.calls.count(asked) == 3, "another Python than the one asked for must turn the job red"
     assert run.calls.count("python -m pytest tests/test_selftest.py") == 1
     assert run.calls.count("run ") == 1 and any("pip compile" in call and "--upgrade" in call for call in run.calls)
     assert [call for call in run.calls if "--links" in call] == ["python -m dojo.site --links"]

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from dojo import places
 from dojo.ci import platform, slots
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
@@ -30,6 +32,7 @@ from dojo.places import COURSE
 from dojo.tools import remembered, runner_programs
 from dojo.tools import warm as warm_process
 from dojo.tools.warm import Warm
+from shopflow.history import CONFIG
 
 SECONDS = 60
 """How long a run may take at first; one that was cut off is tried again by itself, for three times as long."""
@@ -135,7 +138,7 @@ def _made_room() -> Path:
         raise NotCheckable("Workflows run on a Git repository, and Git is not on the PATH (Debian: apt-get install git).")
     if not hasattr(os, "fork"):
         raise NotCheckable("Workflows run on Linux, macOS and inside WSL, not on Windows itself.")
-    room = Path(tempfile.mkdtemp(prefix="act-"))
+    room = Path(tempfile.mkdtemp(prefix="act-", dir=places.for_programs()))
     forked = graded()
     runner_programs.write(room / "bin")
     (room / "home").mkdir()
@@ -177,7 +180,7 @@ def runner_environment(room: Path, more: dict[str, str]) -> dict[str, str]:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "RUFF_NO_CACHE": "true",
-        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_GLOBAL": str(CONFIG),
         "GIT_CONFIG_SYSTEM": os.devnull,
         **more,
     }
@@ -187,7 +190,7 @@ def git(folder: Path, *arguments: str) -> str:
     """What Git says to these arguments in a folder, as Sami and with no settings of this machine. RuntimeError with its words."""
     who = {f"GIT_{r}_{p}": t for r in ("AUTHOR", "COMMITTER") for p, t in (("NAME", "Sami Virtanen"), ("EMAIL", "sami@shopflow.example"), ("DATE", "2025-12-01T09:00:00+0100"))}  # fmt: skip
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    environment = {**clean, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    environment = {**clean, **who, "GIT_CONFIG_GLOBAL": str(CONFIG), "GIT_CONFIG_SYSTEM": os.devnull}
     fixed = ("-c", "core.autocrlf=false", "-c", "gc.auto=0", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false")
     done = subprocess.run(["git", *fixed, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -507,7 +510,7 @@ def _keep(request: dict[str, Any], pr: dict[str, Any], result: dict[str, Any]) -
         return
     with contextlib.suppress(OSError):
         path = folder / f"{_key(request, pr)}.json"
-        part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        part = path.with_suffix(f".{secrets.token_hex(8)}")
         part.write_text(json.dumps(result), encoding="utf-8")
         part.replace(path)
         for old in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-600]:

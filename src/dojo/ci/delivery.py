@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -76,7 +76,7 @@ def _keep(kept: Path | None, request: dict[str, Any], story: list[dict[str, Any]
         return
     with contextlib.suppress(OSError):
         path = kept / f"{_key(request, story)}.json"
-        part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        part = path.with_suffix(f".{secrets.token_hex(8)}")
         part.write_text(json.dumps(told), encoding="utf-8")
         part.replace(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ PLACES = tuple(Path(__file__).parent / "actions" / name / "action.yml" for name 
 """Two files that every process here can open, walled in or not; what is in them is of no matter."""
 PATIENCE = 60.0
 """Seconds after which a run begins all the same: whoever holds the locks is not to be relied on."""
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK}
+"""How the system says that another one holds a lock."""
 
 
 @contextlib.contextmanager
@@ -29,8 +32,11 @@ def _wait() -> int | None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for place in PLACES:
-            with contextlib.suppress(OSError):
+            try:
                 return _taken(place)
+            except OSError as error:
+                if error.errno not in HELD:  # this file system knows no locks: there is nothing to wait for
+                    return None
         time.sleep(0.02)
     return None
 

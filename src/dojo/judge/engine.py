@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from dojo.judge import refusals
 from dojo.judge.contract import Check, NotYet, Task
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.judge.work import ZONES, LearnerError, NotAttempted, NotCheckable, Stopped, Timer, Work
@@ -28,6 +29,8 @@ def judge(task: Task, work: Work, *, transport: str = "kernel", seeds: tuple[int
             verdict = Verdict(check.name, Outcome.NOT_JUDGED, "The work was stopped before this.")
         else:
             verdict = _try(task, check, work, seeds or task.seeds)
+            if transport == "kernel" and (words := refusals.of_the_disk(f"{verdict.said}\n{verdict.got}")):
+                verdict = Verdict(check.name, Outcome.NOT_CHECKABLE, words, cause="machine")
         stopped = stopped or verdict.cause == "stopped"
         verdicts[check.name] = verdict
     return TaskReport(
@@ -90,6 +93,9 @@ def _try_once(task: Task, check: Check, work: Work, seed: int) -> Verdict:
     except LearnerError as error:
         return Verdict(check.name, Outcome.NOT_YET, _words(error), cause="error", look=_look(error))
     except Exception as error:
+        # Where the judge has limits, as a grader's has, a giant of the learner's can use up memory and more: not the disk.
+        if words := refusals.in_words(error) if work.isolated is None else refusals.of_the_disk(str(error)):
+            return Verdict(check.name, Outcome.NOT_CHECKABLE, words, cause="machine")
         said = f"The check itself broke ({type(error).__name__}: {str(error)[:200]}). That is the course's fault, not yours."
         return Verdict(check.name, Outcome.NOT_CHECKABLE, said, cause="course")
 

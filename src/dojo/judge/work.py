@@ -184,10 +184,14 @@ MAX_TEXT = 1 << 20
 def _committable(root: Path) -> list[str]:
     """Paths of the files below a folder that `git add --all` would take; of all its files where it is no checkout."""
     if (root / ".git").exists():
+        from shopflow.history import CONFIG
+
         listed = subprocess.run(
-            ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=root, capture_output=True,
-        )  # fmt: skip
+            ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=root,
+            capture_output=True,
+            env={**settings.inherited(), "GIT_CONFIG_GLOBAL": str(CONFIG)},
+        )
         if listed.returncode == 0:
             return sorted({name for name in listed.stdout.decode("utf-8", "replace").split("\0") if name})
     return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and ".git" not in p.parts)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from dojo.site.building import BookBroken, build, check_links
-from dojo.tools.environments import CannotAdd
+from dojo.judge import refusals
+from dojo.site.building import build, check_links
 
 
 def main() -> int:
@@ -16,8 +16,11 @@ def main() -> int:
             print("Every outside link answers.")
         else:
             print(build())
-    except (BookBroken, CannotAdd) as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        words = refusals.in_a_line(error)
+        if not words:
+            raise
+        print(words, file=sys.stderr)
         return 1
     return 0
 

@@ -9,13 +9,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dojo.locks import one_at_a_time
 from dojo.places import COURSE
 from dojo.site import after, source
 from dojo.tools import environments
-from dojo.workspace import one_at_a_time
 
 BOOK = COURSE / "book"
 OUT = BOOK / "_build"
+SECONDS = 600
+"""What a build of the book may take, and what another one waits for it."""
 
 
 class BookBroken(RuntimeError):
@@ -41,7 +43,7 @@ def build(out: Path = OUT, *, again: bool = True) -> Built:
     again: also when everything it is made from is as it was the last time.
     """
     environments.add("book")
-    with one_at_a_time(out / ".lock"):
+    with one_at_a_time(out / ".lock", patience=SECONDS):
         return _build(out, again)
 
 
@@ -87,7 +89,7 @@ def run_sphinx(out: Path, builder: str = "html") -> None:
     """Sphinx over the pages in out/source, into out/BUILDER. Raises BookBroken with every warning: each is an error."""
     command = ["sphinx-build", "-b", builder, "-W", "--keep-going", "-q", "-E", "-j", str(min(2, os.cpu_count() or 1))]
     command += ["-c", str(BOOK), "-d", str(out / "doctrees"), str(out / "source"), str(out / builder)]
-    done = environments.run("book", command, cwd=BOOK, seconds=600)
+    done = environments.run("book", command, cwd=BOOK, seconds=SECONDS)
     if done.returncode:
         told = done.stderr.replace(f"{out / 'source'}{os.sep}", "").strip()
         raise BookBroken(f"The book was not built; Sphinx says:\n{told}")

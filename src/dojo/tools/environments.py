@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dojo import install, places
+from dojo.locks import one_at_a_time
 
 LOCKS = Path(__file__).parent / "locks"
+SECONDS = 1800
+"""What making an environment may take on a slow line, and what another one waits for it."""
 QUIET = {"DO_NOT_TRACK": "1", "PYTHONNOUSERSITE": "1"}
 """Set for every tool: none of them reports home."""
 
@@ -114,6 +117,12 @@ def add(name: str) -> Path:
     if is_added(name):
         print(f"{name} is here already.")
         return tool.folder
+    with one_at_a_time(places.tools() / f".{name}.lock", patience=SECONDS):  # a notebook and a terminal may want it at once
+        return tool.folder if is_added(name) else _made(tool)
+
+
+def _made(tool: Tool) -> Path:
+    name = tool.name
     room = shutil.disk_usage(next(path for path in tool.folder.parents if path.exists())).free
     if room < 2 * tool.megabytes * 1_000_000:
         raise CannotAdd(f"{name} needs {2 * tool.megabytes} MB to install; {room // 1_000_000} MB are free.")

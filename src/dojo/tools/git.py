@@ -26,7 +26,7 @@ from typing import Any
 
 from dojo.judge import settings
 from dojo.judge.work import NotCheckable
-from shopflow.history import git
+from shopflow.history import CONFIG, git
 
 LEARNER = ("You", "you@shopflow.example")
 SECONDS = 20
@@ -88,7 +88,7 @@ def environment() -> dict[str, str]:
     return {
         **inherited,
         "PATH": tools + os.pathsep + inherited.get("PATH", os.defpath),
-        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_GLOBAL": str(CONFIG),
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",

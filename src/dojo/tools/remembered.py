@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import sys
 import threading
 import zipfile
@@ -122,7 +123,7 @@ class _Given:
         """Keeps what the command said and left; nothing where the disk has no room."""
         after = self.state()
         written = sorted(name for name, state in after.items() if before.get(name) != state)
-        part = kept.with_suffix(f".{os.getpid()}")
+        part = kept.with_suffix(f".{secrets.token_hex(8)}")
         told = {
             "exit": code,
             "repository": os.fspath(self.repo),

@@ -17,6 +17,7 @@ import io
 import json
 import os
 import runpy
+import secrets
 import shutil
 import signal
 import socket
@@ -168,7 +169,7 @@ def _dbt(arguments: list[str], pool: Path) -> int:
     code = _exit_status(lambda: _dbt_cli(arguments))
     _close_connections()  # as the end of a real dbt does: what is still beside the database file goes into it
     if parsed.exists() and not kept.exists():
-        part = kept.with_suffix(f".{os.getpid()}")
+        part = kept.with_suffix(f".{secrets.token_hex(8)}")
         shutil.copyfile(parsed, part)
         part.replace(kept)
     ran = results.exists() and results.stat().st_mtime_ns != before
