@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import duckdb
 import pyarrow as pa
 import pytest
 
-from dojo.judge.work import LearnerError, NotAttempted
+from dojo.judge.work import LearnerError, NotAttempted, NotCheckable
 from dojo.tools import releasing
 
 ROWS = pa.table({"n": [1, 2, 3]})
@@ -106,3 +108,57 @@ def test_another_session_sees_nothing_of_a_transaction_until_its_end():
     ]
     request["text"] = text.replace("    con.execute('begin')\n", "").replace("    con.execute('commit')\n", "")
     assert ["rows", []] in [state for _, state in releasing.session(request)["mornings"][0]["seen"]]
+
+
+def inside(body, **more):
+    """What a function with this body made of a session with the table t (one row, 1)."""
+    text = f"import duckdb, pandas as pd\ndef work(con):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+    request = {"op": "inside", "text": text, "entry": "work", "tables": {"main.t": ROWS.slice(0, 1)}, "query": "from t"}
+    return releasing.session({**request, "queries": {}, "mornings": [{"tables": {}, "arguments": []}], **more})["mornings"][
+        0
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "returned"),
+    [
+        ("return con.execute('select n + ? from t', [1]).fetchone()[0]", 2),
+        ("return len(con.execute('from t').df())", 1),
+        ("return con.execute('from t').arrow().read_all().num_rows", 1),
+        ("return con.sql('from t').filter('n = 1').aggregate('sum(n)').fetchall()[0][0]", 1),
+        ("new = pd.DataFrame({'n': [4, 5]})\nreturn con.execute('select sum(n) from new').fetchone()[0]", 9),
+        ("con.register('mine', con.execute('from t').df())\nreturn con.sql('from mine').fetchone()[0]", 1),
+        ("with con.cursor() as other:\n    return other.execute('from t').description[0][0]", "n"),
+        (
+            "try:\n    con.execute('from nothing')\nexcept duckdb.CatalogException as error:\n    return 'nothing' in str(error)",
+            True,
+        ),
+        ("return con.execute('from t').fetch_df()['n'].iloc[0].item()", 1),
+    ],
+)
+def test_a_session_answers_as_duckdb_does(body, returned):
+    done = inside(body)
+    assert (done["returned"], done["raised"]) == (returned, "")
+
+
+def test_what_runs_python_in_the_database_cannot_be_tried_here():
+    with pytest.raises(NotCheckable, match="create_function"):
+        inside("con.create_function('f', lambda x: x)")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("con.nothing()", "AttributeError"),
+        ("con._query()", "AttributeError"),
+        ("con.execute()", "TypeError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import os; os._exit(3)", "the function ended its process (exit status 3)"),
+    ],
+)
+def test_what_a_function_raises_is_told(body, words):
+    assert words in inside(body)["raised"]
+
+
+def test_names_of_the_judge_are_nobodys_tables():
+    assert "Catalog" in inside("con.execute('from request')")["raised"]

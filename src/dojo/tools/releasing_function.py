@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import contextlib
+import errno
 import inspect
 import linecache
 import os
@@ -32,6 +33,10 @@ from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, learner_er
 ANSWER = "<answer file>"
 STEPS = ("copyfile", "copyfileobj", "_fastcopy_sendfile", "_fastcopy_fcopyfile", "move", "write_bytes", "write_text")
 """Library functions whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
+
+
+MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors of a disk: no fault of the learner's."""
 
 
 @dataclass
@@ -104,9 +109,11 @@ class Function:
     def _answer(self, answer: Callable[[dict, Any], Any], message: dict, value: Any) -> None:
         try:
             self._say({"op": "answer"}, answer(message, value))
-        except duckdb.Error as error:
-            self._say({"op": "raise", "kind": type(error).__name__, "said": str(error)})
-        except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        except NotCheckable:
+            raise
+        except (duckdb.Error, OSError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+            if getattr(error, "errno", None) in MACHINES:
+                raise
             self._say({"op": "raise", "kind": type(error).__name__, "said": str(error)})
 
     def _say(self, message: dict[str, Any], value: Any = None) -> None:
@@ -150,7 +157,6 @@ class _Forked:
                 os.dup2(hears, 3)
                 os.dup2(says, 4)
                 os.closerange(5, 4096)
-                atexit._clear()
                 _serve(3, 4)
             os._exit(1)
         os.close(hears)
@@ -261,9 +267,17 @@ class Session:
             return _Thing(known)
         if type(value).__name__ == "RecordBatchReader":
             return _Batches(value.read_all())
-        if isinstance(value, list) and value and not isinstance(value[0], str | tuple | list | int | float):
-            return [str(v) for v in value]  # the types of columns
+        try:
+            pickle.dumps(value)
+        except (TypeError, pickle.PicklingError):  # the types of columns are objects of the database
+            return _told(value)
         return value
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_told(one) for one in value)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 _THING = "\0thing"
