@@ -367,6 +367,8 @@ class _Remote:
         return lambda *given, **named: self._asked(name, given, named)
 
     def _asked(self, name: str, given: Any = (), named: dict[str, Any] | None = None) -> Any:
+        if name in Session.REFUSED:
+            given, named = (), {}  # a function cannot travel, and the answer is the same
         value = [self._number, name, [_sent(v) for v in given], {k: _sent(v) for k, v in (named or {}).items()}]
         for _ in range(10):
             try:
