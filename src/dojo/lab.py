@@ -96,7 +96,7 @@ def command(port: int, browser: bool) -> list[str]:
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
-    return [sys.executable, "-m", "dojo.served", *options]
+    return [sys.executable, "-m", "dojo.lab_server", *options]
 
 
 def environment(token: str) -> dict[str, str]:
@@ -149,7 +149,7 @@ def serve(port: int, browser: bool) -> int:
     """Runs JupyterLab until it is stopped; prints its URL as soon as it answers. Returns an exit status."""
     token = secrets.token_urlsafe(24)
     # A session of its own: Ctrl-C in the terminal is handled here once, without Jupyter asking back.
-    # It reads the other end of this pipe, and ends when this process does (see dojo.served).
+    # It reads the other end of this pipe, and ends when this process does (see dojo.lab_server).
     server = subprocess.Popen(
         command(port, browser), env=environment(token), cwd=COURSE, start_new_session=os.name != "nt", stdin=subprocess.PIPE
     )

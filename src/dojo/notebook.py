@@ -10,7 +10,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from dojo import course_map, tasks
+from dojo import course_rooms, tasks
 from dojo.debriefing import NoDebriefing, debriefing
 from dojo.feedback import Note, shown
 from dojo.judge import cells, refusals, settings, waiting
@@ -156,7 +156,7 @@ def progress(module: str | None = None) -> Any:
     """Where you stand: the course as a map of rooms, each with a card a task; with a module, its cards alone."""
     from dojo.widgets.course_map import map_of_rooms
 
-    rooms = course_map.rooms(_progress(), None if module is None else [str(module)])
+    rooms = course_rooms.rooms(_progress(), None if module is None else [str(module)])
     return map_of_rooms(rooms, "" if module is None else str(module), lambda task: _next_hint(tasks.get(task)))
 
 

@@ -17,7 +17,7 @@ import yaml
 
 import dojo
 from dojo.places import COURSE
-from dojo.site import after, source, taste
+from dojo.site import bad_morning, extra_pages, source
 from dojo.tasks import tasks_of
 
 LESSONS = sorted(path.stem for path in (COURSE / "notebooks").glob("*.ipynb"))
@@ -101,7 +101,7 @@ def test_no_lesson_is_named_by_hand() -> None:
 def targets(html: Path) -> list[tuple[str, str, Path, str]]:
     """Every inner link: page, link, the file it leads to, the place in it."""
     found = []
-    for name in after.pages(html):
+    for name in extra_pages.pages(html):
         for link in read(html / name).links:
             parts = urlsplit(link)
             if not parts.scheme and not parts.netloc:
@@ -120,7 +120,7 @@ def test_every_link_leads_somewhere(book) -> None:
 
 
 def test_nothing_is_loaded_from_outside(book) -> None:
-    pages = {name: read(book.html / name) for name in after.pages(book.html)}
+    pages = {name: read(book.html / name) for name in extra_pages.pages(book.html)}
     assert [(name, load) for name, page in pages.items() for load in page.loads if urlsplit(load).netloc] == []
     styles = {path: path.read_text("utf-8") for path in book.html.rglob("*.css")}
     outside = re.compile(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//")
@@ -214,9 +214,9 @@ def test_other_sites_get_a_picture_and_a_sentence(book) -> None:
     picture = (book.html / "_static" / "preview.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1200, 630)
-    for name in after.pages(book.html):
-        assert (name in after.NO_READERS) or 'property="og:description"' in (book.html / name).read_text("utf-8"), name
+    for name in extra_pages.pages(book.html):
+        assert (name in extra_pages.NO_READERS) or 'property="og:description"' in (book.html / name).read_text("utf-8"), name
 
 
 def test_the_bad_morning_is_what_shopflow_measures() -> None:
-    assert taste.FILE.read_text("utf-8") == taste.as_text(taste.measured())
+    assert bad_morning.FILE.read_text("utf-8") == bad_morning.as_text(bad_morning.measured())

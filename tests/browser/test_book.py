@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from dojo.places import COURSE
-from dojo.site import after
+from dojo.site import extra_pages
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test installs it where Chromium is")
 PICTURES = Path(os.environ.get("DOJO_SCREENSHOTS", COURSE / "work" / ".screenshots"))
@@ -23,7 +23,7 @@ SEEN = {"index.html", "glossary.html", "exercises/11-slo.html", "lessons/11-slo.
 """Pages of which pictures are kept for people to look at."""
 LOCKED = ("package.json", "package-lock.json")
 OF_THE_THEME: dict[str, str] = {}
-"""What axe may find in the theme's own markup: rule → a piece of the selector. Nothing today: dojo.site.after names what has no name."""
+"""What axe may find in the theme's own markup: rule → a piece of the selector. Nothing today: dojo.site.extra_pages names what has no name."""
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,7 @@ def walked(browser, book, address, axe):
     """Every page, wide in the light and narrow in the dark: what went wrong on it, and what axe says (None where it is not here)."""
     walk = Visit(browser, address, WIDE, "light")
     found = {face: [] for face in FACES} if axe else None
-    for name in after.pages(book.html):
+    for name in extra_pages.pages(book.html):
         page = walk.open(name)
         page.wait_for_function(ALIVE)
         page.evaluate(OPEN_ALL)

@@ -189,7 +189,7 @@ def test_in_a_notebook_a_refusal_shows_as_its_words(learner: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device", "/w/x")
 
     monkeypatch.setattr(notebook, "open_workspace", full)
-    monkeypatch.setattr(notebook.course_map, "rooms", full)
+    monkeypatch.setattr(notebook.course_rooms, "rooms", full)
     for face in (lambda: notebook.start("00"), notebook.progress):
         with pytest.raises(OSError) as raised:
             face()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dojo.locks import one_at_a_time
 from dojo.places import COURSE
-from dojo.site import after, source
+from dojo.site import extra_pages, source
 from dojo.tools import environments
 
 BOOK = COURSE / "book"
@@ -58,14 +58,14 @@ def _build(out: Path, again: bool) -> Built:
     shutil.rmtree(html, ignore_errors=True)
     source.write(site, out / "source")
     run_sphinx(out)
-    after.write(html, site.url)
+    extra_pages.write(html, site.url)
     stamp.write_text(wanted, encoding="utf-8")
     return _built(html, begun)
 
 
 def _built(html: Path, begun: float) -> Built:
     files = [path for path in html.rglob("*") if path.is_file()]
-    return Built(html, len(after.pages(html)), sum(path.stat().st_size for path in files), time.monotonic() - begun)
+    return Built(html, len(extra_pages.pages(html)), sum(path.stat().st_size for path in files), time.monotonic() - begun)
 
 
 def _made_from(site: source.Site) -> str:

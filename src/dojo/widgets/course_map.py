@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from dojo import course_map
-from dojo.course_map import Room
+from dojo import course_rooms
+from dojo.course_rooms import Room
 from dojo.feedback import Note
 from dojo.record import NotSaved
 from dojo.widgets.live import State, live
@@ -16,8 +16,8 @@ from dojo.widgets.live import State, live
 
 def map_of_rooms(rooms: list[Room], chosen: str, next_hint: Callable[[str], tuple[int, str]]) -> Any:
     """The map; chosen: the key of the room whose cards are shown, "" for none; next_hint: number and text of a task's next hint."""
-    text = course_map.as_text(rooms)
-    still = Note(text, course_map.as_html(rooms) if len(rooms) > 1 else course_map.as_cards(rooms[0]))
+    text = course_rooms.as_text(rooms)
+    still = Note(text, course_rooms.as_html(rooms) if len(rooms) > 1 else course_rooms.as_cards(rooms[0]))
     made = live("course_map", lambda _: still, key="map", rooms=[_told(room) for room in rooms], chosen=chosen, hints=[])
 
     def answer(widget: Any, content: Any, _: Any) -> None:

@@ -11,7 +11,7 @@ from dojo.widgets.live import State, live
 from dojo.widgets.timeline import moment
 
 FILE = Path(__file__).with_suffix(".json")
-"""What ShopFlow's own pipeline made of a file that ended too early; dojo.site.taste measures it."""
+"""What ShopFlow's own pipeline made of a file that ended too early; dojo.site.bad_morning measures it."""
 
 
 def first_move() -> Any:

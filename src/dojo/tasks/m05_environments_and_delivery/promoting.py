@@ -9,7 +9,7 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
+from dojo.tasks.m05_environments_and_delivery.told import commands, differing, no_error
 from dojo.tools.releasing_dbt import FACT_SALES, slice_of_shopflow
 
 SCRIPT = "repo/pipeline/promote.py"

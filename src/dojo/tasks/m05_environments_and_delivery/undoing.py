@@ -11,7 +11,7 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.trial import commands, differing, no_error
+from dojo.tasks.m05_environments_and_delivery.told import commands, differing, no_error
 from dojo.tools.git import NoSuchObject, opened
 from dojo.tools.releasing_dbt import slice_of_shopflow
 from shopflow.tables import BATCH_ROWS

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from dojo.ci.pull_requests import Tried
-from dojo.ci.trial import Trial
+from dojo.ci.shown_runs import Trial
 from dojo.tasks.i03_elt_ci_cd import changes, company, releasing
 
 SEED = 11

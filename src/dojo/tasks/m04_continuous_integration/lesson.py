@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dojo.ci.pull_requests import PullRequest, Tried
-from dojo.ci.trial import Trial, plain
+from dojo.ci.shown_runs import Trial, plain
 from dojo.tasks.m04_continuous_integration.pull_requests import _variants, main_branch
 
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from dojo import course_map, notebook, tasks
-from dojo.course_map import Card, Room
+from dojo import course_rooms, notebook, tasks
+from dojo.course_rooms import Card, Room
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.record import Progress
 
@@ -34,16 +34,16 @@ def test_a_room_says_how_far_it_is_and_what_is_next(states, state, next_task):
 def test_the_map_begins_at_the_first_open_task_and_moves_on(learner):
     kept = Progress(learner / "progress.sqlite")
     first, second = tasks.tasks_of("00")[:2]
-    assert f">{first.id} " in course_map.as_html(course_map.rooms(kept)).split("Next: ")[1][:120]
+    assert f">{first.id} " in course_rooms.as_html(course_rooms.rooms(kept)).split("Next: ")[1][:120]
     passed = Verdict(first.checks[0].name, Outcome.PASSED, "")
     kept.record(TaskReport(first.id, first.title, (passed,), first.points, first.points, 1.0))
-    rooms = course_map.rooms(kept)
+    rooms = course_rooms.rooms(kept)
     assert rooms[0].points == first.points
-    assert f">{second.id} " in course_map.as_html(rooms).split("Next: ")[1][:120]
+    assert f">{second.id} " in course_rooms.as_html(rooms).split("Next: ")[1][:120]
 
 
 def test_every_module_has_a_room_with_its_minutes(learner):
-    rooms = course_map.rooms(Progress(learner / "progress.sqlite"))
+    rooms = course_rooms.rooms(Progress(learner / "progress.sqlite"))
     assert [r.key for r in rooms] == tasks.module_keys()
     assert all(r.minutes_left == sum(t.minutes for t in tasks.tasks_of(r.key)) for r in rooms)
 

@@ -1,4 +1,4 @@
-"""The figures of the bad morning to try: measured on ShopFlow. `python -m dojo.site.taste` writes them beside the widget."""
+"""The figures of the bad morning to try: measured on ShopFlow. `python -m dojo.site.bad_morning` writes them beside the widget."""
 
 from __future__ import annotations
 
