@@ -232,9 +232,14 @@ def _hand_in(course: Path) -> None:
     for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code" and c.source.startswith("check(")):
         cell.source = f"assert {cell.source}.passed"
         cell.metadata["nbgrader"] = {
-            "grade": True, "grade_id": f"check-{number}", "locked": True, "points": 1, "schema_version": 3,
-            "solution": False, "task": False,
-        }  # fmt: skip
+            "grade": True,
+            "grade_id": f"check-{number}",
+            "locked": True,
+            "points": 1,
+            "schema_version": 3,
+            "solution": False,
+            "task": False,
+        }
     for folder in (course / "source", *(course / "submitted" / f"learner{n}" for n in range(SUBMISSIONS))):
         (folder / "one").mkdir(parents=True)
         nbformat.write(notebook, folder / "one" / "00.ipynb")
@@ -289,9 +294,13 @@ def first_check(root: Path) -> list[Line]:
     settings |= {"PYTHONPATH": str(course / "src"), "DOJO_HOME": str(course / "work")}
     begun = time.perf_counter()
     lab = subprocess.Popen(
-        [sys.executable, "-m", "dojo.cli", "lab", "--no-browser"], cwd=course, env=settings, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-m", "dojo.cli", "lab", "--no-browser"],
+        cwd=course,
+        env=settings,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         found = next(
             filter(None, (re.search(r"(http://127\.0\.0\.1:\d+)/\S+token=(\S+)", line) for line in lab.stdout)), None

@@ -159,10 +159,20 @@ def _log(run: Run, result: StepResult) -> None:
         con.execute(
             "insert into ops.run_log values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                f"{run.platform.env}-{run.day}", run.day, run.platform.env, result.step, result.attempt, result.status,
-                runlog.scheduled_at(run.day), result.started_at, result.finished_at, result.rows_in, result.rows_out, result.message,
+                f"{run.platform.env}-{run.day}",
+                run.day,
+                run.platform.env,
+                result.step,
+                result.attempt,
+                result.status,
+                runlog.scheduled_at(run.day),
+                result.started_at,
+                result.finished_at,
+                result.rows_in,
+                result.rows_out,
+                result.message,
             ],
-        )  # fmt: skip
+        )
 
 
 def _module(path: Path) -> ModuleType:

@@ -127,9 +127,14 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     )
     try:
         done = subprocess.run(
-            ["git", *fixed, *arguments], cwd=repo, env={**inherited, **clean, **(environment or {})},
-            capture_output=True, text=True, encoding="utf-8", check=True,
-        )  # fmt: skip
+            ["git", *fixed, *arguments],
+            cwd=repo,
+            env={**inherited, **clean, **(environment or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        )
     except FileNotFoundError:
         raise FileNotFoundError("Git is not on the PATH. Install it (Debian: apt-get install git) and try again.") from None
     except subprocess.CalledProcessError as error:

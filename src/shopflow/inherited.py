@@ -170,17 +170,38 @@ def view_in_a_notebook(desk: Desk) -> None:
     view = desk.pick("vw_top_customers", "vw_net_margin", "vw_basket", "vw_returns")
     path = f"notebooks/{desk.pick('revenue_check', 'margin', 'board_numbers', 'friday')}.ipynb"
     cells = [
-        {"cell_type": "markdown", "metadata": {}, "source": [f"# {desk.pick('Numbers for Petra', 'For the board', 'Scratch')}"]},
-        {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": ["import duckdb\n", "con = duckdb.connect('warehouse/prod.duckdb')"]},
-        {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": [
-            f'con.execute("create or replace view serving.{view} as select store_key, sum(line_revenue) * 0.81 as net from marts.fact_sales group by 1")',
-        ]},
-    ]  # fmt: skip
+        {
+            "cell_type": "markdown",
+            "metadata": {},
+            "source": [f"# {desk.pick('Numbers for Petra', 'For the board', 'Scratch')}"],
+        },
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+            "source": ["import duckdb\n", "con = duckdb.connect('warehouse/prod.duckdb')"],
+        },
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+            "source": [
+                f'con.execute("create or replace view serving.{view} as select store_key, sum(line_revenue) * 0.81 as net from marts.fact_sales group by 1")',
+            ],
+        },
+    ]
     text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
     page = desk.page(path, "")
     for row in text.split("\n"):
         if "create or replace view" in row:
-            page.bad(row, "outside-git", f"serving.{view} exists in the warehouse only; 0.81 is a tax rate that nobody reviewed.", "what the notebooks create")  # fmt: skip
+            page.bad(
+                row,
+                "outside-git",
+                f"serving.{view} exists in the warehouse only; 0.81 is a tax rate that nobody reviewed.",
+                "what the notebooks create",
+            )
         else:
             page.row(row)
 
@@ -188,14 +209,26 @@ def view_in_a_notebook(desk: Desk) -> None:
 def query_in_a_dashboard(desk: Desk) -> None:
     page = desk.page(f"bi/{desk.pick('morning_revenue', 'board', 'store_ranking')}.json", "")
     page.row("{", '  "dashboard": "Morning revenue",', '  "refresh": "08:00",')
-    page.bad('  "custom_sql": "select business_date, sum(revenue_eur) - 1250 as revenue from serving.daily_revenue group by 1",', "outside-git", "The dashboard takes 1,250 euros off each day, and only the dashboard knows.", "the export of the dashboards", by="reader")  # fmt: skip
+    page.bad(
+        '  "custom_sql": "select business_date, sum(revenue_eur) - 1250 as revenue from serving.daily_revenue group by 1",',
+        "outside-git",
+        "The dashboard takes 1,250 euros off each day, and only the dashboard knows.",
+        "the export of the dashboards",
+        by="reader",
+    )
     page.row('  "owner": "finance"', "}")
 
 
 def macro_in_a_sheet(desk: Desk) -> None:
     page = desk.page(f"mail/{desk.pick('handover', 'last_day', 'fwd_questions')}.txt", ">")
     page.row("Hi Petra,", "", "you asked where the margin comes from.")
-    page.bad(f"The cost of goods is worked out by the macro in {desk.pick('Margin', 'Finance', 'Cost')}_2025.xlsm on the T: drive;", "outside-git", "A mart depends on a macro on a network drive.", "what the mails say about where numbers come from", by="reader")  # fmt: skip
+    page.bad(
+        f"The cost of goods is worked out by the macro in {desk.pick('Margin', 'Finance', 'Cost')}_2025.xlsm on the T: drive;",
+        "outside-git",
+        "A mart depends on a macro on a network drive.",
+        "what the mails say about where numbers come from",
+        by="reader",
+    )
     page.row("press F9 and paste column H into the load.", "", "Best,", desk.person.title())
 
 
@@ -204,14 +237,25 @@ def list_of_views(desk: Desk) -> None:
     page.row(
         "what is in the warehouse", "------------------------", "fact_sales             dbt", "daily_revenue          dbt"
     )
-    page.bad(f"{desk.pick('vw_vip', 'vw_refunds', 'vw_black_friday'):22} typed into the query editor, text is nowhere else", "outside-git", "The text of this view is stored in the warehouse and in no file.", "the notes that list what stands in the warehouse", by="reader")  # fmt: skip
+    page.bad(
+        f"{desk.pick('vw_vip', 'vw_refunds', 'vw_black_friday'):22} typed into the query editor, text is nowhere else",
+        "outside-git",
+        "The text of this view is stored in the warehouse and in no file.",
+        "the notes that list what stands in the warehouse",
+        by="reader",
+    )
     page.row("dim_store              dbt")
 
 
 def versions_by_name(desk: Desk) -> None:
     path = f"scripts/{desk.pick('load_prices', 'export_orders', 'fill_rates')}_{desk.pick('final_v2', 'copy', 'backup')}.py"
     page = Page(desk, path)
-    page.bad('"""Like the other one, but it works."""', "outside-git", "Which copy runs is known to one person; the name does the work of Git.", "file names that keep versions")  # fmt: skip
+    page.bad(
+        '"""Like the other one, but it works."""',
+        "outside-git",
+        "Which copy runs is known to one person; the name does the work of Git.",
+        "file names that keep versions",
+    )
     page.row(
         "",
         "import csv",
@@ -240,7 +284,13 @@ def workflow(desk: Desk) -> None:
         "      - uses: actions/checkout@v4",
     )
     page.row("      - name: Tests")
-    page.bad(f"        run: {desk.pick('pytest -q', 'pytest -q tests', 'pytest')} {mask}", "prod-by-hand", "The tests run and their failure is thrown away: the gate is green whatever happens.", "what the workflow does with an exit status", "masked")  # fmt: skip
+    page.bad(
+        f"        run: {desk.pick('pytest -q', 'pytest -q tests', 'pytest')} {mask}",
+        "prod-by-hand",
+        "The tests run and their failure is thrown away: the gate is green whatever happens.",
+        "what the workflow does with an exit status",
+        "masked",
+    )
     page.row(
         "      - name: Install",
         "        run: |",
@@ -248,9 +298,17 @@ def workflow(desk: Desk) -> None:
         "          python --version",
         "      - name: Tidy",
     )
-    page.fine(f"        run: rm -rf {desk.pick('tmp', 'build', 'scratch')} || true", "prod-by-hand", "A clean-up that finds nothing to clean may fail; no check is masked.")  # fmt: skip
+    page.fine(
+        f"        run: rm -rf {desk.pick('tmp', 'build', 'scratch')} || true",
+        "prod-by-hand",
+        "A clean-up that finds nothing to clean may fail; no check is masked.",
+    )
     page.row("      - name: Show", "        run: ls -l", "      - name: Report", "        run: |")
-    page.fine("          # do not write `pytest || true` here again, the gate was green for weeks", "prod-by-hand", "A comment about a mask masks nothing.")  # fmt: skip
+    page.fine(
+        "          # do not write `pytest || true` here again, the gate was green for weeks",
+        "prod-by-hand",
+        "A comment about a mask masks nothing.",
+    )
     page.row("          echo finished")
 
 
@@ -277,20 +335,37 @@ def second_gate(desk: Desk) -> None:
 def hotfix(desk: Desk) -> None:
     page = desk.page(f"adhoc/{desk.pick('hotfix_stores', 'fix_prod_currency', 'manual_correction')}.sql", "--")
     euros = desk.chance.randint(200, 990)
-    page.bad(f"update prod.marts.fact_sales set line_revenue = line_revenue + {euros} where store_key = {desk.chance.randint(2, 8)};", "prod-by-hand", "A correction typed into production: reviewed by nobody and gone with the next build.", "statements kept for running in production")  # fmt: skip
+    page.bad(
+        f"update prod.marts.fact_sales set line_revenue = line_revenue + {euros} where store_key = {desk.chance.randint(2, 8)};",
+        "prod-by-hand",
+        "A correction typed into production: reviewed by nobody and gone with the next build.",
+        "statements kept for running in production",
+    )
 
 
 def deploy_from_the_laptop(desk: Desk) -> None:
     page = desk.page(f"scripts/{desk.pick('deploy', 'push_live', 'release')}.sh", "#")
     page.row("#!/bin/bash", 'cd "$(dirname "$0")/../dbt"')
-    page.bad("dbt run --target prod   # straight from my working copy, quicker than a review", "prod-by-hand", "What is on the laptop becomes production, reviewed or not.", "how a change gets to production", by="reader")  # fmt: skip
+    page.bad(
+        "dbt run --target prod   # straight from my working copy, quicker than a review",
+        "prod-by-hand",
+        "What is on the laptop becomes production, reviewed or not.",
+        "how a change gets to production",
+        by="reader",
+    )
     page.row("echo done")
 
 
 def typed_on_a_friday(desk: Desk) -> None:
     page = desk.page(f"notes/{desk.pick('friday', 'november', 'diary')}.md", "")
     page.row("# Diary", "", f"- {desk.chance.randint(3, 9)} Nov: new store opened, nothing to do")
-    page.bad(f"- {desk.chance.randint(18, 27)} Nov, 18:10: took the filter out of daily_revenue on the live server, looks fine", "prod-by-hand", "Live code was edited at ten past six; the repository does not know.", "the diary", by="reader")  # fmt: skip
+    page.bad(
+        f"- {desk.chance.randint(18, 27)} Nov, 18:10: took the filter out of daily_revenue on the live server, looks fine",
+        "prod-by-hand",
+        "Live code was edited at ten past six; the repository does not know.",
+        "the diary",
+        by="reader",
+    )
     page.row("- 28 Nov: Black Friday, long day")
 
 
@@ -303,25 +378,57 @@ def _clicked(desk: Desk, path: str, lines: tuple[str, ...], said: str, why: str,
 
 def bucket_by_hand(desk: Desk) -> None:
     bucket = f"shopflow-{desk.pick('raw', 'landing', 'exports')}"
-    _clicked(desk, f"docs/{desk.pick('platform', 'platform_notes', 'setup')}.md", ("# The platform", "", "Two machines and a bucket.", ""), f"The S3 bucket {bucket} was created by hand in the AWS console.", "Its settings are in nobody's code; a second one would be a guess.")  # fmt: skip
+    _clicked(
+        desk,
+        f"docs/{desk.pick('platform', 'platform_notes', 'setup')}.md",
+        ("# The platform", "", "Two machines and a bucket.", ""),
+        f"The S3 bucket {bucket} was created by hand in the AWS console.",
+        "Its settings are in nobody's code; a second one would be a guess.",
+    )
 
 
 def machine_by_hand(desk: Desk) -> None:
-    _clicked(desk, f"docs/{desk.pick('scheduler_setup', 'airflow_setup')}.md", ("# Scheduler", "", "It starts the load at 05:30.", ""), f"The EC2 instance was set up manually by {desk.person.title()}, size by feeling.", "When it dies at 05:29 nobody knows what to build.")  # fmt: skip
+    _clicked(
+        desk,
+        f"docs/{desk.pick('scheduler_setup', 'airflow_setup')}.md",
+        ("# Scheduler", "", "It starts the load at 05:30.", ""),
+        f"The EC2 instance was set up manually by {desk.person.title()}, size by feeling.",
+        "When it dies at 05:29 nobody knows what to build.",
+    )
 
 
 def inventory(desk: Desk) -> None:
-    _clicked(desk, f"infra/{desk.pick('inventory', 'resources')}.csv", ("resource,purpose,made_with", "bucket shopflow-archive,old extracts,terraform"), f"{desk.pick('role etl-runner', 'role loader')},the nightly load,console", "The role exists in the cloud and in this row, nowhere else.", "reader")  # fmt: skip
+    _clicked(
+        desk,
+        f"infra/{desk.pick('inventory', 'resources')}.csv",
+        ("resource,purpose,made_with", "bucket shopflow-archive,old extracts,terraform"),
+        f"{desk.pick('role etl-runner', 'role loader')},the nightly load,console",
+        "The role exists in the cloud and in this row, nowhere else.",
+        "reader",
+    )
 
 
 def promised_import(desk: Desk) -> None:
     page = desk.page(f"infra/{desk.pick('queue', 'alarms', 'network')}.tf", "#", 2)
     page.row("terraform {", '  required_version = ">= 1.6"', "}", "")
-    page.bad(f"# {desk.pick('the queue', 'the alarm', 'the subnet')} exists, but only as I clicked it; import some day", "hand-clicked", "The file says that the thing is not in the file.", "comments in infra/", by="reader")  # fmt: skip
+    page.bad(
+        f"# {desk.pick('the queue', 'the alarm', 'the subnet')} exists, but only as I clicked it; import some day",
+        "hand-clicked",
+        "The file says that the thing is not in the file.",
+        "comments in infra/",
+        by="reader",
+    )
 
 
 def wizard(desk: Desk) -> None:
-    _clicked(desk, f"mail/{desk.pick('re_warehouse', 'question_about_vpn')}.txt", ("Hi Mara,", "", "about the warehouse:"), "next, next, finish in the wizard, and I took the biggest size it would offer.", "A wizard leaves no file that could be reviewed.", "reader")  # fmt: skip
+    _clicked(
+        desk,
+        f"mail/{desk.pick('re_warehouse', 'question_about_vpn')}.txt",
+        ("Hi Mara,", "", "about the warehouse:"),
+        "next, next, finish in the wizard, and I took the biggest size it would offer.",
+        "A wizard leaves no file that could be reviewed.",
+        "reader",
+    )
 
 
 # ---------------------------------------------------------------------------------------- nobody measures, nobody sees
@@ -342,7 +449,12 @@ def swallowed(desk: Desk) -> None:
         "    try:",
         "        subprocess.run(['python', 'ingestion/load.py'], check=True)",
     )
-    page.bad("    except Exception:", "unwatched", "The task ends well whatever happened; the morning is green and empty.", "what the DAG does when a step fails")  # fmt: skip
+    page.bad(
+        "    except Exception:",
+        "unwatched",
+        "The task ends well whatever happened; the morning is green and empty.",
+        "what the DAG does when a step fails",
+    )
     page.row(
         f"        print('{desk.pick('next time', 'hm', 'never mind')}')",
         "",
@@ -355,19 +467,37 @@ def swallowed(desk: Desk) -> None:
 def silent_cron(desk: Desk) -> None:
     page = desk.page(f"scripts/{desk.pick('crontab', 'cron')}.txt", "#")
     page.row("MAILTO=platform@shopflow.example")
-    page.bad("30 5 * * * /opt/shopflow/run_daily.sh >/dev/null 2>&1", "unwatched", "Output and errors go to /dev/null: a failed morning makes no sound.", "where the output of the schedule goes", by="reader")  # fmt: skip
+    page.bad(
+        "30 5 * * * /opt/shopflow/run_daily.sh >/dev/null 2>&1",
+        "unwatched",
+        "Output and errors go to /dev/null: a failed morning makes no sound.",
+        "where the output of the schedule goes",
+        by="reader",
+    )
 
 
 def vague_promise(desk: Desk) -> None:
     page = desk.page(f"docs/{desk.pick('promise', 'for_finance', 'sla')}.md", "")
     page.row("# What finance can count on", "")
-    page.bad(f"The numbers are {desk.pick('usually', 'normally', 'mostly')} there when you come in.", "unwatched", "No time, no number, no owner: no morning can be held against it.", "what was promised to finance", by="reader")  # fmt: skip
+    page.bad(
+        f"The numbers are {desk.pick('usually', 'normally', 'mostly')} there when you come in.",
+        "unwatched",
+        "No time, no number, no owner: no morning can be held against it.",
+        "what was promised to finance",
+        by="reader",
+    )
 
 
 def left_mailbox(desk: Desk) -> None:
     page = desk.page(f"config/{desk.pick('alerts', 'notify')}.yml", "#")
     page.row("channels:", "  - kind: mail")
-    page.bad(f"    to: {desk.person}@shopflow.example   # left on 28 November", "unwatched", "Alerts go to the mailbox of somebody who has left.", "who is told when something fails", by="reader")  # fmt: skip
+    page.bad(
+        f"    to: {desk.person}@shopflow.example   # left on 28 November",
+        "unwatched",
+        "Alerts go to the mailbox of somebody who has left.",
+        "who is told when something fails",
+        by="reader",
+    )
 
 
 def idle_freshness(desk: Desk) -> None:
@@ -407,13 +537,25 @@ def settings(desk: Desk) -> None:
 def key_in_a_script(desk: Desk) -> None:
     page = desk.page(f"scripts/{desk.pick('upload', 'sync_bucket', 'fetch_rates')}.py")
     page.row("import boto3", "", f"REGION = '{desk.pick('eu-central-1', 'eu-west-1')}'")
-    page.bad(f"{desk.pick('API_TOKEN', 'CLIENT_SECRET', 'RATES_TOKEN')} = \"{desk.secret(32)}\"", "exposed", "The token is in the code, in every copy and every backup of it.", "constants in scripts/", "secret")  # fmt: skip
+    page.bad(
+        f'{desk.pick("API_TOKEN", "CLIENT_SECRET", "RATES_TOKEN")} = "{desk.secret(32)}"',
+        "exposed",
+        "The token is in the code, in every copy and every backup of it.",
+        "constants in scripts/",
+        "secret",
+    )
 
 
 def env_file(desk: Desk) -> None:
     page = desk.page(".env")
     page.row("SHOPFLOW_ENV=prod")
-    page.bad(f"{desk.pick('PAYMENT_SECRET', 'WAREHOUSE_PASSWORD', 'LOADER_PASSWORD')}={desk.secret(24)}", "exposed", "A .env file with real values waits to be copied along.", "files that begin with a dot", "secret")  # fmt: skip
+    page.bad(
+        f"{desk.pick('PAYMENT_SECRET', 'WAREHOUSE_PASSWORD', 'LOADER_PASSWORD')}={desk.secret(24)}",
+        "exposed",
+        "A .env file with real values waits to be copied along.",
+        "files that begin with a dot",
+        "secret",
+    )
 
 
 def policy(desk: Desk) -> None:
@@ -443,7 +585,13 @@ def admin_role(desk: Desk) -> None:
         f'resource "aws_iam_role_policy_attachment" "{desk.pick("runner", "scheduler", "dbt")}" {{',
         '  role       = "scheduler"',
     )
-    page.bad('  policy_arn = "arn:aws:iam::aws:policy/AdministratorAccess"', "exposed", "The scheduler may delete the account it runs in.", "what the roles in infra/ may do", "full-access")  # fmt: skip
+    page.bad(
+        '  policy_arn = "arn:aws:iam::aws:policy/AdministratorAccess"',
+        "exposed",
+        "The scheduler may delete the account it runs in.",
+        "what the roles in infra/ may do",
+        "full-access",
+    )
     page.row("}")
 
 
@@ -487,7 +635,11 @@ def narrow_policies(desk: Desk) -> None:
 def documented_key(desk: Desk) -> None:
     page = desk.page(f"docs/{desk.pick('aws_access', 'how_to_log_in')}.md", "")
     page.row("# Access", "", "Configure a profile of your own; the key below is the one AWS shows in its manual.", "", "```")
-    page.fine("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY", "exposed", "AWS's own example key; it opens nothing.")  # fmt: skip
+    page.fine(
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY",
+        "exposed",
+        "AWS's own example key; it opens nothing.",
+    )
     page.row("```")
 
 
@@ -533,7 +685,11 @@ def readme(desk: Desk) -> None:
         "Every number that finance reads at eight comes from here.",
         "",
     )
-    page.fine("Temporary views in the load (`create temp view`) are fine: they are gone with the connection.", "outside-git", "A temporary view lives for one connection, and its text is in the load.")  # fmt: skip
+    page.fine(
+        "Temporary views in the load (`create temp view`) are fine: they are gone with the connection.",
+        "outside-git",
+        "A temporary view lives for one connection, and its text is in the load.",
+    )
 
 
 Write = Callable[[Desk], None]

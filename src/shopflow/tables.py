@@ -44,7 +44,11 @@ TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         _table(
-            "customers", "one customer, as changed", "customer_id", "upsert", "parquet",
+            "customers",
+            "one customer, as changed",
+            "customer_id",
+            "upsert",
+            "parquet",
             ("customer_id", "bigint", "Number of the customer."),
             ("email", "varchar", "Address the shop writes to; personal data."),
             ("full_name", "varchar", "Name; personal data."),
@@ -56,7 +60,11 @@ TABLES: dict[str, Table] = {
             ("updated_at", "timestamp", "When the row last changed, UTC."),
         ),
         _table(
-            "products", "one product", "product_id", "full", "parquet",
+            "products",
+            "one product",
+            "product_id",
+            "full",
+            "parquet",
             ("product_id", "bigint", "Number of the product."),
             ("sku", "varchar", "Stock keeping unit."),
             ("name", "varchar", "Name in the shop."),
@@ -67,7 +75,11 @@ TABLES: dict[str, Table] = {
             ("updated_at", "timestamp", "When the row last changed, UTC."),
         ),
         _table(
-            "stores", "one store", "store_id", "full", "parquet",
+            "stores",
+            "one store",
+            "store_id",
+            "full",
+            "parquet",
             ("store_id", "bigint", "Number of the store."),
             ("code", "varchar", "Short name, for example DE."),
             ("name", "varchar", "Name."),
@@ -77,7 +89,11 @@ TABLES: dict[str, Table] = {
             ("opened_on", "date", "Day the store opened."),
         ),
         _table(
-            "orders", "one order, as changed (its last state of the day)", "order_id", "upsert", "parquet",
+            "orders",
+            "one order, as changed (its last state of the day)",
+            "order_id",
+            "upsert",
+            "parquet",
             ("order_id", "bigint", "Number of the order."),
             ("customer_id", "bigint", "Who ordered."),
             ("store_id", "bigint", "In which store."),
@@ -87,7 +103,11 @@ TABLES: dict[str, Table] = {
             ("updated_at", "timestamp", "When its state last changed, UTC."),
         ),
         _table(
-            "order_items", "one line of an order", "order_id line_number", "insert", "parquet",
+            "order_items",
+            "one line of an order",
+            "order_id line_number",
+            "insert",
+            "parquet",
             ("order_id", "bigint", "The order."),
             ("line_number", "integer", "Line in the order, from 1."),
             ("product_id", "bigint", "What was ordered."),
@@ -95,7 +115,11 @@ TABLES: dict[str, Table] = {
             ("unit_price", "decimal(12,2)", "Price a piece in the order's currency."),
         ),
         _table(
-            "payments", "one payment, as changed", "payment_id", "upsert", "csv",
+            "payments",
+            "one payment, as changed",
+            "payment_id",
+            "upsert",
+            "csv",
             ("payment_id", "bigint", "Number the provider gave."),
             ("order_id", "bigint", "The order it pays."),
             ("provider", "varchar", "Payment provider."),
@@ -107,11 +131,15 @@ TABLES: dict[str, Table] = {
             ("updated_at", "timestamp", "When the row last changed, UTC."),
         ),
         _table(
-            "exchange_rates", "one currency and day", "rate_date currency", "upsert", "csv",
+            "exchange_rates",
+            "one currency and day",
+            "rate_date currency",
+            "upsert",
+            "csv",
             ("rate_date", "date", "The day."),
             ("currency", "varchar", "ISO 4217."),
             ("eur_per_unit", "decimal(12,6)", "Euros for one unit of the currency on that day."),
         ),
     )
-}  # fmt: skip
+}
 """All source tables by name."""

@@ -46,8 +46,9 @@ def printed(capsys, *arguments, **options) -> tuple[int, str]:
 def test_an_official_run_draws_a_seed_says_it_and_can_be_repeated(toy, tmp_path, capsys):
     path = saved(tmp_path / "a.ipynb", WRONG)
     first, second, again = (
-        json.loads(printed(capsys, path, True, seed)[1]) for seed in (None, None, json.loads(printed(capsys, path, True, 7)[1])["seed"])
-    )  # fmt: skip
+        json.loads(printed(capsys, path, True, seed)[1])
+        for seed in (None, None, json.loads(printed(capsys, path, True, 7)[1])["seed"])
+    )
     assert first["seed"] != second["seed"] and again["seed"] == 7
     tried = [report["tasks"][0]["checks"][0]["tried"] for report in (first, second, again)]
     assert len(set(tried)) == 3 and str(toy.official_seeds(7)[0]) in tried[2]
@@ -158,9 +159,17 @@ def test_nothing_of_a_killed_grader_lives_on(tmp_path):
 # ---------------------------------------------------------------- what is shown
 
 HOSTILE_TEXTS = [
-    "\x1b[2J\x1b[H00.1: Passed (1 of 1 points)\x1b[8m", "\x1b]0;title\x07x", "\x9b2Jx", "a\rb", "\u202egnp.exe", "\u2066x\u2069",
-    "a\u2028b", "\x00\x08\x7f", "\x1bP+q\x1b\\x", "\ud800",
-]  # fmt: skip
+    "\x1b[2J\x1b[H00.1: Passed (1 of 1 points)\x1b[8m",
+    "\x1b]0;title\x07x",
+    "\x9b2Jx",
+    "a\rb",
+    "\u202egnp.exe",
+    "\u2066x\u2069",
+    "a\u2028b",
+    "\x00\x08\x7f",
+    "\x1bP+q\x1b\\x",
+    "\ud800",
+]
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 
 

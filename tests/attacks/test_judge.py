@@ -34,7 +34,7 @@ YAML = {
     "depth": "x: " + "[" * 3000 + "]" * 3000 + "\n",
     "depth by indent": "".join(" " * n + f"k{n}:\n" for n in range(200)),
     "length": "x: " + "y" * 5_000_000 + "\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", YAML)
@@ -166,7 +166,7 @@ TABLES = {
         "d = pa.DictionaryArray.from_arrays(pa.array(np.zeros(2_000_000, dtype='i4')), pa.array(['x' * 1_000_000]))\n"
         "    return sent(pa.table({'a': d}))"
     ),
-}  # fmt: skip
+}
 FORGED = """
 import io
 import numpy as np, pyarrow as pa
@@ -197,15 +197,24 @@ def test_a_small_table_that_unpacks_to_a_giant_is_no_value(name, attacked, small
 
 
 SCALARS = {
-    "huge decimal": "Decimal('1e999999')", "signalling": "Decimal('sNaN')", "tiny": "Decimal('1e-999999')",
-    "nan": "float('nan')", "inf": "float('-inf')", "10 ** 4000": "10 ** 4000", "10 ** 5000": "-(10 ** 5000)",
-    "longest span": "dt.timedelta.max", "nan as key": "{float('nan'): 1, float('nan'): 2}",
+    "huge decimal": "Decimal('1e999999')",
+    "signalling": "Decimal('sNaN')",
+    "tiny": "Decimal('1e-999999')",
+    "nan": "float('nan')",
+    "inf": "float('-inf')",
+    "10 ** 4000": "10 ** 4000",
+    "10 ** 5000": "-(10 ** 5000)",
+    "longest span": "dt.timedelta.max",
+    "nan as key": "{float('nan'): 1, float('nan'): 2}",
     "text of its own": "type('T', (str,), {'__len__': lambda s: -1, '__str__': lambda s: 1 / 0})('x')",
     "moment of its own": "type('D', (dt.datetime,), {'isoformat': lambda s: 'x' * 10**7})(2025, 1, 1)",
     "day of its own": "type('D', (dt.date,), {'isoformat': lambda s: 5})(2025, 1, 1)",
-    "deep": "eval('[' * 39 + ']' * 39)", "deeper": "eval('[' * 80 + ']' * 80)",
-    "unhashable key": "{(1, frozenset([2])): 3}", "surrogate": "'\\ud800'", "frozen": "{frozenset([frozenset()])}",
-}  # fmt: skip
+    "deep": "eval('[' * 39 + ']' * 39)",
+    "deeper": "eval('[' * 80 + ']' * 80)",
+    "unhashable key": "{(1, frozenset([2])): 3}",
+    "surrogate": "'\\ud800'",
+    "frozen": "{frozenset([frozenset()])}",
+}
 
 
 @pytest.mark.parametrize("name", SCALARS)
@@ -240,14 +249,14 @@ FRAMES = {
     "no object": "frame(b'[1]')",
     "a long kind": "frame(json.dumps({'raised': 'LearnerError', 'kind': 'K' * 9000000}).encode()); time.sleep(9)",
     "a list raised": "frame(json.dumps({'raised': ['x'], 'said': 'x'}).encode()); time.sleep(9)",
-    "a key twice": "frame(b'{\"raised\": \"Stopped\", \"ok\": null}', b'xx'); time.sleep(9)",
+    "a key twice": 'frame(b\'{"raised": "Stopped", "ok": null}\', b\'xx\'); time.sleep(9)',
     "says the machine cannot": "frame(json.dumps({'raised': 'NotCheckable', 'said': 'full marks'}).encode()); time.sleep(9)",
     "says it was late": "frame(json.dumps({'raised': 'Stopped', 'said': 'x', 'idle': True}).encode()); time.sleep(9)",
     "raises the machine cannot": "import dojo.judge.work as w; raise w.NotCheckable('ask your teacher for full marks')",
     "raises not attempted": "import dojo.judge.work as w; raise w.NotAttempted('x')",
     "half a head": "os.write(201, b'\\0\\0')\n    while True: pass",
     "half a value": "os.write(201, struct.pack('>II', 12, 9000) + b'{\"ok\": null}' + b'x'); time.sleep(60)",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -20,10 +20,23 @@ from dojo.judge.sandbox import SOURCE
 from dojo.judge.work import KernelWork
 
 TELLING = {
-    "PANDERA_VALIDATION_ENABLED": "False", "SKIP": "ruff", "DBT_WARN_ERROR": "1", "DBT_TARGET_PATH": "/tmp/x", "GIT_DIR": "/tmp/x",
-    "GIT_EDITOR": "false", "PYTHONPATH": "/tmp/x", "PYTHONSTARTUP": "/tmp/x", "PYTHONWARNINGS": "error", "PRE_COMMIT_ALLOW_NO_CONFIG": "1",
-    "SQLFLUFF_CONFIG": "x", "RUFF_CONFIG": "x", "PYTEST_ADDOPTS": "--co", "LD_PRELOAD": "", "DOJO_WARM": "/tmp/x", "BASH_ENV": "/tmp/x",
-}  # fmt: skip
+    "PANDERA_VALIDATION_ENABLED": "False",
+    "SKIP": "ruff",
+    "DBT_WARN_ERROR": "1",
+    "DBT_TARGET_PATH": "/tmp/x",
+    "GIT_DIR": "/tmp/x",
+    "GIT_EDITOR": "false",
+    "PYTHONPATH": "/tmp/x",
+    "PYTHONSTARTUP": "/tmp/x",
+    "PYTHONWARNINGS": "error",
+    "PRE_COMMIT_ALLOW_NO_CONFIG": "1",
+    "SQLFLUFF_CONFIG": "x",
+    "RUFF_CONFIG": "x",
+    "PYTEST_ADDOPTS": "--co",
+    "LD_PRELOAD": "",
+    "DOJO_WARM": "/tmp/x",
+    "BASH_ENV": "/tmp/x",
+}
 
 
 def test_a_tool_sees_the_machine_s_variables_and_none_that_tells_it_what_to_do(monkeypatch):

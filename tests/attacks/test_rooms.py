@@ -47,7 +47,7 @@ LEFT_BEHIND = {
     "a lower priority": "os.setpriority(os.PRIO_USER, 0, 19)",
     "a full /tmp": "open('/tmp/f', 'wb').truncate(1)\n    for k in range(9):\n        open(f'/tmp/f{k}', 'wb').write(bytes(200 << 20))",
     "a full /dev/shm": "for k in range(9):\n        open(f'/dev/shm/f{k}', 'wb').write(bytes(100 << 20))",
-}  # fmt: skip
+}
 IMPORTS = "import os, resource, signal, subprocess, time\n"
 LOOKS = (
     "import os, subprocess\ndef double(n):\n"

@@ -114,8 +114,12 @@ ODD = (
     up("top-level await", "import asyncio\nwaited = await asyncio.sleep(0, 1)\n" + UPSTREAM),
     up("await in a comprehension", "import asyncio\nall_of = [await asyncio.sleep(0, n) for n in (1, 2)]\n" + UPSTREAM),
     up("async with at top level", "import asyncio\nlock = asyncio.Lock()\nasync with lock:\n    held = True\n" + UPSTREAM),
-    up("asyncio.run in the answer", "import asyncio\nasync def found(p, m):\n    return walk(p, m)\n" + LOOPED.replace("upstream", "walk")
-       + "def upstream(parents, model):\n    return asyncio.run(found(parents, model))\n"),
+    up(
+        "asyncio.run in the answer",
+        "import asyncio\nasync def found(p, m):\n    return walk(p, m)\n"
+        + LOOPED.replace("upstream", "walk")
+        + "def upstream(parents, model):\n    return asyncio.run(found(parents, model))\n",
+    ),
     up("async answer", "async " + PARENTS_ONLY, says="not yet"),
     up("%%time over the answer", "%%time\n" + UPSTREAM),
     up("%%capture over the answer", "%%capture said\nprint('quiet')\n" + UPSTREAM),
@@ -131,8 +135,15 @@ ODD = (
     up("%%time below a comment", "# how long?\n%%time\n" + UPSTREAM, says="not yet"),
     up("%%no_such_magic around the answer", "%%no_such_magic\n" + UPSTREAM, says="not attempted"),
     up("%%writefile and import", "%%writefile walking.py\n" + LOOPED, tagged("from walking import upstream")),
-    up("a prompt of IPython", "In [1]: import json\n   ...: pass", tagged(UPSTREAM.replace("set(parents[model])", "set(json.loads(json.dumps(parents[model])))"))),
-    up("prompts pasted with the code", "\n".join(f"{'>>>' if n == 0 else '...'} {line}" for n, line in enumerate(UPSTREAM.split("\n")))),
+    up(
+        "a prompt of IPython",
+        "In [1]: import json\n   ...: pass",
+        tagged(UPSTREAM.replace("set(parents[model])", "set(json.loads(json.dumps(parents[model])))")),
+    ),
+    up(
+        "prompts pasted with the code",
+        "\n".join(f"{'>>>' if n == 0 else '...'} {line}" for n, line in enumerate(UPSTREAM.split("\n"))),
+    ),
     up("indented as a whole", "\n".join(f"    {line}" for line in UPSTREAM.split("\n"))),
     # characters
     up("form feed in a text", 'MARK = "a\x0cb"\nassert len(MARK) == 3\n' + UPSTREAM),
@@ -143,10 +154,16 @@ ODD = (
     up("Windows line ends", UPSTREAM.replace("\n", "\r\n")),
     up("names beyond ASCII", "größe = 1\ndef prüfe(ß): return ß\n" + INSIDE.format("    prüfe(größe)\n")),
     # what stands beside the answer
-    up("display and get_ipython", "display('x')\nget_ipython().run_line_magic('pwd', '')\n" + UPSTREAM + "display(upstream({'a': []}, 'a'))\n"),
+    up(
+        "display and get_ipython",
+        "display('x')\nget_ipython().run_line_magic('pwd', '')\n" + UPSTREAM + "display(upstream({'a': []}, 'a'))\n",
+    ),
     up("course calls around the answer", 'hint("00.2")\n' + UPSTREAM + 'check("00.2")\nprogress("00")\n'),
     up("a query before the answer", 'rows = shop.sql("select 1 as a").df()\nassert len(rows) == 1\n' + UPSTREAM),
-    up("a query below the answer", UPSTREAM + 'first = shop.sql("select 1 as a, 2 as b").rows[0]\na, b = first\nprint(f"{a:,.2f}")\n'),
+    up(
+        "a query below the answer",
+        UPSTREAM + 'first = shop.sql("select 1 as a, 2 as b").rows[0]\na, b = first\nprint(f"{a:,.2f}")\n',
+    ),
     up("the workspace's path", "import os\nhere = shop.path / 'docs'\nassert os.path.isdir(shop.path)\n" + UPSTREAM),
     up("shop inside the answer, unused", INSIDE.format("    shop.today\n    print(shop.key)\n")),
     up("input beside the answer", 'who = input("Your name? ")\n' + UPSTREAM),
@@ -169,24 +186,71 @@ ODD = (
     up("star import in another cell", "from math import *", tagged(INSIDE.format("    sqrt(4)\n"))),
     up("bound by for", "for depth in range(3):\n    pass", tagged(INSIDE.format("    assert depth == 2\n"))),
     up("bound by walrus", "print(limit := 7)", tagged(INSIDE.format("    assert limit == 7\n"))),
-    up("bound by with", "import contextlib\nwith contextlib.nullcontext(3) as three:\n    pass", tagged(INSIDE.format("    assert three == 3\n"))),
-    up("bound by match", "match [1, 2]:\n    case [one, *rest]:\n        pass", tagged(INSIDE.format("    assert rest == [2]\n"))),
-    up("bound by an import in try", "try:\n    import json as codec\nexcept ImportError:\n    codec = None", tagged(INSIDE.format("    codec.dumps(1)\n"))),
-    up("bound through global", "def settle():\n    global deep\n    deep = 4\nsettle()", tagged(INSIDE.format("    assert deep == 4\n"))),
+    up(
+        "bound by with",
+        "import contextlib\nwith contextlib.nullcontext(3) as three:\n    pass",
+        tagged(INSIDE.format("    assert three == 3\n")),
+    ),
+    up(
+        "bound by match",
+        "match [1, 2]:\n    case [one, *rest]:\n        pass",
+        tagged(INSIDE.format("    assert rest == [2]\n")),
+    ),
+    up(
+        "bound by an import in try",
+        "try:\n    import json as codec\nexcept ImportError:\n    codec = None",
+        tagged(INSIDE.format("    codec.dumps(1)\n")),
+    ),
+    up(
+        "bound through global",
+        "def settle():\n    global deep\n    deep = 4\nsettle()",
+        tagged(INSIDE.format("    assert deep == 4\n")),
+    ),
     up("bound in pieces", "total = 1", "total += 2", tagged(INSIDE.format("    assert total == 3\n"))),
-    up("filled in another cell", "seen = {}", "seen['a'] = 1\nseen.update(b=2)", tagged(INSIDE.format("    assert len(seen) == 2\n"))),
-    up("decorator in another cell", "import functools\ndef plain(f):\n    return functools.wraps(f)(lambda *a: f(*a))", tagged("@plain\n" + LOOPED)),
+    up(
+        "filled in another cell",
+        "seen = {}",
+        "seen['a'] = 1\nseen.update(b=2)",
+        tagged(INSIDE.format("    assert len(seen) == 2\n")),
+    ),
+    up(
+        "decorator in another cell",
+        "import functools\ndef plain(f):\n    return functools.wraps(f)(lambda *a: f(*a))",
+        tagged("@plain\n" + LOOPED),
+    ),
     up("default from another cell", "EMPTY = ()", tagged(LOOPED.replace("model)", "model, more=EMPTY)", 1))),
-    up("class in another cell", "class Walk:\n    def start(self, found):\n        return set(found)",
-       tagged(UPSTREAM.replace("set(parents[model])", "Walk().start(parents[model])"))),
-    up("helper used by an inner function", "def parents_of(parents, m):\n    return parents[m]",
-       tagged("def upstream(parents, model):\n    def walk(m):\n        return set(parents_of(parents, m)).union(*map(walk, parents_of(parents, m)))\n    return walk(model)\n")),
-    up("helper in a cell that checks", 'def parents_of(parents, m):\n    return parents[m]\ncheck("00.1")',
-       tagged(UPSTREAM.replace("set(parents[model])", "set(parents_of(parents, model))"))),
-    up("helper that shadows a builtin", "def sorted(found):\n    return set(found)", tagged(UPSTREAM.replace("set(parents[model])", "sorted(parents[model])"))),
-    up("helper under %%time", "%%time\ndef parents_of(parents, m):\n    return parents[m]",
-       tagged(UPSTREAM.replace("set(parents[model])", "set(parents_of(parents, model))"))),
-    up("a helper that nobody defined", UPSTREAM.replace("set(parents[model])", "set(parents_off(parents, model))"), says="not yet"),
+    up(
+        "class in another cell",
+        "class Walk:\n    def start(self, found):\n        return set(found)",
+        tagged(UPSTREAM.replace("set(parents[model])", "Walk().start(parents[model])")),
+    ),
+    up(
+        "helper used by an inner function",
+        "def parents_of(parents, m):\n    return parents[m]",
+        tagged(
+            "def upstream(parents, model):\n    def walk(m):\n        return set(parents_of(parents, m)).union(*map(walk, parents_of(parents, m)))\n    return walk(model)\n"
+        ),
+    ),
+    up(
+        "helper in a cell that checks",
+        'def parents_of(parents, m):\n    return parents[m]\ncheck("00.1")',
+        tagged(UPSTREAM.replace("set(parents[model])", "set(parents_of(parents, model))")),
+    ),
+    up(
+        "helper that shadows a builtin",
+        "def sorted(found):\n    return set(found)",
+        tagged(UPSTREAM.replace("set(parents[model])", "sorted(parents[model])")),
+    ),
+    up(
+        "helper under %%time",
+        "%%time\ndef parents_of(parents, m):\n    return parents[m]",
+        tagged(UPSTREAM.replace("set(parents[model])", "set(parents_of(parents, model))")),
+    ),
+    up(
+        "a helper that nobody defined",
+        UPSTREAM.replace("set(parents[model])", "set(parents_off(parents, model))"),
+        says="not yet",
+    ),
     # cells moved about
     up("stub left, answer below", tagged(STUB), UPSTREAM),
     up("stub left, answer below its check", tagged(STUB), 'check("00.2")', UPSTREAM),
@@ -197,12 +261,22 @@ ODD = (
     up("tags lost", UPSTREAM, "1 + 1"),
     up("lambda in a new cell", tagged(STUB), "upstream = lambda p, m: set(p[m]).union(*(upstream(p, x) for x in p[m]))"),
     up("another name for it", tagged(STUB), UPSTREAM.replace("upstream", "all_above"), "upstream = all_above"),
-    up("wrapped below", tagged(UPSTREAM), "import functools\nkept = upstream\nupstream = functools.wraps(kept)(lambda *a: kept(*a))"),
+    up(
+        "wrapped below",
+        tagged(UPSTREAM),
+        "import functools\nkept = upstream\nupstream = functools.wraps(kept)(lambda *a: kept(*a))",
+    ),
     # values and files
-    Odd("a magic in another module's answer", ('from dojo import start, check\nshop = start("11")', ("%time 1\n" + CHOOSE, "11.2"), 'check("11.2")'),
-        {"11.2": "passed"}),
-    Odd("two tasks, one helper", (OPENS, "import decimal", (UPSTREAM, "00.2"), (REVENUE + "decimal.Decimal(1)\n", "00.1"), 'check("00.1")'),
-        {"00.1": "passed", "00.2": "passed"}),
+    Odd(
+        "a magic in another module's answer",
+        ('from dojo import start, check\nshop = start("11")', ("%time 1\n" + CHOOSE, "11.2"), 'check("11.2")'),
+        {"11.2": "passed"},
+    ),
+    Odd(
+        "two tasks, one helper",
+        (OPENS, "import decimal", (UPSTREAM, "00.2"), (REVENUE + "decimal.Decimal(1)\n", "00.1"), 'check("00.1")'),
+        {"00.1": "passed", "00.2": "passed"},
+    ),
     file("a promise", promise(PROMISE)),
     file("a promise by another path", promise(PROMISE, "./docs//promise.yml")),
     file("a promise in quotes", promise(PROMISE, f'"{PATH}"')),
@@ -214,4 +288,4 @@ ODD = (
     file("a promise cut short", promise("product: [fact_sales"), says="not yet"),
     file("a promise after a comment", ("# mine\n" + promise(PROMISE)[0], "00.5"), says="not attempted"),
     file("a promise to another file", promise(PROMISE, "docs/promises.yml"), says="not attempted"),
-)  # fmt: skip
+)

@@ -19,10 +19,23 @@ from dojo.judge.verdict import Outcome
 from dojo.judge.work import KernelWork, LearnerError, NotCheckable, Stopped
 
 PLAIN = [
-    None, True, 3, 2.5, "text", b"bytes", [1, [2]], (1, 2), {"a": {1: 2}}, {1, 2}, Decimal("1.10"),
-    dt.date(2025, 12, 1), dt.datetime(2025, 12, 1, 7, 41), dt.time(8), dt.timedelta(minutes=5),
+    None,
+    True,
+    3,
+    2.5,
+    "text",
+    b"bytes",
+    [1, [2]],
+    (1, 2),
+    {"a": {1: 2}},
+    {1, 2},
+    Decimal("1.10"),
+    dt.date(2025, 12, 1),
+    dt.datetime(2025, 12, 1, 7, 41),
+    dt.time(8),
+    dt.timedelta(minutes=5),
     dt.datetime(2025, 12, 1, 7, 41, tzinfo=dt.UTC),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("value", PLAIN, ids=repr)

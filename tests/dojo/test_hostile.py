@@ -40,7 +40,10 @@ HOSTILE = {
         "not a value",
     ),
     "8 GiB": ("def double(n):\n    return len(bytearray(8 << 30))", "more memory"),
-    "1 GB of output": ("def double(n):\n    for _ in range(1000): print('x' * 1_000_000)\n    return 2 * n", "more than 1 MB"),
+    "1 GB of output": (
+        "def double(n):\n    for _ in range(1000): print('x' * 1_000_000)\n    return 2 * n",
+        "more than 1 MB",
+    ),
     "a value too large": ("def double(n):\n    return 'x' * 40_000_000", "can be compared"),
     "an object": ("def double(n):\n    return object()", "cannot be compared"),
     "equal to everything": (
@@ -80,7 +83,7 @@ HOSTILE = {
     "a syntax error": ("def double(n:\n    return 2 * n", "cannot read your answer"),
     "recursion": ("def double(n):\n    return double(n)", "RecursionError"),
     "an exception": ("def double(n):\n    return {}[n]", "KeyError"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -101,7 +104,7 @@ WALLED = {
     "reads the expected values": f"def double(n):\n    import dojo.tasks.m03_data_tests\n    open({str(SOURCE / 'dojo/judge/contract.py')!r})\n    return 2 * n",
     "reads the judge's memory": "def double(n):\n    open('/proc/1/mem', 'rb').read(1)\n    return 2 * n",
     "kills its parent": "import os, signal\ndef double(n):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return 2 * n",
-}  # fmt: skip
+}
 
 
 @needs_walls

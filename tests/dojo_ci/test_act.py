@@ -68,16 +68,23 @@ def test_an_unchanged_workflow_is_not_run_again():
 OWN = {
     "a composite action": (
         "      - uses: ./.github/actions/look\n",
-        {".github/actions/look/action.yml": "name: Look\nruns:\n  using: composite\n  steps:\n    - {shell: bash, run: test ! -e bad}\n"},
+        {
+            ".github/actions/look/action.yml": "name: Look\nruns:\n  using: composite\n  steps:\n    - {shell: bash, run: test ! -e bad}\n"
+        },
     ),
     "a Makefile": ("      - run: make look\n", {"Makefile": "look:\n\ttest ! -e bad\n"}),
     "a script": ("      - run: bash ci/look.sh\n", {"ci/look.sh": "test ! -e bad\n"}),
-    "a Python program": ("      - run: python ci/look.py\n", {"ci/look.py": "import pathlib, sys\nsys.exit(pathlib.Path('bad').exists())\n"}),
+    "a Python program": (
+        "      - run: python ci/look.py\n",
+        {"ci/look.py": "import pathlib, sys\nsys.exit(pathlib.Path('bad').exists())\n"},
+    ),
     "hooks": (
         "      - run: pre-commit run --all-files\n",
-        {".pre-commit-config.yaml": "repos:\n- repo: local\n  hooks:\n  - {id: look, name: look, language: system, entry: test ! -e bad, pass_filenames: false, always_run: true}\n"},
+        {
+            ".pre-commit-config.yaml": "repos:\n- repo: local\n  hooks:\n  - {id: look, name: look, language: system, entry: test ! -e bad, pass_filenames: false, always_run: true}\n"
+        },
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -134,9 +141,13 @@ def test_a_package_that_is_not_here_cannot_be_installed_and_one_that_is_can():
         (HEAD + "      - uses: docker://debian:12\n", "container engine", True),
         (HEAD.replace("ubuntu-latest", "windows-latest") + "      - run: dir\n", "this runner is Linux", True),
         ("on: push\njobs: {a: {uses: org/other/.github/workflows/x.yml@v1}}\n", "another repository", True),
-        ("on: push\njobs: {a: {runs-on: ubuntu-latest, services: {db: {image: postgres}}, steps: [{run: 'true'}]}}\n", "container engine", True),
+        (
+            "on: push\njobs: {a: {runs-on: ubuntu-latest, services: {db: {image: postgres}}, steps: [{run: 'true'}]}}\n",
+            "container engine",
+            True,
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_run_here_is_said_and_whose_lack_it_is(text, said, unknown):
     (result,) = session(text, PULLS[:1])
     assert (result["colour"], result["unknown"]) == ("no run", unknown)
@@ -202,8 +213,9 @@ def programs(tmp_path):
         done = subprocess.run(
             [tmp_path / "bin" / "detect-secrets-hook", "--version"],
             env={"DOJO_WARM": str(tmp_path / "warm.sock"), "PATH": os.environ["PATH"]},
-            capture_output=True, text=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+        )
         thread.join()
         return done
 
@@ -283,13 +295,29 @@ UNIT, DATA = ["unit_test.shopflow.fact_sales.a", "pass", 0], ["test.shopflow.not
         (step("# pytest -q\necho no"), tried("python"), "missing"),
         (step("ruff format ."), tried("format"), "reformats"),
         (step("sqlfluff lint dbt --nofail"), tried("style"), "exit-zero"),
-        (step("dbt build"), tried("data test", [{"arguments": ["build", "--empty"], "exit": 0, "nodes": [DATA]}]), "empty-build"),
-        (step("dbt test -s tag:x"), tried("data test", [{"arguments": ["test"], "exit": 0, "nodes": None}]), "selects-nothing"),
-        (step("dbt build"), tried("data test", [{"arguments": ["build"], "exit": 0, "nodes": [["model.a.b", "success", 0]]}]), "never-tested"),
+        (
+            step("dbt build"),
+            tried("data test", [{"arguments": ["build", "--empty"], "exit": 0, "nodes": [DATA]}]),
+            "empty-build",
+        ),
+        (
+            step("dbt test -s tag:x"),
+            tried("data test", [{"arguments": ["test"], "exit": 0, "nodes": None}]),
+            "selects-nothing",
+        ),
+        (
+            step("dbt build"),
+            tried("data test", [{"arguments": ["build"], "exit": 0, "nodes": [["model.a.b", "success", 0]]}]),
+            "never-tested",
+        ),
         (step("dbt build"), tried("unit test", [{"arguments": ["build"], "exit": 0, "nodes": [DATA]}]), "no-unit-tests"),
-        (step("dbt build"), tried("data test", [{"arguments": ["build"], "exit": 0, "nodes": [UNIT, ["test.a.b", "warn", 3]]}]), "warns-only"),
+        (
+            step("dbt build"),
+            tried("data test", [{"arguments": ["build"], "exit": 0, "nodes": [UNIT, ["test.a.b", "warn", 3]]}]),
+            "warns-only",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_kept_a_bad_change_green_is_named(text, row, cause):
     assert gate.mask(gate.of_github({CI: text}, CI), row, GOOD)[0] == cause
 
@@ -302,9 +330,13 @@ def test_what_kept_a_bad_change_green_is_named(text, row, cause):
         ("ci/check.sh", "pytest -q\necho done\n", "no-errexit"),
         ("ci/check.sh", "set -e\npytest -q | tee log\n", "pipe"),
         ("ci/check.sh", "set -eo pipefail\npytest -q | tee log\n", "stays-green"),
-        (".github/actions/check/action.yml", "runs: {using: composite, steps: [{shell: bash, run: pytest -q || true}]}\n", "or-true"),
+        (
+            ".github/actions/check/action.yml",
+            "runs: {using: composite, steps: [{shell: bash, run: pytest -q || true}]}\n",
+            "or-true",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mask_in_another_file_of_the_learners_is_found_there(name, text, cause):
     uses = yaml.safe_dump({"jobs": {"one": {"steps": [{"uses": "./.github/actions/check"}, {"run": "make check"}]}}})
     found = gate.mask(gate.of_github({CI: uses, name: text}, CI), tried("python"), GOOD)
@@ -352,7 +384,14 @@ def test_the_frame_of_a_gate(change, cause):
     assert [c for c, _ in workflow.frame_problems(workflow.read(text.replace(*change), CI))] == [cause]
 
 
-@pytest.mark.parametrize("on", ["{pull_request: {branches: ['**']}}", "{pull_request: {branches: ['*', 'release/*']}}", "{pull_request: {types: [opened, synchronize, reopened, labeled]}}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "on",
+    [
+        "{pull_request: {branches: ['**']}}",
+        "{pull_request: {branches: ['*', 'release/*']}}",
+        "{pull_request: {types: [opened, synchronize, reopened, labeled]}}",
+    ],
+)
 def test_a_filter_that_lets_every_pull_request_through_is_none(on):
     text = HEAD.replace("on: pull_request", f"on: {on}") + CHECKOUT + STEPS["plain"]
     assert workflow.frame_problems(workflow.read(text, CI)) == []

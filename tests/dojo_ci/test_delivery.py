@@ -27,7 +27,17 @@ def told():
 
     def story(*workflows: str, killed: bool = False) -> list[dict]:
         path = ".github/workflows/w.yml"
-        steps = [{"name": "a merge", "workflow": path, "event": "push", "rows": data.now, "files": {**files, path: w}, "killed": killed} for w in workflows]  # fmt: skip
+        steps = [
+            {
+                "name": "a merge",
+                "workflow": path,
+                "event": "push",
+                "rows": data.now,
+                "files": {**files, path: w},
+                "killed": killed,
+            }
+            for w in workflows
+        ]
         return delivery.session({"released": files, "rows": data.before, "token": company.token(), "stories": [steps]})[0]
 
     return story
@@ -55,11 +65,11 @@ def test_what_this_runner_cannot_do_is_said_and_production_stays(told):
 
 
 MOVES = {
-    "a move over it": ('cp prod.duckdb next && mv next prod.duckdb', False, False),
-    "a copy over it": ('cp prod.duckdb next && cp next prod.duckdb', True, False),
-    "away and back": ('mv prod.duckdb next && mv next prod.duckdb', False, True),
-    "read only": ('cp prod.duckdb next && rm next', False, False),
-}  # fmt: skip
+    "a move over it": ("cp prod.duckdb next && mv next prod.duckdb", False, False),
+    "a copy over it": ("cp prod.duckdb next && cp next prod.duckdb", True, False),
+    "away and back": ("mv prod.duckdb next && mv next prod.duckdb", False, True),
+    "read only": ("cp prod.duckdb next && rm next", False, False),
+}
 
 
 @pytest.mark.parametrize("name", MOVES)

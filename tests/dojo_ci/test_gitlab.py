@@ -26,7 +26,7 @@ PIPELINES = {
     "several copies": "look: {parallel: 2, script: ['test ! -e bad || test $CI_NODE_INDEX = 1']}",
     "lines of another job": ".base: {script: [test ! -e bad]}\nlook: {script: [!reference [.base, script], echo on]}",
     "given variables": "look: {script: ['test $CI_MERGE_REQUEST_IID = 1', 'test -d $CI_PROJECT_DIR/.git || test -e $CI_PROJECT_DIR/README.md']}",
-}  # fmt: skip
+}
 PULLS = [{"name": "good", "changes": {"new": "x\n"}}, {"name": "bad", "changes": {"bad": "x\n"}}]
 
 

@@ -95,8 +95,15 @@ def test_a_file_that_leads_out_of_the_project_is_refused(project):
 
 
 def test_a_command_s_nodes_and_rows_are_plain_values(project):
-    answer = dbt.session({"name": "rows", "files": project, "tables": {"raw.orders": STATES["several"]}, "args": ["build"],
-                          "queries": {"n": "select count(*) as n from staging.stg_orders", "none": "select 1 from nothing"}})  # fmt: skip
+    answer = dbt.session(
+        {
+            "name": "rows",
+            "files": project,
+            "tables": {"raw.orders": STATES["several"]},
+            "args": ["build"],
+            "queries": {"n": "select count(*) as n from staging.stg_orders", "none": "select 1 from nothing"},
+        }
+    )
     assert plain.copy(answer)["rows"]["n"].to_pylist() == [{"n": 3}] and answer["rows"]["none"] is None
     assert {n["status"] for n in answer["nodes"]} >= {"success", "fail", "warn"}
 

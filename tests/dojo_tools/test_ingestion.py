@@ -15,7 +15,9 @@ import pytest
 from dojo.judge import waiting
 from dojo.tools import ingestion
 
-ROWS = {"orders": [{"order_id": 1, "updated_at": "2025-11-24T08:00:00Z"}, {"order_id": 2, "updated_at": "2025-11-25T08:00:00Z"}]}  # fmt: skip
+ROWS = {
+    "orders": [{"order_id": 1, "updated_at": "2025-11-24T08:00:00Z"}, {"order_id": 2, "updated_at": "2025-11-25T08:00:00Z"}]
+}
 LOAD = """
 import dlt
 

@@ -51,11 +51,16 @@ def test_a_file_that_cannot_be_tried_says_so(text, error):
 def watch(text):
     return releasing.session(
         {
-            "op": "watched", "text": text, "entry": "publish", "arguments": ["built.duckdb", "served.duckdb"], "served": "served.duckdb",
-            "query": "from serving.t order by all", "warehouses": {"served.duckdb": {"serving.t": ROWS.slice(0, 1)}},
+            "op": "watched",
+            "text": text,
+            "entry": "publish",
+            "arguments": ["built.duckdb", "served.duckdb"],
+            "served": "served.duckdb",
+            "query": "from serving.t order by all",
+            "warehouses": {"served.duckdb": {"serving.t": ROWS.slice(0, 1)}},
             "mornings": [{"tables": {"marts.t": ROWS.slice(0, 2)}, "in_log": {"marts.t": ROWS}}],
         }
-    )["mornings"][0]  # fmt: skip
+    )["mornings"][0]
 
 
 IN_ONE_STEP = """

@@ -146,10 +146,19 @@ def test_a_variable_that_a_model_asks_for_counts(step, monkeypatch):
         ("dbt", BUILD, lambda repo: (repo / ".git").rmdir()),
     ],
     ids=[
-        "a profile of one's own", "a path elsewhere", "no profile known", "a loader of one's own", "another script",
-        "a tool that mends", "more tests", "other tests", "settings of tests", "a tool that reads anything", "no repository",
+        "a profile of one's own",
+        "a path elsewhere",
+        "no profile known",
+        "a loader of one's own",
+        "another script",
+        "a tool that mends",
+        "more tests",
+        "other tests",
+        "settings of tests",
+        "a tool that reads anything",
+        "no repository",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_known_runs_each_time(step, monkeypatch, program, arguments, change):
     tool = Tool(step)
     for number in range(2):

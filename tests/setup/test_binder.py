@@ -150,9 +150,16 @@ class Replay:
         }
         process = subprocess.Popen(
             ["/bin/sh", "-c", 'read go && exec "$@"', "sh", str(self.folder / "start"), *command],
-            cwd=self.folder, env=environment, user=self.user, group=self._group_of_user(), extra_groups=[] if self.user else None,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=environment,
+            user=self.user,
+            group=self._group_of_user(),
+            extra_groups=[] if self.user else None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         if self.group:
             (self.group / "cgroup.procs").write_text(str(process.pid))
         watching = threading.Thread(target=self._watch, args=(process.pid,), daemon=True)

@@ -82,9 +82,14 @@ def test_the_first_block_leads_from_a_clone_to_an_open_page(repository: Path, tm
     environment |= {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "DOJO_CHECKPOINTS": str(checkpoints())}
     environment |= {"JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
     shell = subprocess.Popen(
-        ["bash", "-euc", block], cwd=tmp_path, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        ["bash", "-euc", block],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     heard, url = [], None
     try:
         for line in shell.stdout:

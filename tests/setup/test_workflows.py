@@ -102,7 +102,9 @@ class Runner:
         journal = self.folder / "journal"
         journal.write_text("", encoding="utf-8")
         environment = {
-            "PATH": os.pathsep.join([str(self.folder / "bin"), str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+            "PATH": os.pathsep.join(
+                [str(self.folder / "bin"), str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+            ),
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder),
             "LANG": "C.UTF-8",
@@ -111,11 +113,16 @@ class Runner:
             "RUFF_NO_CACHE": "true",
             "GIT_CONFIG_GLOBAL": os.devnull,
             **settings,
-        }  # fmt: skip
+        }
         done = subprocess.run(
-            [str(part) for part in command], cwd=self.repo, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            [str(part) for part in command],
+            cwd=self.repo,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         left = sorted(p.relative_to(self.folder / "artefacts").as_posix() for p in (self.folder / "artefacts").rglob("*"))
         return Run(done.returncode, *_told(done.stdout), journal.read_text("utf-8").splitlines(), left)
 

@@ -98,8 +98,12 @@ def test_faults_compose_and_come_out_together(shop):
     for name in ("negative-quantity", "outlier-price", "lost-filter", "slow-run", "source-down"):
         faults.inject(shop, name, DAY)
     assert [entry["fault"] for entry in faults.journal(shop)] == [
-        "negative-quantity", "outlier-price", "lost-filter", "slow-run", "source-down",
-    ]  # fmt: skip
+        "negative-quantity",
+        "outlier-price",
+        "lost-filter",
+        "slow-run",
+        "source-down",
+    ]
     assert faults.revert(shop) == 5 and fingerprint(shop.root) == before
 
 

@@ -17,9 +17,18 @@ RULES = {
 }
 """Rules of the maturity card that speak of a pitfall."""
 ONLY_A_PERSON_SEES = {
-    "query_in_a_dashboard", "macro_in_a_sheet", "list_of_views", "deploy_from_the_laptop", "typed_on_a_friday",
-    "inventory", "promised_import", "wizard", "silent_cron", "vague_promise", "left_mailbox",
-}  # fmt: skip
+    "query_in_a_dashboard",
+    "macro_in_a_sheet",
+    "list_of_views",
+    "deploy_from_the_laptop",
+    "typed_on_a_friday",
+    "inventory",
+    "promised_import",
+    "wizard",
+    "silent_cron",
+    "vague_promise",
+    "left_mailbox",
+}
 """Pitfalls that stand in prose, in another program's export, or in what is not written."""
 
 

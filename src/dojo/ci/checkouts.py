@@ -188,7 +188,11 @@ def runner_environment(room: Path, more: dict[str, str]) -> dict[str, str]:
 
 def git(folder: Path, *arguments: str) -> str:
     """What Git says to these arguments in a folder, as Sami and with no settings of this machine. RuntimeError with its words."""
-    who = {f"GIT_{r}_{p}": t for r in ("AUTHOR", "COMMITTER") for p, t in (("NAME", "Sami Virtanen"), ("EMAIL", "sami@shopflow.example"), ("DATE", "2025-12-01T09:00:00+0100"))}  # fmt: skip
+    who = {
+        f"GIT_{r}_{p}": t
+        for r in ("AUTHOR", "COMMITTER")
+        for p, t in (("NAME", "Sami Virtanen"), ("EMAIL", "sami@shopflow.example"), ("DATE", "2025-12-01T09:00:00+0100"))
+    }
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     environment = {**clean, **who, "GIT_CONFIG_GLOBAL": str(CONFIG), "GIT_CONFIG_SYSTEM": os.devnull}
     fixed = ("-c", "core.autocrlf=false", "-c", "gc.auto=0", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false")
@@ -265,7 +269,10 @@ def _build_baseline(room: Path, base: Path, key: str) -> None:
     work = room / f"baseline-{key}"
     shutil.copytree(base, work)
     environment = runner_environment(room, {"SHOPFLOW_WAREHOUSE": str(kept / "baseline.duckdb")})
-    for command in (["python", "ci/load_sample.py"], ["dbt", "build", "--project-dir", "dbt", "--profiles-dir", "ci", "--target", "ci"]):  # fmt: skip
+    for command in (
+        ["python", "ci/load_sample.py"],
+        ["dbt", "build", "--project-dir", "dbt", "--profiles-dir", "ci", "--target", "ci"],
+    ):
         command[0] = str(room / "bin" / command[0])
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:

@@ -168,7 +168,10 @@ def _step(room: Path, folder: Path, production: Path, token: str, step: dict[str
     shutil.copytree(base, checkout.repo, symlinks=True)
     watch = Watch(production, folder / "shown")
     with api(step["rows"], token) as (address, calls), watch:
-        settings = {".secrets": f"SHOP_API_TOKEN={token}\n", ".vars": f"WAREHOUSE_FOLDER={production.parent}\nSHOP_API_URL={address}\n"}  # fmt: skip
+        settings = {
+            ".secrets": f"SHOP_API_TOKEN={token}\n",
+            ".vars": f"WAREHOUSE_FOLDER={production.parent}\nSHOP_API_URL={address}\n",
+        }
         checkouts.write(checkout.repo, settings)
         (folder / "event.json").write_text(json.dumps(_event(checkout, step)), encoding="utf-8")
         checkouts.wait()

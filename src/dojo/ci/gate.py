@@ -91,9 +91,13 @@ def _steps_of(text: str, where: str) -> Iterator[Place]:
             shell = str(step.get("shell") or _default_shell(job) or _default_shell(found))
             condition = str(step.get("if", job.get("if", "")))
             yield Place(
-                str(step.get("name", code.strip().split("\n")[0][:40])), code, where, condition,
-                pipefail=shell == "bash" or "pipefail" in shell, errexit=shell in ("", "bash", "sh") or " -e" in shell,
-            )  # fmt: skip
+                str(step.get("name", code.strip().split("\n")[0][:40])),
+                code,
+                where,
+                condition,
+                pipefail=shell == "bash" or "pipefail" in shell,
+                errexit=shell in ("", "bash", "sh") or " -e" in shell,
+            )
 
 
 def _default_shell(part: dict) -> str:
@@ -130,8 +134,11 @@ def _good_is_red(row: Tried) -> NotYet:
     cause, why = _why_red(words, result)
     return NotYet(
         f"“{row.pull.title}” is fine and came out red at {result['decided'] or 'the start'}. {why}".strip(),
-        tried=row.pull.title, expected="green", got=f"red; the step said:\n{excerpt(words)}", cause=cause,
-    )  # fmt: skip
+        tried=row.pull.title,
+        expected="green",
+        got=f"red; the step said:\n{excerpt(words)}",
+        cause=cause,
+    )
 
 
 NO_SNAPSHOT = (
@@ -154,7 +161,10 @@ def _why_red(words: str, result: dict[str, Any]) -> tuple[str, str]:
     if snapshot_lacks(words):
         return "no-snapshot", NO_SNAPSHOT
     if warehouse_lacks(words):
-        return "empty-warehouse", "dbt found no source tables: the sample must be loaded into the same warehouse file, in the same job, before dbt runs. Every step is a process of its own, and an in-memory database dies with it."  # fmt: skip
+        return (
+            "empty-warehouse",
+            "dbt found no source tables: the sample must be loaded into the same warehouse file, in the same job, before dbt runs. Every step is a process of its own, and an in-memory database dies with it.",
+        )
     if re.search(r"(KeyError: |Env var required but not provided: )'SHOPFLOW_WAREHOUSE'", words):
         return (
             "no-warehouse",
@@ -278,7 +288,9 @@ def keeps_artefacts(rows: list[Tried], *, how: str) -> str:
             green = any(r.result and r.result["colour"] == "green" and r.result["artefacts"] for r in rows)
             raise NotYet(
                 f"“{row.pull.title}” failed in dbt, and {' and '.join(sorted(missing))} went with the runner. {how}",
-                tried=row.pull.title, expected="manifest.json and run_results.json kept", got=sorted(kept) or "nothing kept",
+                tried=row.pull.title,
+                expected="manifest.json and run_results.json kept",
+                got=sorted(kept) or "nothing kept",
                 cause="lost-when-red" if green else "no-artefacts",
-            )  # fmt: skip
+            )
     return "Red or green, manifest.json and run_results.json can be read afterwards."

@@ -27,13 +27,45 @@ RUNNER = "the stand-in for GitLab's runner"
 TRANSLATED = ".github/workflows/translated.yml"
 """Where the translation stands for act."""
 
-GLOBAL = {"stages", "variables", "default", "workflow", "image", "before_script", "after_script", "cache", "include", "spec", "pages", "services"}  # fmt: skip
+GLOBAL = {
+    "stages",
+    "variables",
+    "default",
+    "workflow",
+    "image",
+    "before_script",
+    "after_script",
+    "cache",
+    "include",
+    "spec",
+    "pages",
+    "services",
+}
 """Keys of a pipeline that are no jobs."""
 KNOWN = {
-    "script", "before_script", "after_script", "stage", "rules", "only", "needs", "variables", "allow_failure", "artifacts",
-    "extends", "when", "parallel", "image", "tags", "timeout", "interruptible", "cache", "retry", "coverage", "dependencies",
+    "script",
+    "before_script",
+    "after_script",
+    "stage",
+    "rules",
+    "only",
+    "needs",
+    "variables",
+    "allow_failure",
+    "artifacts",
+    "extends",
+    "when",
+    "parallel",
+    "image",
+    "tags",
+    "timeout",
+    "interruptible",
+    "cache",
+    "retry",
+    "coverage",
+    "dependencies",
     "resource_group",
-}  # fmt: skip
+}
 """Keys of a job that the translation heeds, or that decide no colour."""
 CHECKOUT = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8"
 UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02"
@@ -57,7 +89,9 @@ class NotKnown(ValueError):
 
 
 def _not_known(what: str) -> NotKnown:
-    return NotKnown(f"{what} is not known to {RUNNER}. gitlab-ci-local (`dojo tools add gitlab-ci-local`) or GitLab would tell.")  # fmt: skip
+    return NotKnown(
+        f"{what} is not known to {RUNNER}. gitlab-ci-local (`dojo tools add gitlab-ci-local`) or GitLab would tell."
+    )
 
 
 def warm() -> None:
@@ -386,7 +420,14 @@ def _job(name: str, job: dict, pipeline: dict, jobs: dict, stages: list) -> dict
     if kept.get("paths"):
         when = {"always": "always()", "on_failure": "failure()"}.get(kept.get("when", "on_success"), "success()")
         artefact = _id(name) + ("-${{ strategy.job-index }}" if variants else "")
-        steps.append({"name": f"{name}, artifacts", "if": when, "uses": UPLOAD, "with": {"name": artefact, "path": "\n".join(kept["paths"])}})  # fmt: skip
+        steps.append(
+            {
+                "name": f"{name}, artifacts",
+                "if": when,
+                "uses": UPLOAD,
+                "with": {"name": artefact, "path": "\n".join(kept["paths"])},
+            }
+        )
     variables = _variables(job.get("variables"))
     made: dict[str, Any] = {"runs-on": "ubuntu-latest"}
     if variants:

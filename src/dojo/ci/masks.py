@@ -20,23 +20,44 @@ class Mask:
 
 
 SYSTEM = (
-    Mask("continue-on-error", r"continue-on-error:\s*(?!false)\S", "`continue-on-error` paints a failed step green", (GITHUB,)),
+    Mask(
+        "continue-on-error", r"continue-on-error:\s*(?!false)\S", "`continue-on-error` paints a failed step green", (GITHUB,)
+    ),
     Mask("never-runs", r"\bif:\s*(\$\{\{\s*)?false\b", "`if: false` keeps it from running", (GITHUB,)),
-    Mask("allow-failure", r"allow_failure:\s*(?!false)\S|allow_failure:\s*$", "`allow_failure` lets the pipeline pass with a failed job", (GITLAB,)),
+    Mask(
+        "allow-failure",
+        r"allow_failure:\s*(?!false)\S|allow_failure:\s*$",
+        "`allow_failure` lets the pipeline pass with a failed job",
+        (GITLAB,),
+    ),
     Mask("never-runs", r"when:\s*(manual|never)\b", "`when: manual` or `never` keeps it from running by itself", (GITLAB,)),
-    Mask("caught", r"\bcatchError\b[^{\n]*buildResult:\s*['\"](SUCCESS|UNSTABLE)|\bwarnError\b|\bunstable\b", "`catchError(buildResult: 'SUCCESS')` or `warnError` lets the build end well", (JENKINS,)),
-    Mask("returned", r"returnStatus:\s*true", "`returnStatus: true` hands the exit status to a caller who does not look at it", (JENKINS,)),
-)  # fmt: skip
+    Mask(
+        "caught",
+        r"\bcatchError\b[^{\n]*buildResult:\s*['\"](SUCCESS|UNSTABLE)|\bwarnError\b|\bunstable\b",
+        "`catchError(buildResult: 'SUCCESS')` or `warnError` lets the build end well",
+        (JENKINS,),
+    ),
+    Mask(
+        "returned",
+        r"returnStatus:\s*true",
+        "`returnStatus: true` hands the exit status to a caller who does not look at it",
+        (JENKINS,),
+    ),
+)
 """What the system itself is told to overlook."""
 
 LINE = (
     Mask("or-true", r"\|\|\s*(true|:|echo\b|printf\b|exit 0|/bin/true)", "the line throws its exit status away"),
-    Mask("or-true", r";\s*(true|:|exit 0|echo\b[^;|&]*)\s*[\"')]*\s*$", "the line ends with another command, whose exit status counts instead"),
+    Mask(
+        "or-true",
+        r";\s*(true|:|exit 0|echo\b[^;|&]*)\s*[\"')]*\s*$",
+        "the line ends with another command, whose exit status counts instead",
+    ),
     Mask("exit-zero", r"--exit-zero\b|--nofail\b|--exit-0\b", "the tool is told to find things and end with 0"),
     Mask("collect-only", r"--collect-only\b|--co\b", "the tests are collected and none is run"),
     Mask("background", r"(?<!&)&\s*$", "the command runs in the background, and nobody waits for its exit status"),
     Mask("make-ignores", r"^\s*-\s*@?(?=[a-z])", "a recipe line that begins with `-` may fail: make goes on"),
-)  # fmt: skip
+)
 """What stands in the line of the command itself."""
 
 PIPE = Mask("pipe", r"(?<!\|)\|(?![|&])", "of `a | b` only b's exit status counts where `pipefail` is not set")

@@ -122,9 +122,34 @@ def judged(result: dict[str, Any]) -> dict[str, Any]:
 
 
 MISSING = {
-    "docker", "podman", "buildah", "gh", "jq", "yq", "node", "npm", "npx", "yarn", "shellcheck", "aws", "az", "gcloud",
-    "kubectl", "terraform", "curl", "wget", "make", "rsync", "zip", "unzip", "java", "go", "cargo", "sudo", "apt-get",
-}  # fmt: skip
+    "docker",
+    "podman",
+    "buildah",
+    "gh",
+    "jq",
+    "yq",
+    "node",
+    "npm",
+    "npx",
+    "yarn",
+    "shellcheck",
+    "aws",
+    "az",
+    "gcloud",
+    "kubectl",
+    "terraform",
+    "curl",
+    "wget",
+    "make",
+    "rsync",
+    "zip",
+    "unzip",
+    "java",
+    "go",
+    "cargo",
+    "sudo",
+    "apt-get",
+}
 """Programs that GitHub's runners hold and this machine may not."""
 
 

@@ -36,8 +36,10 @@ def _not_yaml(error: yaml.YAMLError, text: str, path: str) -> NotYet:
     where = f" at line {mark.line + 1}" if mark else ""
     return NotYet(
         f"`{path}` is not YAML: the parser gave up{where} ({problem}).",
-        got=shown, cause="yaml", look="The line that is shown, or the one before it.",
-    )  # fmt: skip
+        got=shown,
+        cause="yaml",
+        look="The line that is shown, or the one before it.",
+    )
 
 
 def triggers(workflow: dict) -> dict[str, Any]:
@@ -129,14 +131,25 @@ def _trigger_problems(on: dict[str, Any]) -> Iterator[tuple[str, str]]:
         return
     filters = on["pull_request"] if isinstance(on["pull_request"], dict) else {}
     if {"paths", "paths-ignore"} & set(filters):
-        yield "path-filter", "A path filter lets pull requests pass unseen: a change outside it gets no run, and no run is not a red one."  # fmt: skip
+        yield (
+            "path-filter",
+            "A path filter lets pull requests pass unseen: a change outside it gets no run, and no run is not a red one.",
+        )
     unseen = next((base for base in BASES if not _admits(filters, base)), None)
     if unseen:
         key = "branches" if "branches" in filters else "branches-ignore"
-        yield "branch-filter", f"A pull request against `{unseen}` starts nothing: `{key}: {filters[key]}` lets it pass unseen. Every pull request is meant, whatever its target."  # fmt: skip
+        yield (
+            "branch-filter",
+            f"A pull request against `{unseen}` starts nothing: `{key}: {filters[key]}` lets it pass unseen. Every pull request is meant, whatever its target.",
+        )
     missing = [a for a in ACTIVITIES if "types" in filters and a not in _listed(filters["types"])]
     if missing:
-        yield "type-filter", f"`types: {filters['types']}` leaves out `{missing[0]}`: commits that come later are not tried." if missing[0] == "synchronize" else f"`types: {filters['types']}` leaves out `{missing[0]}`."  # fmt: skip
+        yield (
+            "type-filter",
+            f"`types: {filters['types']}` leaves out `{missing[0]}`: commits that come later are not tried."
+            if missing[0] == "synchronize"
+            else f"`types: {filters['types']}` leaves out `{missing[0]}`.",
+        )
 
 
 def starts_on_push(on: dict[str, Any], branch: str) -> bool:
@@ -174,11 +187,23 @@ def _matches(pattern: str, branch: str) -> bool:
 def _token_problems(workflow: dict) -> Iterator[tuple[str, str]]:
     blocks = permissions(workflow)
     if any(block is None for block in blocks.values()):
-        yield "default-token", "No `permissions`: the token then holds whatever the organisation's default is, which may be write to everything. A gate reads: `contents: read`."  # fmt: skip
+        yield (
+            "default-token",
+            "No `permissions`: the token then holds whatever the organisation's default is, which may be write to everything. A gate reads: `contents: read`.",
+        )
     scopes = [s for block in (workflow.get("permissions"), *blocks.values()) for s in write_scopes(block)]
     if scopes:
-        yield "write-token", f"The token may write ({', '.join(dict.fromkeys(scopes))}). The code of a stranger's pull request runs beside it; a gate reads."  # fmt: skip
+        yield (
+            "write-token",
+            f"The token may write ({', '.join(dict.fromkeys(scopes))}). The code of a stranger's pull request runs beside it; a gate reads.",
+        )
     for name, block in blocks.items():
-        checks_out = any(str(s.get("uses", "")).startswith("actions/checkout@") for _, _, s in steps({"jobs": {name: jobs(workflow)[name]}}))  # fmt: skip
+        checks_out = any(
+            str(s.get("uses", "")).startswith("actions/checkout@")
+            for _, _, s in steps({"jobs": {name: jobs(workflow)[name]}})
+        )
         if checks_out and isinstance(block, dict) and block.get("contents") not in ("read", "write"):
-            yield "no-read", f"The token of job `{name}` may not read the repository, which its checkout needs: `contents: read`."  # fmt: skip
+            yield (
+                "no-read",
+                f"The token of job `{name}` may not read the repository, which its checkout needs: `contents: read`.",
+            )

@@ -24,9 +24,15 @@ INHERITED = frozenset(
 """The variables that a tool's process takes over from ours: the machine's, and none that tells a tool what to do."""
 
 _DECIMALS = decimal.Context(
-    prec=28, rounding=decimal.ROUND_HALF_EVEN, Emin=-999999, Emax=999999, capitals=1, clamp=0, flags=[],
+    prec=28,
+    rounding=decimal.ROUND_HALF_EVEN,
+    Emin=-999999,
+    Emax=999999,
+    capitals=1,
+    clamp=0,
+    flags=[],
     traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
-)  # fmt: skip
+)
 """Python's own defaults, whatever decimal.DefaultContext says by now."""
 
 

@@ -15,11 +15,37 @@ SOURCE = COURSE / "book" / "glossary.md"
 LINE = re.compile(r"\*\*(?P<term>[^*]+)\*\* — (?P<said>.+) \((?P<module>i?\d\d)\)")
 ORDINARY = frozenset(
     {
-        "action", "agreement", "blame", "branch", "branch rules", "cache", "check", "commit", "conflict", "consistency",
-        "consumer", "culture", "DevOps", "environment", "hook", "matrix", "metadata", "on-call", "raw", "reproduce", "revert",
-        "risk", "severity", "staging", "suite", "tag", "upstream", "validity", "window",
+        "action",
+        "agreement",
+        "blame",
+        "branch",
+        "branch rules",
+        "cache",
+        "check",
+        "commit",
+        "conflict",
+        "consistency",
+        "consumer",
+        "culture",
+        "DevOps",
+        "environment",
+        "hook",
+        "matrix",
+        "metadata",
+        "on-call",
+        "raw",
+        "reproduce",
+        "revert",
+        "risk",
+        "severity",
+        "staging",
+        "suite",
+        "tag",
+        "upstream",
+        "validity",
+        "window",
     }
-)  # fmt: skip
+)
 """Terms that are also everyday words: linked where a lesson sets them in italics, not wherever the word stands."""
 
 

@@ -61,7 +61,13 @@ def make(folder: Path, stream: str) -> None:
     """Makes a repository in an empty folder from a stream for `git fast-import`, and checks main out."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--initial-branch=main", "--object-format=sha1")
-    for key, value in (("user.name", LEARNER[0]), ("user.email", LEARNER[1]), ("core.autocrlf", "false"), ("gc.auto", "0"), ("advice.detachedHead", "false")):  # fmt: skip
+    for key, value in (
+        ("user.name", LEARNER[0]),
+        ("user.email", LEARNER[1]),
+        ("core.autocrlf", "false"),
+        ("gc.auto", "0"),
+        ("advice.detachedHead", "false"),
+    ):
         git(folder, "config", key, value)
     feed(folder, stream)
     git(folder, "reset", "--quiet", "--hard", "main")
@@ -126,9 +132,14 @@ def script(repo: Path, text: str, arguments: list[str], seconds: float = SECONDS
     path = repo.parent / "script.sh"
     path.write_text(text.replace("\r\n", "\n"), encoding="utf-8")
     process = subprocess.Popen(
-        ["bash", str(path), *arguments], cwd=repo, env=environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        ["bash", str(path), *arguments],
+        cwd=repo,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
         said, _ = process.communicate(timeout=seconds)
         return process.returncode, said.decode("utf-8", "replace")[-6000:]
@@ -151,9 +162,13 @@ def state(repo: Path) -> dict[str, Any]:
     """branch ("" when HEAD is on none), doing (revert, merge, rebase, bisect… in progress), dirty paths, and the bundle."""
     folder = repo / ".git"
     marks = {
-        "REVERT_HEAD": "revert", "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "rebase-merge": "rebase",
-        "rebase-apply": "rebase", "BISECT_LOG": "bisect",
-    }  # fmt: skip
+        "REVERT_HEAD": "revert",
+        "MERGE_HEAD": "merge",
+        "CHERRY_PICK_HEAD": "cherry-pick",
+        "rebase-merge": "rebase",
+        "rebase-apply": "rebase",
+        "BISECT_LOG": "bisect",
+    }
     head = (folder / "HEAD").read_text(encoding="utf-8").strip() if (folder / "HEAD").is_file() else ""
     try:
         dirty = [line[3:] for line in git(repo, "status", "--porcelain").splitlines()]

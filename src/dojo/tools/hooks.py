@@ -139,9 +139,14 @@ def _installed(room: Path, base: Path) -> str:
 
 def _run(command: list[str], room: Path, folder: Path) -> tuple[int, str]:
     process = subprocess.Popen(
-        command, cwd=folder, env=_environment(room), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=_environment(room),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
         said, _ = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -60,9 +60,14 @@ def _session(request: dict[str, Any], environment: dict[str, str], seconds: int)
         asked.write_text(json.dumps(request), encoding="utf-8")
         with (room / "said").open("wb") as said, asked.open("rb") as given:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dojo.tools.ingestion", str(room)], stdin=given, stdout=said, stderr=said,
-                env={**environment, "HOME": str(room), "TMPDIR": str(room)}, cwd=room, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-P", "-m", "dojo.tools.ingestion", str(room)],
+                stdin=given,
+                stdout=said,
+                stderr=said,
+                env={**environment, "HOME": str(room), "TMPDIR": str(room)},
+                cwd=room,
+                start_new_session=True,
+            )
         cut_off = _waited(process, room, len(request["tries"]), seconds)
         paths = [room / f"{n}.json" for n in range(len(request["tries"]))]
         words = (room / "said").read_text(encoding="utf-8", errors="replace")
@@ -283,7 +288,10 @@ def _opened(warehouse: Path) -> Any:
 def _rows(con: Any, relation: str) -> list[dict[str, Any]]:
     found = con.execute(f"select columns(c -> c not like '\\_dlt%' escape '\\') from {relation} order by all")
     names = [c[0] for c in found.description]
-    return [{n: v if v is None or isinstance(v, int) else str(v) for n, v in zip(names, row, strict=True)} for row in found.fetchall()]  # fmt: skip
+    return [
+        {n: v if v is None or isinstance(v, int) else str(v) for n, v in zip(names, row, strict=True)}
+        for row in found.fetchall()
+    ]
 
 
 def _apart(work: Any) -> dict[str, Any]:

@@ -226,10 +226,13 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
         arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
         outcome = function.call(arguments, {"dbt": dbt.ask})
         answer = {
-            **asdict(outcome), "before": before, "after": contents(guarded), "calls": [asdict(c) for c in dbt.calls],
+            **asdict(outcome),
+            "before": before,
+            "after": contents(guarded),
+            "calls": [asdict(c) for c in dbt.calls],
             "rows": _asked(room, request.get("queries") or {}),
             "files": sorted(p.relative_to(room).as_posix() for p in room.rglob("*.duckdb*")),
-        }  # fmt: skip
+        }
         if request.get("stream"):
             answer |= git_tool.state(room / "repo")
         return answer
@@ -420,9 +423,12 @@ def _target(room: Path, run: dict[str, Any], held: dict[str, str]) -> dict[str, 
     said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
     changed = sorted(f for f in held if held[f] != before.get(f))
     return {
-        "name": name, "path": path.replace(str(room), "…"), "success": done.success,
-        "said": said.replace(str(room), "…")[:500], "changed": changed,
-    }  # fmt: skip
+        "name": name,
+        "path": path.replace(str(room), "…"),
+        "success": done.success,
+        "said": said.replace(str(room), "…")[:500],
+        "changed": changed,
+    }
 
 
 _OPERATIONS = {"targets": _targets, "session": _session, "watched": _watched, "inside": _inside}

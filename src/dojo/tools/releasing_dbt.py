@@ -98,9 +98,12 @@ def slice_of_shopflow() -> dict[str, str]:
     """ShopFlow's dbt project cut down to revenue, {path: text}: what a delivery is tried with, a few tenths of a second a build."""
     whole = shopflow_project()
     kept = (
-        "macros/business_date.sql", "macros/generate_schema_name.sql", "macros/test_not_negative.sql",
-        "models/staging/stg_orders.sql", "models/staging/stg_order_items.sql",
-    )  # fmt: skip
+        "macros/business_date.sql",
+        "macros/generate_schema_name.sql",
+        "macros/test_not_negative.sql",
+        "models/staging/stg_orders.sql",
+        "models/staging/stg_order_items.sql",
+    )
     return {
         "dbt_project.yml": whole["dbt_project.yml"].split("snapshots:")[0],
         "profiles.yml": PROFILES,
@@ -244,9 +247,13 @@ def _invoke(command: list[str], warehouse: str, environment: dict[str, str], man
 
 
 def run_dbt(
-    files: dict[str, str], arguments: list[str], target: str, warehouse: Path, variables: dict | None = None,
+    files: dict[str, str],
+    arguments: list[str],
+    target: str,
+    warehouse: Path,
+    variables: dict | None = None,
     environment: dict[str, str] | None = None,
-) -> Done:  # fmt: skip
+) -> Done:
     """One dbt command of a project on a warehouse file. What dbt finds is never raised."""
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     folder, manifest, words = manifest_of(files, target, warehouse.stem, variables, environment)

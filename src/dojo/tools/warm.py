@@ -94,7 +94,12 @@ def _look_for_plugins_once() -> None:
     PluginManager.get_prefixed_modules = classmethod(lambda cls: found)
 
 
-QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_STATIC_PARSER": "false", "DBT_USE_COLORS": "false", "DBT_LOG_LEVEL_FILE": "info"}  # fmt: skip
+QUIET = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DBT_STATIC_PARSER": "false",
+    "DBT_USE_COLORS": "false",
+    "DBT_LOG_LEVEL_FILE": "info",
+}
 
 
 PROJECT = {

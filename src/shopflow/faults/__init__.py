@@ -47,7 +47,7 @@ __all__ = [
     "inject",
     "journal",
     "revert",
-]  # fmt: skip
+]
 
 
 def catalogue() -> list[Fault]:

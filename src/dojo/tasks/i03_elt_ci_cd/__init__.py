@@ -18,7 +18,15 @@ def prepare(root: Path) -> None:
         path = repo / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    who = {f"GIT_{role}_{part}": text for role in ("AUTHOR", "COMMITTER") for part, text in (("NAME", "Jonas Okafor"), ("EMAIL", "jonas@shopflow.example"), ("DATE", "2025-11-28T16:52:00+0100"))}  # fmt: skip
+    who = {
+        f"GIT_{role}_{part}": text
+        for role in ("AUTHOR", "COMMITTER")
+        for part, text in (
+            ("NAME", "Jonas Okafor"),
+            ("EMAIL", "jonas@shopflow.example"),
+            ("DATE", "2025-11-28T16:52:00+0100"),
+        )
+    }
     history.git(repo, "init", "--quiet", "--initial-branch=main", "--object-format=sha1")
     history.git(repo, "add", "--all")
     history.git(repo, "commit", "--quiet", "--message", "Load the shop's API; build the takings", environment=who)

@@ -42,13 +42,27 @@ def _comma(row: dict[str, Any]) -> dict[str, Any]:
 
 
 WEEKEND = [
-    _edit(f"{MARTS}/daily_takings.sql", ("    store_id,\n", "    store_id,\n    isodow(business_date) >= 6 as is_weekend,\n")),
-    _edit(MARTS_YML, ("      - {name: payments, data_type: integer}\n", "      - {name: is_weekend, data_type: boolean}\n      - {name: payments, data_type: integer}\n")),
-]  # fmt: skip
+    _edit(
+        f"{MARTS}/daily_takings.sql", ("    store_id,\n", "    store_id,\n    isodow(business_date) >= 6 as is_weekend,\n")
+    ),
+    _edit(
+        MARTS_YML,
+        (
+            "      - {name: payments, data_type: integer}\n",
+            "      - {name: is_weekend, data_type: boolean}\n      - {name: payments, data_type: integer}\n",
+        ),
+    ),
+]
 LARGEST = [
     _edit(f"{MARTS}/daily_takings.sql", ("    sum(amount_eur)", "    max(amount_eur) as largest_eur,\n    sum(amount_eur)")),
-    _edit(MARTS_YML, ("      - {name: payments, data_type: integer}\n", "      - {name: payments, data_type: integer}\n      - {name: largest_eur, data_type: \"decimal(12,2)\"}\n")),
-]  # fmt: skip
+    _edit(
+        MARTS_YML,
+        (
+            "      - {name: payments, data_type: integer}\n",
+            '      - {name: payments, data_type: integer}\n      - {name: largest_eur, data_type: "decimal(12,2)"}\n',
+        ),
+    ),
+]
 ALWAYS_ALL = [_edit(LOAD, ("read(table, updated_at.last_value)", "read(table, None)"))]
 COUNTED = "dbt/tests/assert_every_taking_is_counted.sql"
 REFUNDS = [
@@ -65,11 +79,33 @@ def variants(kind: str) -> tuple[PullRequest, PullRequest]:
         "good": [("Say which days are weekends", WEEKEND), ("The largest payment of a day", LARGEST)],
         "cosmetic": [
             ("Clearer README", [_edit("README.md", ("Loads the shop's API", "Every morning: loads the shop's API"))]),
-            ("Comment on the takings", [_edit(f"{MARTS}/daily_takings.sql", ("select\n", "-- Refunds are not takings.\nselect\n"))]),
+            (
+                "Comment on the takings",
+                [_edit(f"{MARTS}/daily_takings.sql", ("select\n", "-- Refunds are not takings.\nselect\n"))],
+            ),
         ],
         "secret": [
-            ("Works without settings now", [_edit(LOAD, ('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'))]),
-            ("How to call the API by hand", [_edit("README.md", ("`recorded/` holds", f"    curl -H 'Authorization: Bearer {company.token()}' …\n\n`recorded/` holds"))]),
+            (
+                "Works without settings now",
+                [
+                    _edit(
+                        LOAD,
+                        ('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'),
+                    )
+                ],
+            ),
+            (
+                "How to call the API by hand",
+                [
+                    _edit(
+                        "README.md",
+                        (
+                            "`recorded/` holds",
+                            f"    curl -H 'Authorization: Bearer {company.token()}' …\n\n`recorded/` holds",
+                        ),
+                    )
+                ],
+            ),
         ],
         "format": [
             ("Keys as tuples", [_edit(LOAD, ('"orders": ["order_id"]', "'orders': ( 'order_id', )"))]),
@@ -89,13 +125,27 @@ def variants(kind: str) -> tuple[PullRequest, PullRequest]:
         ],
         "contract": [
             ("Count in bigint", [_edit(f"{MARTS}/daily_takings.sql", ("count(*)::integer", "count(*)"))]),
-            ("Date of the business, properly named", [_edit(f"{MARTS}/daily_takings.sql", ("    business_date,\n", "    business_date as takings_date,\n"))]),
+            (
+                "Date of the business, properly named",
+                [_edit(f"{MARTS}/daily_takings.sql", ("    business_date,\n", "    business_date as takings_date,\n"))],
+            ),
         ],
         "data test": [
             ("Join the rates by day", [_edit(f"{MARTS}/payments_eur.sql", ("payments.currency = rates.currency and ", ""))]),
-            ("Only euros count", [_edit(f"{MARTS}/payments_eur.sql", ("on payments.currency = rates.currency", "on payments.currency = rates.currency and rates.currency <> 'GBP'"))]),
+            (
+                "Only euros count",
+                [
+                    _edit(
+                        f"{MARTS}/payments_eur.sql",
+                        (
+                            "on payments.currency = rates.currency",
+                            "on payments.currency = rates.currency and rates.currency <> 'GBP'",
+                        ),
+                    )
+                ],
+            ),
         ],
-    }  # fmt: skip
+    }
     colour = "green" if kind in ("good", "cosmetic") else "red"
     first, second = (PullRequest(kind, title, colour, tuple(edits)) for title, edits in made[kind])
     return first, second

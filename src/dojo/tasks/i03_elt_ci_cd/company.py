@@ -78,7 +78,11 @@ def starting() -> dict[str, str]:
     files = {}
     for path in sorted(GROUNDWORK.rglob("*")):
         name = path.relative_to(GROUNDWORK).as_posix()
-        if path.is_file() and "/." not in f"/{name}" and not any(p in name for p in ("__pycache__", "target/", "logs/", "mended/", "workflows/")):  # fmt: skip
+        if (
+            path.is_file()
+            and "/." not in f"/{name}"
+            and not any(p in name for p in ("__pycache__", "target/", "logs/", "mended/", "workflows/"))
+        ):
             files[names.get(name, name)] = path.read_text(encoding="utf-8").replace("@token@", token())
     files[".github/workflows/ci.yml"] = (GROUNDWORK / "workflows" / "decorative.yml").read_text(encoding="utf-8")
     return files | {f"recorded/{table}.jsonl": jsonl(rows) for table, rows in recorded().items()}

@@ -22,15 +22,30 @@ def _problems(text: str) -> list[tuple[str, str]]:
     found = workflow.read(text, in_repository(CI))
     problems = []
     if "pull_request_target" in workflow.triggers(found):
-        problems.append(("target", "`pull_request_target` runs with main's files, your secrets and a token that may write. A gate is started by `pull_request`, which gets neither."))  # fmt: skip
+        problems.append(
+            (
+                "target",
+                "`pull_request_target` runs with main's files, your secrets and a token that may write. A gate is started by `pull_request`, which gets neither.",
+            )
+        )
     named = sorted(set(workflow.secrets_in(text)) - {"GITHUB_TOKEN"})
     if named:
-        problems.append(("secret-in-gate", f"The gate asks for `secrets.{named[0]}`. A pull request from a fork gets an empty one and is red for no fault of its own; one from a branch can print it. The recorded answers need no key."))  # fmt: skip
+        problems.append(
+            (
+                "secret-in-gate",
+                f"The gate asks for `secrets.{named[0]}`. A pull request from a fork gets an empty one and is red for no fault of its own; one from a branch can print it. The recorded answers need no key.",
+            )
+        )
     if company.token() in text:
         problems.append(("plain-secret", "The token stands in the workflow, and the repository's history keeps it."))
     wanting = [n for n, j in workflow.jobs(found).items() if j.get("environment")]
     if wanting:
-        problems.append(("environment-in-gate", f"Job `{wanting[0]}` enters an environment. What runs on a stranger's code enters none: an environment is where its secrets are."))  # fmt: skip
+        problems.append(
+            (
+                "environment-in-gate",
+                f"Job `{wanting[0]}` enters an environment. What runs on a stranger's code enters none: an environment is where its secrets are.",
+            )
+        )
     return problems + workflow.frame_problems(found)
 
 
@@ -49,7 +64,13 @@ def lets_good_through(work: Work, seed: int) -> str:
     rows = _rows(work, seed)
     step = deciding_step(rows[0].result)
     if step and "SHOP_API_URL" in step["said"]:
-        raise NotYet("The load does not know where the API is. A gate has the recorded answers: `SHOP_API_URL: recorded`.", tried=rows[0].pull.title, expected="green", got=f"red; the step said:\n{excerpt(step['said'])}", cause="no-source")  # fmt: skip
+        raise NotYet(
+            "The load does not know where the API is. A gate has the recorded answers: `SHOP_API_URL: recorded`.",
+            tried=rows[0].pull.title,
+            expected="green",
+            got=f"red; the step said:\n{excerpt(step['said'])}",
+            cause="no-source",
+        )
     return gate.lets_good_through(rows)
 
 
@@ -60,8 +81,11 @@ def stops_bad(work: Work, seed: int) -> str:
     if passed and passed[0].pull.kind == "no tests" and _found_none(passed[0]):
         raise NotYet(
             f"“{passed[0].pull.title}” came out green. With every test commented out, pytest ends with 5, “no tests ran”; something in the workflow takes 5 for good.",
-            tried=passed[0].pull.title, expected="red", got=table(rows), cause="no-tests-is-fine",
-        )  # fmt: skip
+            tried=passed[0].pull.title,
+            expected="red",
+            got=table(rows),
+            cause="no-tests-is-fine",
+        )
     alike = [Tried(replace(r.pull, kind=SEEN_BY.get(r.pull.kind, r.pull.kind)), r.result) for r in rows]
     said = gate.stops_bad(alike, pipeline).split("\n")[0]
     return f"{said}\n{table(rows)}"
@@ -122,7 +146,12 @@ jobs:
           uv run dbt run --profiles-dir .
           uv run dbt test --profiles-dir .
 """
-TWO_JOBS = HEAD.replace("  checks:", "  code:") + STEPS[: STEPS.index("      - name: Load")] + HEAD[HEAD.index("  checks:") :].replace("  checks:", "  data:\n    needs: code") + STEPS[STEPS.index("      - name: Load") :]  # fmt: skip
+TWO_JOBS = (
+    HEAD.replace("  checks:", "  code:")
+    + STEPS[: STEPS.index("      - name: Load")]
+    + HEAD[HEAD.index("  checks:") :].replace("  checks:", "  data:\n    needs: code")
+    + STEPS[STEPS.index("      - name: Load") :]
+)
 
 
 OWN_FILES = {
@@ -193,27 +222,83 @@ TASK = Task(
     },
     wrong=(
         wrong("dbt is parsed, never run", _but((BUILD, BUILD.replace("build", "parse"))), "missing", decided_by="contract"),
-        wrong("the tests still commented out", _but(("      - name: Tests\n        run: pytest -q\n", "      # - name: Tests\n      #   run: pytest -q\n")), "commented-out", decided_by="python"),
-        wrong("no tests is fine", _but(("run: pytest -q", "run: pytest -q || [ $? -eq 5 ]")), "no-tests-is-fine", decided_by="no tests"),
-        wrong("models built, never tested", _but((BUILD, BUILD.replace("build", "run"))), "never-tested", decided_by="data test"),
+        wrong(
+            "the tests still commented out",
+            _but(("      - name: Tests\n        run: pytest -q\n", "      # - name: Tests\n      #   run: pytest -q\n")),
+            "commented-out",
+            decided_by="python",
+        ),
+        wrong(
+            "no tests is fine",
+            _but(("run: pytest -q", "run: pytest -q || [ $? -eq 5 ]")),
+            "no-tests-is-fine",
+            decided_by="no tests",
+        ),
+        wrong(
+            "models built, never tested",
+            _but((BUILD, BUILD.replace("build", "run"))),
+            "never-tested",
+            decided_by="data test",
+        ),
         wrong("piped into a log", _but((BUILD, f"{BUILD} | tee build.log")), "pipe", decided_by="data test"),
-        wrong("formats the runner's copy", _but(("ruff format --check .", "ruff format .")), "reformats", decided_by="format"),
-        wrong("nothing loaded", _but(("      - name: Load\n        run: python -m ingest.shop_api\n", "")), "empty-warehouse", decided_by="good"),
+        wrong(
+            "formats the runner's copy", _but(("ruff format --check .", "ruff format .")), "reformats", decided_by="format"
+        ),
+        wrong(
+            "nothing loaded",
+            _but(("      - name: Load\n        run: python -m ingest.shop_api\n", "")),
+            "empty-warehouse",
+            decided_by="good",
+        ),
         wrong("does not say where the API is", _but(("      SHOP_API_URL: recorded\n", "")), "no-source", decided_by="good"),
-        wrong("loads from the live API", _but(("SHOP_API_URL: recorded", "SHOP_API_URL: ${{ vars.SHOP_API_URL }}\n      SHOP_API_TOKEN: ${{ secrets['SHOP_API_TOKEN'] }}")), "secret-in-gate"),
-        wrong("the token in the file", _but(("SHOP_API_URL: recorded", f"SHOP_API_URL: recorded\n      SHOP_API_TOKEN: {company.token()}")), "plain-secret"),
+        wrong(
+            "loads from the live API",
+            _but(
+                (
+                    "SHOP_API_URL: recorded",
+                    "SHOP_API_URL: ${{ vars.SHOP_API_URL }}\n      SHOP_API_TOKEN: ${{ secrets['SHOP_API_TOKEN'] }}",
+                )
+            ),
+            "secret-in-gate",
+        ),
+        wrong(
+            "the token in the file",
+            _but(("SHOP_API_URL: recorded", f"SHOP_API_URL: recorded\n      SHOP_API_TOKEN: {company.token()}")),
+            "plain-secret",
+        ),
         wrong("pull_request_target", _but(("on: pull_request", "on: pull_request_target")), "target"),
-        wrong("a gate in production's environment", _but(("    timeout-minutes: 10", "    timeout-minutes: 10\n    environment: production")), "environment-in-gate"),
-        wrong("only pull requests against main", _but(("on: pull_request", "on: {pull_request: {branches: [main]}}")), "branch-filter"),
+        wrong(
+            "a gate in production's environment",
+            _but(("    timeout-minutes: 10", "    timeout-minutes: 10\n    environment: production")),
+            "environment-in-gate",
+        ),
+        wrong(
+            "only pull requests against main",
+            _but(("on: pull_request", "on: {pull_request: {branches: [main]}}")),
+            "branch-filter",
+        ),
         wrong("only dbt's files", _but(("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")), "path-filter"),
         wrong("the default token", _but(("permissions: {contents: read}\n", "")), "default-token"),
         wrong("no time limit", _but(("    timeout-minutes: 10\n", "")), "no-timeout"),
-        wrong("no look for secrets", _but(("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")), "missing", decided_by="secret"),
+        wrong(
+            "no look for secrets",
+            _but(("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")),
+            "missing",
+            decided_by="secret",
+        ),
     ),
     right=(
         right("one script, run and then test", {CI: ONE_SCRIPT}),
         right("two jobs", {CI: TWO_JOBS}),
         right("a Makefile and a called workflow of the team's own", OWN_FILES),
     ),
-    spared={"timeout-minutes": "a minute more or less decides nothing here", "10 →": "a minute more or less decides nothing here", "with": "the checkout's credentials are judged in 04.5", "persist-credentials": "judged in 04.5", "workflow_call": "who else calls it is not judged", ".steps[0]": "judged by what follows", "runs-on": "every job runs on the one runner"},
-)  # fmt: skip
+    spared={
+        "timeout-minutes": "a minute more or less decides nothing here",
+        "10 →": "a minute more or less decides nothing here",
+        "with": "the checkout's credentials are judged in 04.5",
+        "persist-credentials": "judged in 04.5",
+        "workflow_call": "who else calls it is not judged",
+        ".steps[0]": "judged by what follows",
+        "runs-on": "every job runs on the one runner",
+    },
+)

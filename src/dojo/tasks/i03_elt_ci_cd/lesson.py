@@ -53,7 +53,9 @@ def mornings(load: str, *which: int, renamed: bool = False) -> None:
         rows = told["tables"].get("payments", [])
         money = sum((Decimal(str(r.get("amount") or 0)) for r in rows), Decimal(0))
         asked = told["since"].get("payments") or "everything"
-        print(f"asked for {asked:20} {len(rows):4} payments, sum of amounts {money:10,.2f}   {'refused' if told['raised'] else ''}".rstrip())  # fmt: skip
+        print(
+            f"asked for {asked:20} {len(rows):4} payments, sum of amounts {money:10,.2f}   {'refused' if told['raised'] else ''}".rstrip()
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,14 @@ def released(deploy: str, kind: str, undo: str = "") -> Watched:
         pull = changes.variants(kind)[0]
         merge = releasing.Merge(kind, pull.title, pull.changes, data.now, [])
     steps = [(releasing.DEPLOY, merge)] + ([(releasing.UNDO, merge)] if undo else [])
-    told = delivery.session({"released": company.main_branch(), "rows": data.before, "token": company.token(), "stories": [releasing.story(deploy, undo, steps)]})[0]  # fmt: skip
+    told = delivery.session(
+        {
+            "released": company.main_branch(),
+            "rows": data.before,
+            "token": company.token(),
+            "stories": [releasing.story(deploy, undo, steps)],
+        }
+    )[0]
     made = Watched([Seen("before", "", "", len(data.released), releasing._euros(data.released))])
     for (path, _), result in zip(steps, told, strict=True):
         made.append(_seen(merge.title if path == releasing.DEPLOY else "undone", result))

@@ -107,14 +107,37 @@ def imports_quietly(work: Work, data: Mornings) -> str:
     if got["raised"].startswith(("SyntaxError", "IndentationError", "ModuleNotFoundError")):
         raise NotYet("Python cannot import it.", tried=tried, got=_words(got["raised"]), cause="import-error")
     if got.get("hosts"):
-        raise NotYet("Importing it starts the load. So does every test that imports it, which is why there are none. Load in a function; call it under `if __name__ == \"__main__\":`.", tried=tried, expected="nothing happens", got=f"a connection to {', '.join(got['hosts'])}", cause="loads-at-import")  # fmt: skip
+        raise NotYet(
+            'Importing it starts the load. So does every test that imports it, which is why there are none. Load in a function; call it under `if __name__ == "__main__":`.',
+            tried=tried,
+            expected="nothing happens",
+            got=f"a connection to {', '.join(got['hosts'])}",
+            cause="loads-at-import",
+        )
     if got.get("made"):
-        raise NotYet("Importing it writes files.", tried=tried, expected="nothing happens", got=", ".join(got["made"][:4]), cause="writes-at-import")  # fmt: skip
+        raise NotYet(
+            "Importing it writes files.",
+            tried=tried,
+            expected="nothing happens",
+            got=", ".join(got["made"][:4]),
+            cause="writes-at-import",
+        )
     if got["raised"]:
-        raise NotYet("Importing it fails where no environment is set, as in a test. Read settings where they are used.", tried=tried, got=_words(got["raised"]), cause="needs-environment")  # fmt: skip
+        raise NotYet(
+            "Importing it fails where no environment is set, as in a test. Read settings where they are used.",
+            tried=tried,
+            got=_words(got["raised"]),
+            cause="needs-environment",
+        )
     words = _words(_delivered(work, data)[0]["raised"])
     if "has no function run" in words:
-        raise NotYet("It can be imported, and there is nothing to call.", tried=tried, expected="run(read, warehouse)", got=words, cause="no-run")  # fmt: skip
+        raise NotYet(
+            "It can be imported, and there is nothing to call.",
+            tried=tried,
+            expected="run(read, warehouse)",
+            got=words,
+            cause="no-run",
+        )
     return "Importing loads nothing, writes nothing, needs nothing."
 
 
@@ -126,7 +149,12 @@ def _demand_loaded(delivery: dict[str, Any], which: str) -> None:
     if delivery["raised"]:
         words = _words(delivery["raised"])
         cause = "no-run" if "has no function run" in words else "load-fails"
-        raise NotYet(f"run(read, warehouse) fails on the {which} morning.", tried="run(read, warehouse) with a made-up API", got=words, cause=cause)  # fmt: skip
+        raise NotYet(
+            f"run(read, warehouse) fails on the {which} morning.",
+            tried="run(read, warehouse) with a made-up API",
+            got=words,
+            cause=cause,
+        )
 
 
 def _identities(table: str, rows: list[dict[str, Any]]) -> list[tuple]:
@@ -140,7 +168,12 @@ def loads_once(work: Work, data: Mornings) -> str:
     for table, rows in data.second.items():
         landed = deliveries[2]["tables"].get(table)
         if landed is None:
-            raise NotYet(f"There is no `raw.{table}` in the warehouse.", expected=["orders", "payments", "rates"], got=sorted(deliveries[2]["tables"]), cause="no-table")  # fmt: skip
+            raise NotYet(
+                f"There is no `raw.{table}` in the warehouse.",
+                expected=["orders", "payments", "rates"],
+                got=sorted(deliveries[2]["tables"]),
+                cause="no-table",
+            )
         _same_rows(table, rows, landed)
     return f"{len(data.second['payments'])} payments after two mornings and a rerun, each once, in its newest state."
 
@@ -150,16 +183,36 @@ def _same_rows(table: str, rows: list[dict[str, Any]], landed: list[dict[str, An
     tried = "two mornings, and the second once more"
     if len(got) > len(set(got)):
         twice = len(got) - len(set(got))
-        euros = sum((Decimal(str(r.get("amount") or 0)) for r in landed), Decimal(0)) - sum((Decimal(str(r.get("amount", 0))) for r in rows), Decimal(0))  # fmt: skip
+        euros = sum((Decimal(str(r.get("amount") or 0)) for r in landed), Decimal(0)) - sum(
+            (Decimal(str(r.get("amount", 0))) for r in rows), Decimal(0)
+        )
         cost = f" Finance would read {euros:,.2f} too much." if table == "payments" else ""
-        raise NotYet(f"{twice} rows of raw.{table} stand there more than once. A row that comes again must replace the one with its key: `merge` with a primary key.{cost}", tried=tried, expected=f"{len(wanted)} rows", got=f"{len(got)} rows", cause="doubled")  # fmt: skip
+        raise NotYet(
+            f"{twice} rows of raw.{table} stand there more than once. A row that comes again must replace the one with its key: `merge` with a primary key.{cost}",
+            tried=tried,
+            expected=f"{len(wanted)} rows",
+            got=f"{len(got)} rows",
+            cause="doubled",
+        )
     if missing := set(wanted) - set(got):
-        raise NotYet(f"{len(missing)} rows of raw.{table} are gone that were there, or never came. Does a load replace the table, or is the key too short?", tried=tried, expected=f"{len(wanted)} rows", got=f"{len(got)} rows", cause="lost-rows")  # fmt: skip
+        raise NotYet(
+            f"{len(missing)} rows of raw.{table} are gone that were there, or never came. Does a load replace the table, or is the key too short?",
+            tried=tried,
+            expected=f"{len(wanted)} rows",
+            got=f"{len(got)} rows",
+            cause="lost-rows",
+        )
     if table != "rates":
         states = {i[0]: str(r["status"]) for i, r in zip(got, landed, strict=True)}
         old = [r for r in rows if states[str(r[company.KEYS[table][0]])] != r["status"]]
         if old:
-            raise NotYet(f"{len(old)} rows of raw.{table} still have yesterday's state.", tried=tried, expected=f"{old[0]['status']} for {company.KEYS[table][0]} {old[0][company.KEYS[table][0]]}", got=states[str(old[0][company.KEYS[table][0]])], cause="old-state")  # fmt: skip
+            raise NotYet(
+                f"{len(old)} rows of raw.{table} still have yesterday's state.",
+                tried=tried,
+                expected=f"{old[0]['status']} for {company.KEYS[table][0]} {old[0][company.KEYS[table][0]]}",
+                got=states[str(old[0][company.KEYS[table][0]])],
+                cause="old-state",
+            )
 
 
 def asks_for_changes(work: Work, data: Mornings) -> str:
@@ -169,9 +222,20 @@ def asks_for_changes(work: Work, data: Mornings) -> str:
     for table, moment in data.cursor.items():
         got = second["since"].get(table)
         if got is None:
-            raise NotYet(f"On the second morning {table} are asked for from the beginning of time. The runner is a fresh machine each morning: what was loaded last must be known from the warehouse (dlt keeps it there), and handed to read() as `since`.", tried="the second morning, on another machine", expected=f"read({table!r}, {moment!r})", got=f"read({table!r}, None)", cause="full-reload")  # fmt: skip
+            raise NotYet(
+                f"On the second morning {table} are asked for from the beginning of time. The runner is a fresh machine each morning: what was loaded last must be known from the warehouse (dlt keeps it there), and handed to read() as `since`.",
+                tried="the second morning, on another machine",
+                expected=f"read({table!r}, {moment!r})",
+                got=f"read({table!r}, None)",
+                cause="full-reload",
+            )
         if got[:19].replace(" ", "T") > moment[:19]:
-            raise NotYet("It asks from later than the newest row it has: what changed between is never loaded.", expected=moment, got=got, cause="gap")  # fmt: skip
+            raise NotYet(
+                "It asks from later than the newest row it has: what changed between is never loaded.",
+                expected=moment,
+                got=got,
+                cause="gap",
+            )
     return f"Asks for what changed since {data.cursor['payments']}, also on a machine that remembers nothing."
 
 
@@ -181,15 +245,32 @@ def stops_at_a_change(work: Work, data: Mornings) -> str:
     before, after = first["tables"].get("payments", []), second["tables"].get("payments", [])
     if not second["raised"]:
         empty = sum(r.get("amount") is None for r in after)
-        raise NotYet(f"The shop renamed `amount` to `total`, and the load said nothing. Payments without an amount now: {empty}; a sum passes over NULLs without a word. Freeze the columns (`schema_contract`) or make the ones you need not nullable.", tried="payments with `total` in place of `amount`", expected="an error", got="a green load", cause="evolves")  # fmt: skip
+        raise NotYet(
+            f"The shop renamed `amount` to `total`, and the load said nothing. Payments without an amount now: {empty}; a sum passes over NULLs without a word. Freeze the columns (`schema_contract`) or make the ones you need not nullable.",
+            tried="payments with `total` in place of `amount`",
+            expected="an error",
+            got="a green load",
+            cause="evolves",
+        )
     if _identities("payments", before) != _identities("payments", after):
-        raise NotYet("The load failed and raw.payments changed all the same.", tried="payments with `total` in place of `amount`", expected=f"{len(before)} rows as they were", got=f"{len(after)} rows", cause="half-loaded")  # fmt: skip
+        raise NotYet(
+            "The load failed and raw.payments changed all the same.",
+            tried="payments with `total` in place of `amount`",
+            expected=f"{len(before)} rows as they were",
+            got=f"{len(after)} rows",
+            cause="half-loaded",
+        )
     return "A renamed column stops the load, and what was there stays."
 
 
 def credentials_from_outside(work: Work, data: Mornings) -> str:
     if company.token() in work.file(LOAD) + work.file(TESTS):
-        raise NotYet("The token still stands in the code. Take it out, read `SHOP_API_TOKEN`, and have it changed: the repository's history keeps it.", expected='os.environ["SHOP_API_TOKEN"]', got="sk_live_…", cause="token-in-code")  # fmt: skip
+        raise NotYet(
+            "The token still stands in the code. Take it out, read `SHOP_API_TOKEN`, and have it changed: the repository's history keeps it.",
+            expected='os.environ["SHOP_API_TOKEN"]',
+            got="sk_live_…",
+            cause="token-in-code",
+        )
     if not _made(work, data, "main") or not _made(work, data, "refused"):
         return ""
     good, refused = _result(work, data, "main"), _result(work, data, "refused")
@@ -197,31 +278,67 @@ def credentials_from_outside(work: Work, data: Mornings) -> str:
     if good["raised"]:
         raise NotYet("Run as a program it fails.", tried=tried, got=_words(good["raised"]), cause="main-fails")
     if not good["calls"]:
-        raise NotYet("Run as a program it asks the API for nothing.", tried=tried, expected="three tables asked for", got="no call", cause="no-main")  # fmt: skip
+        raise NotYet(
+            "Run as a program it asks the API for nothing.",
+            tried=tried,
+            expected="three tables asked for",
+            got="no call",
+            cause="no-main",
+        )
     if len(good["tables"].get("payments", [])) != len(data.first["payments"]):
-        raise NotYet("The rows do not arrive in the warehouse that `SHOPFLOW_WAREHOUSE` names.", tried=tried, expected=f"{len(data.first['payments'])} payments", got=f"{len(good['tables'].get('payments', []))} payments", cause="other-warehouse")  # fmt: skip
+        raise NotYet(
+            "The rows do not arrive in the warehouse that `SHOPFLOW_WAREHOUSE` names.",
+            tried=tried,
+            expected=f"{len(data.first['payments'])} payments",
+            got=f"{len(good['tables'].get('payments', []))} payments",
+            cause="other-warehouse",
+        )
     if not refused["raised"]:
-        raise NotYet("The API refuses the token, and the program ends with 0. The run is green and nothing was loaded.", tried="the same with an old token", expected="exit status 1", got="exit status 0", cause="swallows")  # fmt: skip
+        raise NotYet(
+            "The API refuses the token, and the program ends with 0. The run is green and nothing was loaded.",
+            tried="the same with an old token",
+            expected="exit status 1",
+            got="exit status 0",
+            cause="swallows",
+        )
     return "The address, the token and the warehouse come from the environment; a refused token is an error."
 
 
 def tests_notice(work: Work, data: Mornings) -> str:
     own = _result(work, data, "tests good") if _made(work, data, "tests good") else {"exit": 0}
     if own["exit"] == 5:
-        raise NotYet("There is no test in tests/test_shop_api.py that runs.", tried="pytest", expected="tests", got="no tests ran", cause="no-tests")  # fmt: skip
+        raise NotYet(
+            "There is no test in tests/test_shop_api.py that runs.",
+            tried="pytest",
+            expected="tests",
+            got="no tests ran",
+            cause="no-tests",
+        )
     if own["exit"]:
-        raise NotYet("Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.", tried="pytest on a right load of ours", expected="green", got=excerpt(own["said"]), cause="tests-too-close")  # fmt: skip
+        raise NotYet(
+            "Your tests fail on a load that does all that is asked. Test what `run(read, warehouse)` does, with an API of your own making, and none of its insides.",
+            tried="pytest on a right load of ours",
+            expected="green",
+            got=excerpt(own["said"]),
+            cause="tests-too-close",
+        )
     for name, what in (("append", "appends what comes again"), ("everything", "asks for everything each morning")):
         if _made(work, data, f"tests {name}") and _result(work, data, f"tests {name}")["exit"] == 0:
-            raise NotYet(f"Your tests are green on a load that {what}. Run it twice, with a row that changed, and look at the table and at `since`.", tried=f"pytest on a load that {what}", expected="a red test", got="green", cause=f"blind-to-{name}")  # fmt: skip
+            raise NotYet(
+                f"Your tests are green on a load that {what}. Run it twice, with a row that changed, and look at the table and at `since`.",
+                tried=f"pytest on a load that {what}",
+                expected="a red test",
+                got="green",
+                cause=f"blind-to-{name}",
+            )
     return "Green on a right load, red on two wrong ones."
 
 
 HINTS = (
     "Three things stand at the top level that belong in functions: the pipeline, its run, and the token. What should a test hand in instead of the API?",
-    "A resource a table with `primary_key`, `write_disposition=\"merge\"`, `schema_contract` and a parameter `updated_at=dlt.sources.incremental(\"updated_at\")`, whose `last_value` goes to read().",
-    "`run(read, warehouse)` makes the pipeline with `dlt.destinations.duckdb(warehouse)`, dataset `raw`, and runs three such resources; rates have two columns as their key. `main()` reads the environment, under `if __name__ == \"__main__\":`. The tests call run() twice with a function that remembers `since`.",
-)  # fmt: skip
+    'A resource a table with `primary_key`, `write_disposition="merge"`, `schema_contract` and a parameter `updated_at=dlt.sources.incremental("updated_at")`, whose `last_value` goes to read().',
+    '`run(read, warehouse)` makes the pipeline with `dlt.destinations.duckdb(warehouse)`, dataset `raw`, and runs three such resources; rates have two columns as their key. `main()` reads the environment, under `if __name__ == "__main__":`. The tests call run() twice with a function that remembers `since`.',
+)
 
 TASK = Task(
     id="i03.2",
@@ -232,7 +349,11 @@ TASK = Task(
     data=mornings,
     checks=(
         Check("can be imported without loading anything", imports_quietly),
-        Check("loads each row once, however often it runs", loads_once, expected=lambda d: {t: len(r) for t, r in d.second.items()}),
+        Check(
+            "loads each row once, however often it runs",
+            loads_once,
+            expected=lambda d: {t: len(r) for t, r in d.second.items()},
+        ),
         Check("asks only for what changed", asks_for_changes, expected=lambda d: d.cursor),
         Check("stops when the source breaks its promise", stops_at_a_change),
         Check("gets its credentials from outside", credentials_from_outside),
@@ -263,23 +384,70 @@ TASK = Task(
     },
     wrong=(
         wrong("as it was found", {LOAD: loads.starting()}, "loads-at-import", decided_by="loads"),
-        wrong("the token is wanted at import", {LOAD: loads.changed(("KEYS = {", 'TOKEN = os.environ["SHOP_API_TOKEN"]\nKEYS = {'))}, "needs-environment", decided_by="loads"),
-        wrong("the warehouse is opened at import", {LOAD: loads.changed(("KEYS = {", 'import duckdb\n\nCON = duckdb.connect("prod.duckdb")\nKEYS = {'))}, "writes-at-import", decided_by="loads"),
+        wrong(
+            "the token is wanted at import",
+            {LOAD: loads.changed(("KEYS = {", 'TOKEN = os.environ["SHOP_API_TOKEN"]\nKEYS = {'))},
+            "needs-environment",
+            decided_by="loads",
+        ),
+        wrong(
+            "the warehouse is opened at import",
+            {LOAD: loads.changed(("KEYS = {", 'import duckdb\n\nCON = duckdb.connect("prod.duckdb")\nKEYS = {'))},
+            "writes-at-import",
+            decided_by="loads",
+        ),
         wrong("appends", {LOAD: loads.append(loads.mended())}, "doubled", decided_by="loads"),
-        wrong("merges without a key", {LOAD: loads.changed(("        primary_key=KEYS[table],\n", ""))}, "doubled", decided_by="loads"),
+        wrong(
+            "merges without a key",
+            {LOAD: loads.changed(("        primary_key=KEYS[table],\n", ""))},
+            "doubled",
+            decided_by="loads",
+        ),
         wrong("replaces the table by what changed", {LOAD: loads.replacing()}, "lost-rows", decided_by="loads"),
-        wrong("rates by currency alone", {LOAD: loads.changed(('["rate_date", "currency"]}', '["currency"]}'))}, "lost-rows", decided_by="loads"),
+        wrong(
+            "rates by currency alone",
+            {LOAD: loads.changed(('["rate_date", "currency"]}', '["currency"]}'))},
+            "lost-rows",
+            decided_by="loads",
+        ),
         wrong("asks for everything", {LOAD: loads.everything(loads.mended())}, "full-reload", decided_by="loads"),
         wrong("no contract", {LOAD: loads.evolving()}, "evolves", decided_by="loads"),
-        wrong("the token as a default", {LOAD: loads.changed(('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")'))}, "token-in-code", decided_by="loads"),
+        wrong(
+            "the token as a default",
+            {
+                LOAD: loads.changed(
+                    ('os.environ.get("SHOP_API_TOKEN", "")', f'os.environ.get("SHOP_API_TOKEN", "{company.token()}")')
+                )
+            },
+            "token-in-code",
+            decided_by="loads",
+        ),
         wrong("prints the error and goes on", {LOAD: loads.swallowing()}, "swallows", decided_by="refused"),
-        wrong("tests still commented out", {TESTS: '"""Tests of the load."""\n\n# def test_load():\n#     assert True\n'}, "no-tests", decided_by="tests good"),
-        wrong("a test that it can be imported", {TESTS: "from ingest import shop_api\n\n\ndef test_it_is_there():\n    assert callable(shop_api.run)\n"}, "blind-to-append", decided_by="tests append"),
+        wrong(
+            "tests still commented out",
+            {TESTS: '"""Tests of the load."""\n\n# def test_load():\n#     assert True\n'},
+            "no-tests",
+            decided_by="tests good",
+        ),
+        wrong(
+            "a test that it can be imported",
+            {TESTS: "from ingest import shop_api\n\n\ndef test_it_is_there():\n    assert callable(shop_api.run)\n"},
+            "blind-to-append",
+            decided_by="tests append",
+        ),
         wrong("tests without `since`", {TESTS: loads.without_since()}, "blind-to-everything", decided_by="tests everything"),
-        wrong("tests of its insides", {TESTS: 'from ingest import shop_api\n\n\ndef test_the_cache():\n    assert len(shop_api.KEYS) == 3 and shop_api.run.__doc__.startswith("As")\n', LOAD: loads.changed(('"""Loads what', '"""As Loads what'))}, "tests-too-close", decided_by="tests good"),
+        wrong(
+            "tests of its insides",
+            {
+                TESTS: 'from ingest import shop_api\n\n\ndef test_the_cache():\n    assert len(shop_api.KEYS) == 3 and shop_api.run.__doc__.startswith("As")\n',
+                LOAD: loads.changed(('"""Loads what', '"""As Loads what')),
+            },
+            "tests-too-close",
+            decided_by="tests good",
+        ),
     ),
     right=(
         right("a source of three functions", {LOAD: loads.THREE_FUNCTIONS}),
         right("the cursor asked from the warehouse", {LOAD: loads.BY_SQL}),
     ),
-)  # fmt: skip
+)

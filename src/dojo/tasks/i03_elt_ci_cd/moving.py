@@ -49,14 +49,20 @@ def _later(rows: list[Row], day: str) -> list[Row]:
 CHANGES: tuple[tuple[str, Callable[[list[Row], str], list[Row]]], ...] = (
     ("Clearer README", lambda rows, day: rows),
     ("Sort by store", lambda rows, day: sorted(rows, key=lambda r: (r[1], r[0]), reverse=True)),
-    ("Load Monday again, to be safe", lambda rows, day: [(d, s, 2 * n, 2 * e) if d == day else (d, s, n, e) for d, s, n, e in rows]),
+    (
+        "Load Monday again, to be safe",
+        lambda rows, day: [(d, s, 2 * n, 2 * e) if d == day else (d, s, n, e) for d, s, n, e in rows],
+    ),
     ("Days by UTC", _later),
     ("Drop the smallest store", lambda rows, day: [r for r in rows if r[1] != min(rows, key=lambda r: r[3])[1]]),
     ("Show the new store", lambda rows, day: [*rows, (day, 9, 3, Decimal("412.50"))]),
     ("Takings to follow", _nulls),
     ("Correct the split between stores", _opposite),
-    ("Count attempts, not payments", lambda rows, day: [(d, s, n + 1, e) if d == day else (d, s, n, e) for d, s, n, e in rows]),
-)  # fmt: skip
+    (
+        "Count attempts, not payments",
+        lambda rows, day: [(d, s, n + 1, e) if d == day else (d, s, n, e) for d, s, n, e in rows],
+    ),
+)
 
 
 @lru_cache(maxsize=4)
@@ -86,12 +92,14 @@ def _table(rows: list[Row]) -> Any:
     import pyarrow as pa
 
     days, stores, counts, euros = zip(*rows, strict=True)
-    return pa.table({
-        "business_date": pa.array([dt.date.fromisoformat(d) for d in days], pa.date32()),
-        "store_id": pa.array(stores, pa.int64()),
-        "payments": pa.array(counts, pa.int32()),
-        "takings_eur": pa.array(euros, pa.decimal128(12, 2)),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "business_date": pa.array([dt.date.fromisoformat(d) for d in days], pa.date32()),
+            "store_id": pa.array(stores, pa.int64()),
+            "payments": pa.array(counts, pa.int32()),
+            "takings_eur": pa.array(euros, pa.decimal128(12, 2)),
+        }
+    )
 
 
 def _asked(work: Work, data: tuple[Change, ...]) -> list[tuple[Change, int | None, Decimal | None]]:
@@ -99,10 +107,18 @@ def _asked(work: Work, data: tuple[Change, ...]) -> list[tuple[Change, int | Non
     made = []
     for change, answer in zip(data, answers, strict=True):
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise NotYet("Return two numbers: rows and euros.", tried=change.title, expected="(rows, euros)", got=answer, cause="type")  # fmt: skip
+            raise NotYet(
+                "Return two numbers: rows and euros.", tried=change.title, expected="(rows, euros)", got=answer, cause="type"
+            )
         rows = answer[0]
         if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int)):
-            raise NotYet("Rows are counted: the first of the two is a whole number.", tried=change.title, expected="a whole number", got=rows, cause="type")  # fmt: skip
+            raise NotYet(
+                "Rows are counted: the first of the two is a whole number.",
+                tried=change.title,
+                expected="a whole number",
+                got=rows,
+                cause="type",
+            )
         made.append((change, rows, as_euros(answer[1])))
     return made
 
@@ -161,7 +177,13 @@ def sums_the_euros(work: Work, data: tuple[Change, ...]) -> str:
             )
         else:
             said, cause = f"Off by €{abs(euros - change.euros):,.2f}.", "euros"
-        raise NotYet(said, tried=f"“{change.title}”", expected=f"€{change.euros:,.2f}", got="nothing" if euros is None else f"€{euros:,.2f}", cause=cause)  # fmt: skip
+        raise NotYet(
+            said,
+            tried=f"“{change.title}”",
+            expected=f"€{change.euros:,.2f}",
+            got="nothing" if euros is None else f"€{euros:,.2f}",
+            cause=cause,
+        )
     most = max(data, key=lambda c: c.euros)
     return f"To the cent; the dearest is “{most.title}”, €{most.euros:,.2f}."
 
@@ -226,20 +248,55 @@ TASK = Task(
         "there are 0 euros": "NULL for nothing",
     },
     wrong=(
-wrong("difference of the totals", _JOIN.replace("sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))", "abs(sum(coalesce(p.takings_eur, 0)) - sum(coalesce(r.takings_eur, 0)))"), "cancels"),
+        wrong(
+            "difference of the totals",
+            _JOIN.replace(
+                "sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))",
+                "abs(sum(coalesce(p.takings_eur, 0)) - sum(coalesce(r.takings_eur, 0)))",
+            ),
+            "cancels",
+        ),
         wrong("inner join", _JOIN.replace("full join", "join"), "gone"),
         wrong("left join", _JOIN.replace("full join", "left join"), "new"),
-        wrong("compares with <>", _JOIN.replace("r.takings_eur is distinct from p.takings_eur", "r.takings_eur <> p.takings_eur"), "null"),
+        wrong(
+            "compares with <>",
+            _JOIN.replace("r.takings_eur is distinct from p.takings_eur", "r.takings_eur <> p.takings_eur"),
+            "null",
+        ),
         wrong("compares euros only", _JOIN.replace("r.payments is distinct from p.payments or ", ""), "payments"),
         wrong("each row as it was and as it will be", _JOIN.replace("count(*)", "2 * count(*)"), "twice"),
-        wrong("with signs", _JOIN.replace("abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))", "coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)"), "cancels"),
-        wrong("NULL for nothing", _JOIN.replace("coalesce(sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))), 0)", "sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))"), "null"),
-        wrong("NULL swallows the money", _JOIN.replace("abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))", "abs(p.takings_eur - r.takings_eur)"), "one-sided"),
-        wrong("row by row in order", "def moved(con):\n    was = con.execute('from released.daily_takings').fetchall()\n    will = con.execute('from proposed.daily_takings').fetchall()\n    pairs = [(a, b) for a, b in zip(was, will) if a != b]\n    return len(pairs), sum(abs((a[3] or 0) - (b[3] or 0)) for a, b in pairs)", "order"),
+        wrong(
+            "with signs",
+            _JOIN.replace(
+                "abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))",
+                "coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)",
+            ),
+            "cancels",
+        ),
+        wrong(
+            "NULL for nothing",
+            _JOIN.replace(
+                "coalesce(sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))), 0)",
+                "sum(abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0)))",
+            ),
+            "null",
+        ),
+        wrong(
+            "NULL swallows the money",
+            _JOIN.replace(
+                "abs(coalesce(p.takings_eur, 0) - coalesce(r.takings_eur, 0))", "abs(p.takings_eur - r.takings_eur)"
+            ),
+            "one-sided",
+        ),
+        wrong(
+            "row by row in order",
+            "def moved(con):\n    was = con.execute('from released.daily_takings').fetchall()\n    will = con.execute('from proposed.daily_takings').fetchall()\n    pairs = [(a, b) for a, b in zip(was, will) if a != b]\n    return len(pairs), sum(abs((a[3] or 0) - (b[3] or 0)) for a, b in pairs)",
+            "order",
+        ),
     ),
     right=(
         right("full join", _JOIN),
         right("with pandas", _PANDAS),
         right("both differences, then the keys", _EXCEPT),
     ),
-)  # fmt: skip
+)

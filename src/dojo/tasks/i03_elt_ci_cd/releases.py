@@ -152,7 +152,9 @@ jobs:
       - run: cp -f prod.duckdb before.duckdb && mv stage/prod.duckdb prod.duckdb
         working-directory: ${{ vars.WAREHOUSE_FOLDER }}
 """
-THREE_BACK = BACK.replace("group: production", "group: \"release-${{ github.ref }}\"").replace("previous/prod.duckdb", "before.duckdb")  # fmt: skip
+THREE_BACK = BACK.replace("group: production", 'group: "release-${{ github.ref }}"').replace(
+    "previous/prod.duckdb", "before.duckdb"
+)
 
 
 def _but(*pairs: tuple[str, str]) -> dict[str, str]:
@@ -165,9 +167,15 @@ def _back(*pairs: tuple[str, str]) -> dict[str, str]:
 
 IN_PLACE = (
     ("/next/prod.duckdb\n", "/prod.duckdb\n"),
-    ('run: mkdir -p "$FOLDER/next" "$FOLDER/previous" && cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"', 'run: mkdir -p "$FOLDER/previous" && cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"'),
-    ('        run: |\n          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', '        if: failure()\n        run: mv "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"\n'),
-)  # fmt: skip
+    (
+        'run: mkdir -p "$FOLDER/next" "$FOLDER/previous" && cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"',
+        'run: mkdir -p "$FOLDER/previous" && cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"',
+    ),
+    (
+        '        run: |\n          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n',
+        '        if: failure()\n        run: mv "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"\n',
+    ),
+)
 """Built in production, with a copy that is moved back when something fails."""
 
 
@@ -181,7 +189,15 @@ def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 SECRET = "          SHOP_API_TOKEN: ${{ secrets.SHOP_API_TOKEN }}\n"
 SPARED = {
-    "queue": "who else may wait is not tried","timeout-minutes": "a minute more or less decides nothing here", "15 →": "a minute more or less decides nothing here", "5 →": "a minute more or less decides nothing here", "persist-credentials": "judged in 04.5", ".with": "judged in 04.5", "cancel-in-progress: dropped": "false is the default", ".steps[0]": "judged by what follows"}  # fmt: skip
+    "queue": "who else may wait is not tried",
+    "timeout-minutes": "a minute more or less decides nothing here",
+    "15 →": "a minute more or less decides nothing here",
+    "5 →": "a minute more or less decides nothing here",
+    "persist-credentials": "judged in 04.5",
+    ".with": "judged in 04.5",
+    "cancel-in-progress: dropped": "false is the default",
+    ".steps[0]": "judged by what follows",
+}
 
 RELEASE = Task(
     id="i03.4",
@@ -199,7 +215,7 @@ RELEASE = Task(
     hints=(
         "What has finance in front of it while dbt builds, and what when its last test fails? Which tests can fail today that were green on the recorded answers?",
         "A first job calls `./.github/workflows/ci.yml`. A second, in `environment: production`, copies `prod.duckdb` aside, loads and builds in the copy, and moves the copy into place at the end.",
-        "`env: {FOLDER: ${{ vars.WAREHOUSE_FOLDER }}, SHOPFLOW_WAREHOUSE: ${{ vars.WAREHOUSE_FOLDER }}/next/prod.duckdb}`; the token only in the load's `env`; last step: `cp \"$FOLDER/prod.duckdb\" \"$FOLDER/previous/prod.duckdb\"` and `mv \"$SHOPFLOW_WAREHOUSE\" \"$FOLDER/prod.duckdb\"`; `concurrency: {group: production, cancel-in-progress: false}`.",
+        '`env: {FOLDER: ${{ vars.WAREHOUSE_FOLDER }}, SHOPFLOW_WAREHOUSE: ${{ vars.WAREHOUSE_FOLDER }}/next/prod.duckdb}`; the token only in the load\'s `env`; last step: `cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"` and `mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"`; `concurrency: {group: production, cancel-in-progress: false}`.',
     ),
     seconds=400.0,
     executes=True,
@@ -218,35 +234,140 @@ RELEASE = Task(
     },
     wrong=(
         wrong("every push to every branch", _but(("on: {push: {branches: [main]}}", "on: push")), "every-branch"),
-        wrong("pull requests as well", _but(("on: {push: {branches: [main]}}", "on: {push: {branches: [main]}, pull_request: {}}")), "from-pull-request"),
+        wrong(
+            "pull requests as well",
+            _but(("on: {push: {branches: [main]}}", "on: {push: {branches: [main]}, pull_request: {}}")),
+            "from-pull-request",
+        ),
         wrong("no environment", _but(("    environment: production\n", "")), "no-environment"),
-        wrong("the newest merge cuts the older off", _but(("cancel-in-progress: false", "cancel-in-progress: true")), "cancels-release"),
+        wrong(
+            "the newest merge cuts the older off",
+            _but(("cancel-in-progress: false", "cancel-in-progress: true")),
+            "cancels-release",
+        ),
         wrong("no queue", _but(("concurrency: {group: production, cancel-in-progress: false}\n", "")), "no-queue"),
-        wrong("a queue a commit", _but(("group: production,", "group: \"release-${{ github.sha }}\",")), "own-queue"),
-        wrong("the key for the whole job", _but((SECRET, ""), ("    env:\n      FOLDER", f"    env:\n{SECRET[4:]}      FOLDER")), "wide-secret"),
-        wrong("the key on the command line", _but(("run: python -m ingest.shop_api", "run: SHOP_API_TOKEN=${{ secrets.SHOP_API_TOKEN }} python -m ingest.shop_api"), (SECRET, "")), "secret-in-command"),
+        wrong("a queue a commit", _but(("group: production,", 'group: "release-${{ github.sha }}",')), "own-queue"),
+        wrong(
+            "the key for the whole job",
+            _but((SECRET, ""), ("    env:\n      FOLDER", f"    env:\n{SECRET[4:]}      FOLDER")),
+            "wide-secret",
+        ),
+        wrong(
+            "the key on the command line",
+            _but(
+                (
+                    "run: python -m ingest.shop_api",
+                    "run: SHOP_API_TOKEN=${{ secrets.SHOP_API_TOKEN }} python -m ingest.shop_api",
+                ),
+                (SECRET, ""),
+            ),
+            "secret-in-command",
+        ),
         wrong("the key in the file", _but(("${{ secrets.SHOP_API_TOKEN }}", company.token())), "plain-secret"),
         wrong("the key forgotten", _but((SECRET, "")), "no-token", decided_by="good"),
-        wrong("builds in production", _but(("/next/prod.duckdb\n", "/prod.duckdb\n"), (' && cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"', ""), ('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', "")), "half-released", decided_by="live"),
+        wrong(
+            "builds in production",
+            _but(
+                ("/next/prod.duckdb\n", "/prod.duckdb\n"),
+                (' && cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"', ""),
+                ('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', ""),
+            ),
+            "half-released",
+            decided_by="live",
+        ),
         wrong("builds in production, with a copy to move back", _but(*IN_PLACE), "in-place", decided_by="live"),
-        wrong("copied over production in place", _but(('mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"')), "in-place", decided_by="good"),
-        wrong("the old one away, then the new one in", _but(('          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n', '          mv "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n')), "gap", decided_by="good"),
-        wrong("loaded and moved in, tested afterwards, moved back when red", _but(("      - name: Publish\n", "      - name: Old\n"), ("      - name: Build\n        run: dbt build --project-dir dbt --profiles-dir dbt\n", ""), ('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', '          dbt run --project-dir dbt --profiles-dir dbt\n          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n          cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"\n          dbt test --project-dir dbt --profiles-dir dbt || { mv "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"; exit 1; }\n')), "half-shown", decided_by="live"),
-        wrong("a folder that must not be there yet", _but(('mkdir -p "$FOLDER/next" "$FOLDER/previous" && cp', 'mkdir -p "$FOLDER/previous" && mkdir "$FOLDER/next" && cp'), ('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', '          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n          rm -r "$FOLDER/next"\n')), "stuck-after-a-crash", decided_by="killed"),
-        wrong("publishes whatever happened", _but(("      - name: Publish\n", "      - name: Publish\n        if: always()\n")), "half-released", decided_by="live"),
-        wrong("red is painted green", _but(("      - name: Build\n", "      - name: Build\n        id: build\n        continue-on-error: true\n"), ("      - name: Publish\n", "      - name: Publish\n        if: steps.build.outcome == 'success'\n")), "quiet-failure", decided_by="live"),
+        wrong(
+            "copied over production in place",
+            _but(('mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"')),
+            "in-place",
+            decided_by="good",
+        ),
+        wrong(
+            "the old one away, then the new one in",
+            _but(
+                (
+                    '          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n',
+                    '          mv "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n',
+                )
+            ),
+            "gap",
+            decided_by="good",
+        ),
+        wrong(
+            "loaded and moved in, tested afterwards, moved back when red",
+            _but(
+                ("      - name: Publish\n", "      - name: Old\n"),
+                ("      - name: Build\n        run: dbt build --project-dir dbt --profiles-dir dbt\n", ""),
+                (
+                    '          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n',
+                    '          dbt run --project-dir dbt --profiles-dir dbt\n          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n          cp "$FOLDER/prod.duckdb" "$SHOPFLOW_WAREHOUSE"\n          dbt test --project-dir dbt --profiles-dir dbt || { mv "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"; exit 1; }\n',
+                ),
+            ),
+            "half-shown",
+            decided_by="live",
+        ),
+        wrong(
+            "a folder that must not be there yet",
+            _but(
+                (
+                    'mkdir -p "$FOLDER/next" "$FOLDER/previous" && cp',
+                    'mkdir -p "$FOLDER/previous" && mkdir "$FOLDER/next" && cp',
+                ),
+                (
+                    '          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n',
+                    '          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n          rm -r "$FOLDER/next"\n',
+                ),
+            ),
+            "stuck-after-a-crash",
+            decided_by="killed",
+        ),
+        wrong(
+            "publishes whatever happened",
+            _but(("      - name: Publish\n", "      - name: Publish\n        if: always()\n")),
+            "half-released",
+            decided_by="live",
+        ),
+        wrong(
+            "red is painted green",
+            _but(
+                ("      - name: Build\n", "      - name: Build\n        id: build\n        continue-on-error: true\n"),
+                ("      - name: Publish\n", "      - name: Publish\n        if: steps.build.outcome == 'success'\n"),
+            ),
+            "quiet-failure",
+            decided_by="live",
+        ),
         wrong("runs the models, tests nothing", _but(("dbt build", "dbt run")), "released-bad", decided_by="live"),
-        wrong("a merge is reviewed, so it is good", _but(("  checks:\n    uses: ./.github/workflows/ci.yml\n", ""), ("    needs: checks\n", "")), "released-untested", decided_by="python"),
-        wrong("checks beside the release, not before", _but(("    needs: checks\n", "")), "released-untested", decided_by="python"),
-        wrong("never put in place", _but(('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', "")), "never-published", decided_by="good"),
-        wrong("the recorded answers in production", _but(("${{ vars.SHOP_API_URL }}", "recorded")), "recorded-in-prod", decided_by="good"),
+        wrong(
+            "a merge is reviewed, so it is good",
+            _but(("  checks:\n    uses: ./.github/workflows/ci.yml\n", ""), ("    needs: checks\n", "")),
+            "released-untested",
+            decided_by="python",
+        ),
+        wrong(
+            "checks beside the release, not before",
+            _but(("    needs: checks\n", "")),
+            "released-untested",
+            decided_by="python",
+        ),
+        wrong(
+            "never put in place",
+            _but(('          mv "$SHOPFLOW_WAREHOUSE" "$FOLDER/prod.duckdb"\n', "")),
+            "never-published",
+            decided_by="good",
+        ),
+        wrong(
+            "the recorded answers in production",
+            _but(("${{ vars.SHOP_API_URL }}", "recorded")),
+            "recorded-in-prod",
+            decided_by="good",
+        ),
     ),
     right=(
         right("one job, a copy elsewhere", {DEPLOY: ONE_JOB}),
         right("three jobs", {DEPLOY: THREE_JOBS}),
     ),
     spared=SPARED,
-)  # fmt: skip
+)
 
 REVERT = Task(
     id="i03.5",
@@ -264,7 +385,7 @@ REVERT = Task(
     hints=(
         "What did your release leave behind? Whatever you go back to must have been kept before the new one was put in place.",
         "`deploy.yml` keeps `prod.duckdb` under another name before it moves the new one in. `rollback.yml`, on `workflow_dispatch`, puts that file back, and fails where there is none.",
-        "`cp \"$FOLDER/previous/prod.duckdb\" \"$FOLDER/next.duckdb\"` and then `mv \"$FOLDER/next.duckdb\" \"$FOLDER/prod.duckdb\"`; same `concurrency` and `environment: production` as the release.",
+        '`cp "$FOLDER/previous/prod.duckdb" "$FOLDER/next.duckdb"` and then `mv "$FOLDER/next.duckdb" "$FOLDER/prod.duckdb"`; same `concurrency` and `environment: production` as the release.',
     ),
     seconds=400.0,
     executes=True,
@@ -279,20 +400,97 @@ REVERT = Task(
         "change it if it keeps too little": "the release keeps nothing",
     },
     wrong=(
-        wrong("undone by every push", _back(("on: workflow_dispatch", "on: {workflow_dispatch: {}, push: {branches: [main]}}")), "undo-on-push"),
+        wrong(
+            "undone by every push",
+            _back(("on: workflow_dispatch", "on: {workflow_dispatch: {}, push: {branches: [main]}}")),
+            "undo-on-push",
+        ),
         wrong("a queue of its own", _back(("group: production", "group: rollback")), "two-queues"),
         wrong("no environment", _back(("    environment: production\n", "")), "no-environment"),
-        wrong("reverts the commit and leaves the rows", _back((BACK[BACK.index("          cp "):], "          echo 'git revert, push, and wait for tomorrow'\n")), "not-undone", decided_by="wrong"),
-        wrong("the release keeps nothing", {**_back(), DEPLOY: _replaced(GOOD, (('          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n', ""),))}, "undo-red", decided_by="wrong"),
-        wrong("the release keeps the new one", {**_back(), DEPLOY: _replaced(GOOD, (('cp "$FOLDER/prod.duckdb" "$FOLDER/previous', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/previous'),))}, "not-undone", decided_by="wrong"),
-        wrong("a gap while it is put back", _back(('          mv "$FOLDER/next.duckdb"', '          mv "$FOLDER/prod.duckdb" "$FOLDER/withdrawn.duckdb"\n          mv "$FOLDER/next.duckdb"')), "gap", decided_by="wrong"),
-        wrong("copied back in place", _back((BACK[BACK.index("          cp "):], '          cp "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"\n')), "in-place", decided_by="wrong"),
-        wrong("success whatever happened", _back(('          mv "$FOLDER/next.duckdb" "$FOLDER/prod.duckdb"\n', '          mv "$FOLDER/next.duckdb" "$FOLDER/prod.duckdb" || true\n'), ('"$FOLDER/next.duckdb"\n          mv', '"$FOLDER/next.duckdb" || true\n          mv')), "quiet-failure", decided_by="nothing"),
-        wrong("takes the wrong one away first", _back(('          cp "$FOLDER/previous', '          cp "$FOLDER/prod.duckdb" "$FOLDER/withdrawn.duckdb"\n          [ -e "$FOLDER/previous/prod.duckdb" ] || rm "$FOLDER/prod.duckdb"\n          cp "$FOLDER/previous')), "destroys", decided_by="nothing"),
+        wrong(
+            "reverts the commit and leaves the rows",
+            _back((BACK[BACK.index("          cp ") :], "          echo 'git revert, push, and wait for tomorrow'\n")),
+            "not-undone",
+            decided_by="wrong",
+        ),
+        wrong(
+            "the release keeps nothing",
+            {
+                **_back(),
+                DEPLOY: _replaced(GOOD, (('          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n', ""),)),
+            },
+            "undo-red",
+            decided_by="wrong",
+        ),
+        wrong(
+            "the release keeps the new one",
+            {
+                **_back(),
+                DEPLOY: _replaced(
+                    GOOD, (('cp "$FOLDER/prod.duckdb" "$FOLDER/previous', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/previous'),)
+                ),
+            },
+            "not-undone",
+            decided_by="wrong",
+        ),
+        wrong(
+            "a gap while it is put back",
+            _back(
+                (
+                    '          mv "$FOLDER/next.duckdb"',
+                    '          mv "$FOLDER/prod.duckdb" "$FOLDER/withdrawn.duckdb"\n          mv "$FOLDER/next.duckdb"',
+                )
+            ),
+            "gap",
+            decided_by="wrong",
+        ),
+        wrong(
+            "copied back in place",
+            _back(
+                (BACK[BACK.index("          cp ") :], '          cp "$FOLDER/previous/prod.duckdb" "$FOLDER/prod.duckdb"\n')
+            ),
+            "in-place",
+            decided_by="wrong",
+        ),
+        wrong(
+            "success whatever happened",
+            _back(
+                (
+                    '          mv "$FOLDER/next.duckdb" "$FOLDER/prod.duckdb"\n',
+                    '          mv "$FOLDER/next.duckdb" "$FOLDER/prod.duckdb" || true\n',
+                ),
+                ('"$FOLDER/next.duckdb"\n          mv', '"$FOLDER/next.duckdb" || true\n          mv'),
+            ),
+            "quiet-failure",
+            decided_by="nothing",
+        ),
+        wrong(
+            "takes the wrong one away first",
+            _back(
+                (
+                    '          cp "$FOLDER/previous',
+                    '          cp "$FOLDER/prod.duckdb" "$FOLDER/withdrawn.duckdb"\n          [ -e "$FOLDER/previous/prod.duckdb" ] || rm "$FOLDER/prod.duckdb"\n          cp "$FOLDER/previous',
+                )
+            ),
+            "destroys",
+            decided_by="nothing",
+        ),
     ),
     right=(
-        right("every release kept, the newest put back", {DEPLOY: ONE_JOB.replace("    concurrency: production\n", "").replace("jobs:\n  release", "concurrency: production\njobs:\n  release"), UNDO: NEWEST}),
+        right(
+            "every release kept, the newest put back",
+            {
+                DEPLOY: ONE_JOB.replace("    concurrency: production\n", "").replace(
+                    "jobs:\n  release", "concurrency: production\njobs:\n  release"
+                ),
+                UNDO: NEWEST,
+            },
+        ),
         right("three jobs and their undoing", {DEPLOY: THREE_JOBS, UNDO: THREE_BACK}),
     ),
-    spared=SPARED | {"permissions": "a job that checks nothing out needs no token", ".jobs.deploy.environment": "whose key a release holds is judged in i03.4"},
-)  # fmt: skip
+    spared=SPARED
+    | {
+        "permissions": "a job that checks nothing out needs no token",
+        ".jobs.deploy.environment": "whose key a release holds is judged in i03.4",
+    },
+)

@@ -167,8 +167,11 @@ def leaves_the_rest(work: Work, folders: tuple[Unseen, ...]) -> str:
             why, cause = one.harmless.get((path, line), ("None of the three rules says so.", "false-alarm"))
             raise NotYet(
                 f"{path}, line {line}, is named as {kind}: `{row[:90]}`. {why}",
-                tried="suspicious(files)", expected="nothing there", got=(path, line, kind), cause=cause,
-            )  # fmt: skip
+                tried="suspicious(files)",
+                expected="nothing there",
+                got=(path, line, kind),
+                cause=cause,
+            )
     return f"{sum(len(one.harmless) for one in folders)} look-alikes left alone."
 
 

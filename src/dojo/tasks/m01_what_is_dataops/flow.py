@@ -73,16 +73,21 @@ def changes(seed: int) -> Changes:
 def _measured(rows: list[dict[str, Any]]) -> Changes:
     """What is true of these changes, and what usual slips would make of them."""
     done = [row for row in rows if row["live"]]
-    return Changes(rows, *_truth(done, _utc), _other_stages(done), {
-        "berlin-as-utc": _truth(done, lambda m: m)[:2],
-        "summer-time": _truth(done, lambda m: m - dt.timedelta(hours=2))[:2],
-        "winter-time": _truth(done, lambda m: m - dt.timedelta(hours=1))[:2],
-        "mean": (mean(_hours(row["written"], _utc(row["live"])) for row in done), -1.0),
-        "mean-of-shares": (-1.0, mean(_truth([row], _utc)[1] for row in done)),
-        "review-waits": (-1.0, _truth(done, _utc, (*WAITING, "review"))[1]),
-        "without-writing": (median(_hours(row["asked"], _utc(row["live"])) for row in done), -1.0),
-        "open-changes": (median([*(_hours(r["written"], _utc(r["live"])) for r in done), 0.0, 0.0]), -1.0),
-    })  # fmt: skip
+    return Changes(
+        rows,
+        *_truth(done, _utc),
+        _other_stages(done),
+        {
+            "berlin-as-utc": _truth(done, lambda m: m)[:2],
+            "summer-time": _truth(done, lambda m: m - dt.timedelta(hours=2))[:2],
+            "winter-time": _truth(done, lambda m: m - dt.timedelta(hours=1))[:2],
+            "mean": (mean(_hours(row["written"], _utc(row["live"])) for row in done), -1.0),
+            "mean-of-shares": (-1.0, mean(_truth([row], _utc)[1] for row in done)),
+            "review-waits": (-1.0, _truth(done, _utc, (*WAITING, "review"))[1]),
+            "without-writing": (median(_hours(row["asked"], _utc(row["live"])) for row in done), -1.0),
+            "open-changes": (median([*(_hours(r["written"], _utc(r["live"])) for r in done), 0.0, 0.0]), -1.0),
+        },
+    )
 
 
 def _hours(first: dt.datetime, last: dt.datetime) -> float:
@@ -203,10 +208,14 @@ def flow(changes):
 
 def _flow(**parts: str) -> str:
     usual = {
-        "open": "continue", "lead": "sum(hours)", "middle": "median", "share": "waited / sum(spent.values())",
+        "open": "continue",
+        "lead": "sum(hours)",
+        "middle": "median",
+        "share": "waited / sum(spent.values())",
         "utc": "live.replace(tzinfo=ZoneInfo('Europe/Berlin')).astimezone(dt.timezone.utc).replace(tzinfo=None)",
-        "waited": "sum(h for s, h in spent.items() if s.startswith('waiting'))", "worst": "max(spent, key=spent.get)",
-    }  # fmt: skip
+        "waited": "sum(h for s, h in spent.items() if s.startswith('waiting'))",
+        "worst": "max(spent, key=spent.get)",
+    }
     text = _FLOW
     for key, value in {**usual, **parts}.items():
         text = text.replace("{" + key + "}", value)
@@ -244,7 +253,9 @@ TASK_5 = Task(
         wrong("always one hour", _flow(utc="live - dt.timedelta(hours=1)"), "winter-time"),
         wrong("the mean", _flow(middle="mean"), "mean"),
         wrong("the mean of shares", _flow(share="mean(shares)"), "mean-of-shares"),
-        wrong("review counts as waiting", _flow(waited="sum(h for s, h in spent.items() if s != 'writing')"), "review-waits"),
+        wrong(
+            "review counts as waiting", _flow(waited="sum(h for s, h in spent.items() if s != 'writing')"), "review-waits"
+        ),
         wrong("begins at the review", _flow(lead="sum(hours[1:])"), "without-writing"),
         wrong("open changes take no time", _flow(open="leads.append(0); continue"), "open-changes"),
         wrong("in per cent", _flow(share="100 * waited / sum(spent.values())"), "percent"),
@@ -267,7 +278,9 @@ TASK_5 = Task(
     },
     right=(
         right("as above, shorter names", _flow(worst="sorted(spent.items(), key=lambda item: -item[1])[0][0]")),
-        right("with pandas", '''
+        right(
+            "with pandas",
+            """
 def flow(changes):
     import pandas as pd
     table = pd.DataFrame(changes).dropna()
@@ -280,6 +293,7 @@ def flow(changes):
     total = hours.sum()
     waits = total[[s for s in stages if s.startswith("waiting")]].sum()
     return {"lead_hours": float(hours.sum(axis=1).median()), "waiting_share": float(waits / total.sum()), "worst": str(total.idxmax())}
-'''),
+""",
+        ),
     ),
-)  # fmt: skip
+)

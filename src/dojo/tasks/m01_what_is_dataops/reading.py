@@ -185,7 +185,7 @@ def _grouped() -> str:
     rows = [
         {"file": "inherited/" + p.path, "line": max(1, p.line - 2), "pitfall": p.pitfall, "note": p.why}
         for p in sorted(_ALL, key=lambda p: p.pitfall)
-    ]  # fmt: skip
+    ]
     return json.dumps({"auditor": "me", "findings": rows})
 
 

@@ -47,17 +47,23 @@ def cards(seed: int) -> Cards:
     strong = seen("vc.history", "vc.ignore", "vc.owners", "vc.hooks", "vc.logic", "vc.releases")
     bodies = {
         "nothing seen": [],
-        "exactly on a threshold": seen("inc.runbook") + seen("run.schedule") + seen("box.image", "box.stack", "box.user", "box.ignore"),
+        "exactly on a threshold": seen("inc.runbook")
+        + seen("run.schedule")
+        + seen("box.image", "box.stack", "box.user", "box.ignore"),
         "one habit seen in many files": seen(*["vc.ignore"] * 5),
-        "the same leak in four files": seen("sec.env-secrets", "sec.vault", "sec.scanner", "sec.narrow", "sec.oidc") + seen(*["sec.no-tls"] * 4),
+        "the same leak in four files": seen("sec.env-secrets", "sec.vault", "sec.scanner", "sec.narrow", "sec.oidc")
+        + seen(*["sec.no-tls"] * 4),
         "a danger that is likely": seen("sec.vault", "sec.scanner", "sec.narrow") + seen("sec.env-file", sure="likely"),
-        "a danger that is only possible": seen("sec.env-secrets", "sec.vault", "sec.scanner") + seen("sec.secret", sure="possible"),
+        "a danger that is only possible": seen("sec.env-secrets", "sec.vault", "sec.scanner")
+        + seen("sec.secret", sure="possible"),
         "likely in one file, certain in the next": seen("sec.env-secrets", "sec.vault", "sec.scanner", "sec.narrow")
-        + seen("sec.env-file", sure="likely") + seen("sec.env-file") + seen("sec.env-file", sure="possible"),
+        + seen("sec.env-file", sure="likely")
+        + seen("sec.env-file")
+        + seen("sec.env-file", sure="possible"),
         "gaps": strong + seen("vc.no-readme" if "vc.no-readme" in every else "vc.copies", "vc.junk", "vc.no-hooks"),
         "nothing but good": seen(*good),
         "dangers without anything good": seen("sec.secret", "ci.masked", "vc.logic-outside"),
-    }  # fmt: skip
+    }
     for n in range(4):
         picked = chance.sample(good, 30) + chance.sample(every, 25)
         bodies[f"a repository drawn by chance, number {n + 1}"] = [
@@ -195,10 +201,15 @@ def levels(card, evidence):
 
 def _scored(**parts: str) -> str:
     usual = {
-        "likely": "0.7", "possible": "0", "start": "{p: 0 for p in card['practices']}", "once": "and one['rule'] not in goods",
+        "likely": "0.7",
+        "possible": "0",
+        "start": "{p: 0 for p in card['practices']}",
+        "once": "and one['rule'] not in goods",
         "danger": "if rule['kind'] == 'danger': worst[one['rule']] = max(worst.get(one['rule'], 0), weight[one['sure']])",
-        "gap": "", "over": ">=", "more": "",
-    }  # fmt: skip
+        "gap": "",
+        "over": ">=",
+        "more": "",
+    }
     text = _LEVELS
     for key, value in {**usual, **parts}.items():
         text = text.replace("{" + key + "}", value)
@@ -213,7 +224,11 @@ TASK_3 = Task(
     deliver=(function("levels"),),
     data=cards,
     checks=(
-        Check("gives each practice the level that its evidence supports", by_the_card, expected=lambda d: list(d.levels.values())),
+        Check(
+            "gives each practice the level that its evidence supports",
+            by_the_card,
+            expected=lambda d: list(d.levels.values()),
+        ),
         Check("rounds the points to one decimal", rounds),
     ),
     hints=(
@@ -224,21 +239,38 @@ TASK_3 = Task(
     wrong=(
         wrong("only practices with evidence", _scored(start="{}"), "practices"),
         wrong("counts a habit once a file", _scored(once=""), "good-twice"),
-        wrong("counts a danger once a file", _scored(danger="if rule['kind'] == 'danger': points[rule['practice']] -= weight[one['sure']] * rule['points']"), "danger-twice"),
+        wrong(
+            "counts a danger once a file",
+            _scored(danger="if rule['kind'] == 'danger': points[rule['practice']] -= weight[one['sure']] * rule['points']"),
+            "danger-twice",
+        ),
         wrong("a likely danger in full", _scored(likely="1"), "likely"),
         wrong("a suspicion counts", _scored(possible="0.5"), "possible"),
-        wrong("the last finding decides", _scored(danger="if rule['kind'] == 'danger': worst[one['rule']] = weight[one['sure']]"), "surest"),
+        wrong(
+            "the last finding decides",
+            _scored(danger="if rule['kind'] == 'danger': worst[one['rule']] = weight[one['sure']]"),
+            "surest",
+        ),
         wrong("gaps cost a point", _scored(gap="if rule['kind'] == 'gap': points[rule['practice']] -= 1"), "gap"),
         wrong("above, not at", _scored(over=">"), "threshold"),
         wrong("does not round", _scored().replace("round(value, 1)", "value"), "rounding", "threshold", "likely"),
-        wrong("rounds to the whole point", _scored().replace("round(value, 1)", "round(value)"), "levels", "rounding", "likely", "threshold"),
+        wrong(
+            "rounds to the whole point",
+            _scored().replace("round(value, 1)", "round(value)"),
+            "levels",
+            "rounding",
+            "likely",
+            "threshold",
+        ),
         wrong("rounds to two decimals", _scored().replace("round(value, 1)", "round(value, 2)"), "rounding"),
         wrong("levels from one", _scored(more="+ 1"), "practices"),
         wrong("a list", "def levels(card, evidence):\n    return [0] * 10", "shape"),
     ),
     right=(
         right("as a loop", _scored()),
-        right("a sum for each practice", """
+        right(
+            "a sum for each practice",
+            """
 def levels(card, evidence):
     weight = {"good": lambda s: 1, "gap": lambda s: 0, "danger": lambda s: -{"certain": 1, "likely": 0.7, "possible": 0}[s]}
     found = {}
@@ -250,7 +282,8 @@ def levels(card, evidence):
                 total += rule["points"] * sorted((weight[rule["kind"]](one["sure"]) for one in evidence if one["rule"] == key), key=abs)[-1]
         found[practice] = len([edge for edge in card["levels_from"] if edge <= round(total, 1)])
     return found
-"""),
+""",
+        ),
     ),
     clauses={
         "of each practice": "only practices with evidence",
@@ -264,7 +297,7 @@ def levels(card, evidence):
         "the number of thresholds it has reached": "above, not at",
     },
     spared={"line 7: 0.0 → 1.0": "a rule of kind gap has no points on the card, whatever its weight"},
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- 01.4
@@ -282,10 +315,19 @@ class Register:
 NEVER = 90
 """Days until noticed, for what nobody would notice."""
 NAMES = (
-    "view typed into the warehouse", "tests that cannot fail", "update in production", "bucket by hand", "errors to /dev/null",
-    "no promise", "alerts to a closed mailbox", "password in a script", "full access for the load", "grant to public",
-    "rate in a dashboard", "macro in a sheet",
-)  # fmt: skip
+    "view typed into the warehouse",
+    "tests that cannot fail",
+    "update in production",
+    "bucket by hand",
+    "errors to /dev/null",
+    "no promise",
+    "alerts to a closed mailbox",
+    "password in a script",
+    "full access for the load",
+    "grant to public",
+    "rate in a dashboard",
+    "macro in a sheet",
+)
 
 
 def _risk(one: dict[str, Any]) -> float:
@@ -298,10 +340,15 @@ def register(seed: int) -> Register:
     chance = random.Random(seed)
     findings = []
     for name in chance.sample(NAMES, len(NAMES)):
-        findings.append({
-            "name": name, "chance_percent": chance.randint(1, 40), "eur_a_day": chance.randrange(50, 2_000, 50),
-            "days_until_noticed": chance.randint(1, 30), "effort_days": chance.randint(1, 20),
-        })  # fmt: skip
+        findings.append(
+            {
+                "name": name,
+                "chance_percent": chance.randint(1, 40),
+                "eur_a_day": chance.randrange(50, 2_000, 50),
+                "days_until_noticed": chance.randint(1, 30),
+                "effort_days": chance.randint(1, 20),
+            }
+        )
     findings[0] |= {"days_until_noticed": None, "chance_percent": 5, "eur_a_day": 900}
     findings[1] |= {"days_until_noticed": 0, "chance_percent": 40, "eur_a_day": 9_000}
     for first, second in ((2, 3), (5, 4)):
@@ -315,15 +362,24 @@ def register(seed: int) -> Register:
     def by(key: Any) -> list[str]:
         return [one["name"] for one in sorted(findings, key=key)]
 
-    return Register(findings, by(lambda one: (-_risk(one), one["effort_days"])), {
-        "effort-for-risk": by(lambda one: (-_risk(one) / one["effort_days"])),
-        "cheapest-first": by(lambda one: (one["effort_days"], -_risk(one))),
-        "upside-down": by(lambda one: (_risk(one), one["effort_days"])),
-        "tie": by(lambda one: (-_risk(one), -one["effort_days"])),
-        "never": by(lambda one: (0 if one["days_until_noticed"] is None else -_risk(one), one["effort_days"])),
-        "zero": by(lambda one: (-_risk(one) if one["days_until_noticed"] != 0 else -_risk({**one, "days_until_noticed": None}), one["effort_days"])),
-        "euros-only": by(lambda one: -one["eur_a_day"]),
-    })  # fmt: skip
+    return Register(
+        findings,
+        by(lambda one: (-_risk(one), one["effort_days"])),
+        {
+            "effort-for-risk": by(lambda one: -_risk(one) / one["effort_days"]),
+            "cheapest-first": by(lambda one: (one["effort_days"], -_risk(one))),
+            "upside-down": by(lambda one: (_risk(one), one["effort_days"])),
+            "tie": by(lambda one: (-_risk(one), -one["effort_days"])),
+            "never": by(lambda one: (0 if one["days_until_noticed"] is None else -_risk(one), one["effort_days"])),
+            "zero": by(
+                lambda one: (
+                    -_risk(one) if one["days_until_noticed"] != 0 else -_risk({**one, "days_until_noticed": None}),
+                    one["effort_days"],
+                )
+            ),
+            "euros-only": by(lambda one: -one["eur_a_day"]),
+        },
+    )
 
 
 SAID = {
@@ -373,7 +429,12 @@ def _swapped(data: Register, want: str, have: str) -> tuple[str, str]:
 _RANK = "def rank(findings):\n    def risk(f):\n        days = {days}\n        return {risk}\n    return [f['name'] for f in sorted({which}, key=lambda f: {key})]"
 
 
-def _ranked(days: str = "90 if f['days_until_noticed'] is None else f['days_until_noticed']", risk: str = "f['chance_percent'] * f['eur_a_day'] * days", which: str = "findings", key: str = "(-risk(f), f['effort_days'])") -> str:  # fmt: skip
+def _ranked(
+    days: str = "90 if f['days_until_noticed'] is None else f['days_until_noticed']",
+    risk: str = "f['chance_percent'] * f['eur_a_day'] * days",
+    which: str = "findings",
+    key: str = "(-risk(f), f['effort_days'])",
+) -> str:
     return _RANK.format(days=days, risk=risk, which=which, key=key)
 
 
@@ -398,7 +459,11 @@ TASK_4 = Task(
         wrong("the hardest first among equals", _ranked(key="(-risk(f), -f['effort_days'])"), "tie"),
         wrong("what is never noticed does no harm", _ranked(days="f['days_until_noticed'] or 0"), "never"),
         wrong("zero taken for never", _ranked(days="f['days_until_noticed'] or 90"), "zero"),
-        wrong("leaves out what has no number", _ranked(which="[f for f in findings if f['days_until_noticed'] is not None]"), "lost"),
+        wrong(
+            "leaves out what has no number",
+            _ranked(which="[f for f in findings if f['days_until_noticed'] is not None]"),
+            "lost",
+        ),
         wrong("forgets the chance", _ranked(risk="f['eur_a_day'] * days"), "order"),
         wrong("returns the findings", "def rank(findings):\n    return findings", "type"),
     ),
@@ -411,7 +476,13 @@ TASK_4 = Task(
         "one that is noticed the same day": "zero taken for never",
     },
     right=(
-        right("two stable sorts", "def rank(findings):\n    rows = sorted(findings, key=lambda f: f['effort_days'])\n    def euros(f):\n        days = f['days_until_noticed']\n        return f['chance_percent'] / 100 * f['eur_a_day'] * (90 if days is None else days)\n    rows.sort(key=lambda f: round(euros(f), 6), reverse=True)\n    return [f['name'] for f in rows]"),
-        right("with pandas", "def rank(findings):\n    import pandas as pd\n    table = pd.DataFrame(findings)\n    days = table.days_until_noticed.astype(float).fillna(90)\n    table['risk'] = table.chance_percent * table.eur_a_day * days\n    return table.sort_values(['risk', 'effort_days'], ascending=[False, True]).name.tolist()"),
+        right(
+            "two stable sorts",
+            "def rank(findings):\n    rows = sorted(findings, key=lambda f: f['effort_days'])\n    def euros(f):\n        days = f['days_until_noticed']\n        return f['chance_percent'] / 100 * f['eur_a_day'] * (90 if days is None else days)\n    rows.sort(key=lambda f: round(euros(f), 6), reverse=True)\n    return [f['name'] for f in rows]",
+        ),
+        right(
+            "with pandas",
+            "def rank(findings):\n    import pandas as pd\n    table = pd.DataFrame(findings)\n    days = table.days_until_noticed.astype(float).fillna(90)\n    table['risk'] = table.chance_percent * table.eur_a_day * days\n    return table.sort_values(['risk', 'effort_days'], ascending=[False, True]).name.tolist()",
+        ),
     ),
-)  # fmt: skip
+)

@@ -115,23 +115,52 @@ class Fault:
 
 
 FAULTS = (
-    Fault(EXPORT, "orders.ordered_at::date as order_day", "wrong-day", "Orders after midnight in Berlin are on the day before: ordered_at is UTC."),
+    Fault(
+        EXPORT,
+        "orders.ordered_at::date as order_day",
+        "wrong-day",
+        "Orders after midnight in Berlin are on the day before: ordered_at is UTC.",
+    ),
     Fault(EXPORT, "customers.email", "personal-data", "The agreement says name and city. Addresses leave the house."),
-    Fault(EXPORT, "inner join customers on", "fan-out", "dim_customer has a row for each version of a customer: whoever moved gets the parcel twice.", "ref('dim_customer')"),
-    Fault(EXPORT, "prod.ops.partner_blocklist", "hard-coded-name", "A table by its full name: dev reads prod, and dbt does not know of it."),
+    Fault(
+        EXPORT,
+        "inner join customers on",
+        "fan-out",
+        "dim_customer has a row for each version of a customer: whoever moved gets the parcel twice.",
+        "ref('dim_customer')",
+    ),
+    Fault(
+        EXPORT,
+        "prod.ops.partner_blocklist",
+        "hard-coded-name",
+        "A table by its full name: dev reads prod, and dbt does not know of it.",
+    ),
     Fault(PARTNER, "sftp_password:", "secret", "A password in Git stays there, also after it is deleted."),
     Fault(SEND, "except Exception:", "swallowed-error", "The upload fails, and the run is green."),
-    Fault(MARTS, "else 0.\", data_tests: [not_null, {not_negative", "weakened-test", "Negative revenue would no longer stop a morning, for a change that has nothing to do with it."),
-)  # fmt: skip
+    Fault(
+        MARTS,
+        'else 0.", data_tests: [not_null, {not_negative',
+        "weakened-test",
+        "Negative revenue would no longer stop a morning, for a change that has nothing to do with it.",
+    ),
+)
 HARMLESS = (
-    (EXPORT, "orders.ordered_at::date = rates.rate_date", "The bank's rate belongs to the UTC day; fact_sales does the same, and a comment says so."),
+    (
+        EXPORT,
+        "orders.ordered_at::date = rates.rate_date",
+        "The bank's rate belongs to the UTC day; fact_sales does the same, and a comment says so.",
+    ),
     (EXPORT, "customers.full_name", "The agreement allows the name: a parcel needs it."),
     (PARTNER, "api_token:", "That is a reference; the value comes from the environment."),
     (PARTNER, "host_key_file:", "That is the path of a file, not what is in it."),
     (SEND, "TOKEN = os.environ", "The value comes from the environment."),
     (SEND, "except Busy:", "It waits and tries again: that is handling an error."),
-    ("dbt/models/marts/_exports.yml", "severity: warn", "A new test, with the reason for warning beside it. Nothing was weakened."),
-)  # fmt: skip
+    (
+        "dbt/models/marts/_exports.yml",
+        "severity: warn",
+        "A new test, with the reason for warning beside it. Nothing was weakened.",
+    ),
+)
 
 
 def add(story: Story) -> None:

@@ -656,12 +656,14 @@ def first_bad(repo, good, bad, con):
             return commit
 """
 )
-_WORKTREE = _hunt('''    said = git(repo, "bisect", "start", bad, good)
+_WORKTREE = _hunt(
+    """    said = git(repo, "bisect", "start", bad, good)
     while "is the first bad commit" not in said:
         said = git(repo, "bisect", {True: "good", False: "bad", None: "skip"}[is_good(repo, con)])
     git(repo, "bisect", "reset")
     return said.split()[0]
-''', '''    import tempfile
+""",
+    """    import tempfile
     folder = tempfile.mkdtemp()
     git(repo, "worktree", "add", "--detach", folder + "/hunt", bad)
     at = folder + "/hunt"
@@ -674,7 +676,8 @@ _WORKTREE = _hunt('''    said = git(repo, "bisect", "start", bad, good)
     found = git(repo, "rev-parse", said.split()[0]).strip()
     git(repo, "worktree", "remove", "--force", at)
     return found
-''')  # fmt: skip
+""",
+)
 
 _SUMS = """a, b = con.execute(f'''select (select sum(revenue_eur) from finance.closed_days), (select sum(revenue_eur)
             from ({query}) where business_date in (select business_date from finance.closed_days))''').fetchone()

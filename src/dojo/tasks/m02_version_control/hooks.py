@@ -47,7 +47,14 @@ GOOD = "Good work"
 
 def _notebook(output: bool, counted: bool) -> str:
     outputs = [{"output_type": "stream", "name": "stdout", "text": ["ada@customer.example  3 orders\n"]}] if output else []
-    cell = {"cell_type": "code", "id": "a1", "metadata": {}, "source": ["shop.sql('...')"], "outputs": outputs, "execution_count": 3 if counted else None}  # fmt: skip
+    cell = {
+        "cell_type": "code",
+        "id": "a1",
+        "metadata": {},
+        "source": ["shop.sql('...')"],
+        "outputs": outputs,
+        "execution_count": 3 if counted else None,
+    }
     prose = {"cell_type": "markdown", "id": "b1", "metadata": {}, "source": ["# Returns"]}
     return json.dumps({"cells": [prose, cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
 
@@ -76,34 +83,78 @@ def _accidents(seed: int) -> tuple[Try, ...]:
     megabytes = (1_200, 5_200)[seed % 2]
     model = GOOD_MODEL.replace("count(*)", "count(*") if seed % 2 else GOOD_MODEL.replace("count(*)", "count *)")
     return (
-        Try("Upload for the partner", {path: secret}, "lets-secret",
-            "A credential is in the history, and stays there after the next commit deletes it."),
-        Try("Lines a store", {f"dbt/models/marts/lines_by_store_{seed % 100}.sql": model}, "lets-broken-model",
-            "The model's brackets do not match, and tomorrow's run stops at it."),
-        Try("Merge on-call notes", {f"docs/on-call-{seed % 100}.md": CONFLICT}, "lets-conflict",
-            "Two versions of a page, with Git's marks between them, are the page now."),
-        Try("Who returned what", {"notebooks/returns.ipynb": _notebook(True, seed % 2 == 1)}, "lets-outputs",
-            "A customer's address stands in the output of a cell, in every clone."),
-        Try("Sample for the tests", {"tests/sample.csv": {"repeat": WIDE_LINE, "times": megabytes}}, "lets-large-file",
-            f"{megabytes / 1_000:g} megabytes, in every clone, for ever."),
-    )  # fmt: skip
+        Try(
+            "Upload for the partner",
+            {path: secret},
+            "lets-secret",
+            "A credential is in the history, and stays there after the next commit deletes it.",
+        ),
+        Try(
+            "Lines a store",
+            {f"dbt/models/marts/lines_by_store_{seed % 100}.sql": model},
+            "lets-broken-model",
+            "The model's brackets do not match, and tomorrow's run stops at it.",
+        ),
+        Try(
+            "Merge on-call notes",
+            {f"docs/on-call-{seed % 100}.md": CONFLICT},
+            "lets-conflict",
+            "Two versions of a page, with Git's marks between them, are the page now.",
+        ),
+        Try(
+            "Who returned what",
+            {"notebooks/returns.ipynb": _notebook(True, seed % 2 == 1)},
+            "lets-outputs",
+            "A customer's address stands in the output of a cell, in every clone.",
+        ),
+        Try(
+            "Sample for the tests",
+            {"tests/sample.csv": {"repeat": WIDE_LINE, "times": megabytes}},
+            "lets-large-file",
+            f"{megabytes / 1_000:g} megabytes, in every clone, for ever.",
+        ),
+    )
 
 
 def _good(seed: int) -> tuple[Try, ...]:
     return (
-        Try("Lines a store", {f"dbt/models/marts/lines_by_store_{seed % 100}.sql": GOOD_MODEL}, "stops-good-model",
-            "It is a sound model with ref() in it."),
-        Try("A page with an underlined heading", {"docs/late-run.md": "When it is late\n=======\n\nAsk Mara.\n"},
-            "stops-documentation", "Seven equals signs under a heading are Markdown."),
-        Try("Fixture with a made-up key", {"tests/test_upload.py": FIXTURE}, "stops-fixture",
-            "The key is made up, and marked as such in its line."),
-        Try("Returns, to be run", {"notebooks/returns.ipynb": _notebook(False, seed % 2 == 0)}, "stops-clean-notebook",
-            "A notebook without outputs is code."),
-        Try("Small sample", {"tests/sample.csv": {"repeat": WIDE_LINE, "times": 900}}, "stops-small-file",
-            "900 kB are no megabyte."),
-        Try("A name with a space", {"tests/my sample.csv": "1042,2025-11-03,19.90\n", "docs/closing.md": None}, "stops-space",
-            "It is a small file whose name has a space, and a page that was deleted."),
-    )  # fmt: skip
+        Try(
+            "Lines a store",
+            {f"dbt/models/marts/lines_by_store_{seed % 100}.sql": GOOD_MODEL},
+            "stops-good-model",
+            "It is a sound model with ref() in it.",
+        ),
+        Try(
+            "A page with an underlined heading",
+            {"docs/late-run.md": "When it is late\n=======\n\nAsk Mara.\n"},
+            "stops-documentation",
+            "Seven equals signs under a heading are Markdown.",
+        ),
+        Try(
+            "Fixture with a made-up key",
+            {"tests/test_upload.py": FIXTURE},
+            "stops-fixture",
+            "The key is made up, and marked as such in its line.",
+        ),
+        Try(
+            "Returns, to be run",
+            {"notebooks/returns.ipynb": _notebook(False, seed % 2 == 0)},
+            "stops-clean-notebook",
+            "A notebook without outputs is code.",
+        ),
+        Try(
+            "Small sample",
+            {"tests/sample.csv": {"repeat": WIDE_LINE, "times": 900}},
+            "stops-small-file",
+            "900 kB are no megabyte.",
+        ),
+        Try(
+            "A name with a space",
+            {"tests/my sample.csv": "1042,2025-11-03,19.90\n", "docs/closing.md": None},
+            "stops-space",
+            "It is a small file whose name has a space, and a page that was deleted.",
+        ),
+    )
 
 
 @cache

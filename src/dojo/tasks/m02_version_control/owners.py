@@ -32,26 +32,103 @@ def changes(seed: int) -> tuple[Changed, ...]:
     word = f"{('cash', 'margin', 'returns')[seed % 3]}_{seed % 100}"
     deep = "late-run" if odd else "outages/2025"
     return (
-        _of(f"ingestion/{word}/loader.py", PLATFORM, cause="default", said="Whatever no other rule names belongs to platform."),
-        _of(f"pipeline/shopflow_{word}.py", PLATFORM, cause="default", said="Whatever no other rule names belongs to platform."),
-        _of(f"dbt/models/marts/dim_{word}.sql", ANALYTICS, cause="analytics", said="Everything in dbt/ is analytics', at any depth."),
+        _of(
+            f"ingestion/{word}/loader.py",
+            PLATFORM,
+            cause="default",
+            said="Whatever no other rule names belongs to platform.",
+        ),
+        _of(
+            f"pipeline/shopflow_{word}.py",
+            PLATFORM,
+            cause="default",
+            said="Whatever no other rule names belongs to platform.",
+        ),
+        _of(
+            f"dbt/models/marts/dim_{word}.sql",
+            ANALYTICS,
+            cause="analytics",
+            said="Everything in dbt/ is analytics', at any depth.",
+        ),
         _of(f"dbt/macros/{word}.sql", ANALYTICS, cause="analytics", said="Everything in dbt/ is analytics', at any depth."),
-        _of(f"dbt/models/staging/finance_{word}.sql", ANALYTICS, cause="too-wide", said="Finance reads marts. A staging model is none of its business."),
-        _of(f"tools/dbt/{word}.py", PLATFORM, cause="unanchored", said="That folder is called dbt too, but it is not the project's: a pattern without a leading slash matches at any depth."),
-        _of(f"dbt/models/marts/finance_{word}.sql", ANALYTICS, FINANCE, cause="finance", said="Finance is asked about what it reads."),
-        _of("dbt/models/marts/daily_revenue.sql", ANALYTICS, FINANCE, cause="finance", said="Finance is asked about what it reads."),
-        _of(f"dbt/models/marts/daily_revenue_{word}.yml", ANALYTICS, cause="too-wide", said="Only the model itself is finance's, not what begins with its name."),
-        _of("dbt/models/marts/dim_customer.sql", ANALYTICS, PRIVACY, cause="privacy", said="Names and addresses are in there."),
-        _of("dbt/models/staging/stg_customers.sql", ANALYTICS, PRIVACY, cause="privacy", said="Names and addresses are in there."),
-        _of(f"dbt/snapshots/{'old/' if odd else ''}customers_{word}.yml", ANALYTICS, PRIVACY, cause="privacy", said="The snapshot keeps every address a customer ever had."),
+        _of(
+            f"dbt/models/staging/finance_{word}.sql",
+            ANALYTICS,
+            cause="too-wide",
+            said="Finance reads marts. A staging model is none of its business.",
+        ),
+        _of(
+            f"tools/dbt/{word}.py",
+            PLATFORM,
+            cause="unanchored",
+            said="That folder is called dbt too, but it is not the project's: a pattern without a leading slash matches at any depth.",
+        ),
+        _of(
+            f"dbt/models/marts/finance_{word}.sql",
+            ANALYTICS,
+            FINANCE,
+            cause="finance",
+            said="Finance is asked about what it reads.",
+        ),
+        _of(
+            "dbt/models/marts/daily_revenue.sql",
+            ANALYTICS,
+            FINANCE,
+            cause="finance",
+            said="Finance is asked about what it reads.",
+        ),
+        _of(
+            f"dbt/models/marts/daily_revenue_{word}.yml",
+            ANALYTICS,
+            cause="too-wide",
+            said="Only the model itself is finance's, not what begins with its name.",
+        ),
+        _of(
+            "dbt/models/marts/dim_customer.sql",
+            ANALYTICS,
+            PRIVACY,
+            cause="privacy",
+            said="Names and addresses are in there.",
+        ),
+        _of(
+            "dbt/models/staging/stg_customers.sql",
+            ANALYTICS,
+            PRIVACY,
+            cause="privacy",
+            said="Names and addresses are in there.",
+        ),
+        _of(
+            f"dbt/snapshots/{'old/' if odd else ''}customers_{word}.yml",
+            ANALYTICS,
+            PRIVACY,
+            cause="privacy",
+            said="The snapshot keeps every address a customer ever had.",
+        ),
         _of("dbt/models/marts/dim_customer_segments.sql", ANALYTICS, cause="too-wide", said="That is another model."),
         _of(f"docs/{deep}/notes.md", cause="docs", said="Text may be mended by anybody: no owner is asked for *.md."),
         _of("dbt/README.md", cause="docs", said="Text may be mended by anybody: no owner is asked for *.md."),
         _of("docs/closing.md", FINANCE, cause="closing", said="That page is finance's own rule, although it is text."),
-        _of(f"docs/{word}.png", PLATFORM, cause="default", said="Only *.md is free; whatever no other rule names belongs to platform."),
-        _of(f".github/workflows/{word}.yml", PLATFORM, "@mara", cause="the-rules", said="Who may change the rules can change everything else."),
-        _of(".github/CODEOWNERS", PLATFORM, "@mara", cause="the-rules", said="Who may change the rules can change everything else."),
-    )  # fmt: skip
+        _of(
+            f"docs/{word}.png",
+            PLATFORM,
+            cause="default",
+            said="Only *.md is free; whatever no other rule names belongs to platform.",
+        ),
+        _of(
+            f".github/workflows/{word}.yml",
+            PLATFORM,
+            "@mara",
+            cause="the-rules",
+            said="Who may change the rules can change everything else.",
+        ),
+        _of(
+            ".github/CODEOWNERS",
+            PLATFORM,
+            "@mara",
+            cause="the-rules",
+            said="Who may change the rules can change everything else.",
+        ),
+    )
 
 
 class Unreadable(ValueError):
@@ -143,13 +220,19 @@ def asks_the_right_people(work: Work, data: tuple[Changed, ...]) -> str:
             earlier = [p for p, o in found if matches(p, changed.path) and o == changed.owners]
             known = changed.cause in ("unanchored", "too-wide")
             cause = "order" if earlier and pattern not in earlier and not known else changed.cause
-            look = f"The rule `{earlier[-1]}` says it rightly, and `{pattern}`, further down, says otherwise: the last match wins." if cause == "order" else ""  # fmt: skip
+            look = (
+                f"The rule `{earlier[-1]}` says it rightly, and `{pattern}`, further down, says otherwise: the last match wins."
+                if cause == "order"
+                else ""
+            )
             raise NotYet(
                 f"A pull request changes `{changed.path}`. {changed.said}",
                 tried=f"`{pattern}` is the last rule that matches" if pattern else "no rule matches",
                 expected=" and ".join(sorted(changed.owners)) or "nobody in particular",
-                got=" and ".join(sorted(owners)) or "nobody in particular", cause=cause, look=look,
-            )  # fmt: skip
+                got=" and ".join(sorted(owners)) or "nobody in particular",
+                cause=cause,
+                look=look,
+            )
     return f"{len(data)} changed files, the right people asked for each."
 
 

@@ -17,9 +17,17 @@ from dojo.tools import git
 
 FINDINGS = "reviews/partner-export.yml"
 KINDS = (
-    "secret", "personal-data", "hard-coded-name", "fan-out", "wrong-day", "weakened-test", "swallowed-error",
-    "wall-clock", "missing-test", "style",
-)  # fmt: skip
+    "secret",
+    "personal-data",
+    "hard-coded-name",
+    "fan-out",
+    "wrong-day",
+    "weakened-test",
+    "swallowed-error",
+    "wall-clock",
+    "missing-test",
+    "style",
+)
 NEAR = 2
 """Lines by which a finding may be beside its fault."""
 
@@ -158,11 +166,15 @@ def cries_no_wolf(work: Work, data: Diffs) -> str:
 
 
 SPOTS = (
-    ("secret", "_token: {value}"), ("secret", 'secret = "{value}"'), ("secret", '  password: "{value}"'),
-    ("hard-coded-name", "left join prod.marts.dim_store"), ("hard-coded-name", "select * from raw.{word}"),
-    ("hard-coded-name", "select * from c join marts.dim_date"), ("swallowed-error", "except OSError as error:"),
+    ("secret", "_token: {value}"),
+    ("secret", 'secret = "{value}"'),
+    ("secret", '  password: "{value}"'),
+    ("hard-coded-name", "left join prod.marts.dim_store"),
+    ("hard-coded-name", "select * from raw.{word}"),
+    ("hard-coded-name", "select * from c join marts.dim_date"),
+    ("swallowed-error", "except OSError as error:"),
     ("swallowed-error", "    except: pass"),
-)  # fmt: skip
+)
 """What a machine should find in the diffs: kind, and a text in its line."""
 CALM = (
     ("# The password", "harmless-secret", "That is a sentence, and no name is given a value."),
@@ -373,9 +385,9 @@ def review(diff):
     return found
 '''
 _SEVEN = "".join(
-    f"- file: {f.file}\n  line: {line_of(branch_files()[f.file], f.text)}\n  kind: {f.kind}\n  why: \"{f.effect}\"\n"
+    f'- file: {f.file}\n  line: {line_of(branch_files()[f.file], f.text)}\n  kind: {f.kind}\n  why: "{f.effect}"\n'
     for f in FAULTS
-)  # fmt: skip
+)
 
 
 def _line(old: str, new: str) -> dict[str, str]:

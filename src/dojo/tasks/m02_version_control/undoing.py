@@ -76,15 +76,25 @@ def _read(ran: dict[str, Any], data: Undoing) -> Outcome:
             texts = {path: repo.text("main", path) for path in (DAILY, MARTS)}
             changed = _changed(repo, data)
             return Outcome(
-                ran["exit"], ran["said"], ran["branch"], ran["doing"], tuple(ran["dirty"]),
-                repo.commit("main") != data.tip, repo.reaches("main", data.tip), repo.reaches("main", data.bad),
-                texts, changed,
-            )  # fmt: skip
+                ran["exit"],
+                ran["said"],
+                ran["branch"],
+                ran["doing"],
+                tuple(ran["dirty"]),
+                repo.commit("main") != data.tip,
+                repo.reaches("main", data.tip),
+                repo.reaches("main", data.bad),
+                texts,
+                changed,
+            )
     except (NoSuchObject, RuntimeError) as error:
         raise NotYet(
             "After your script there is no branch main that could be read.",
-            tried=f"bash undo.sh {data.bad[:10]}", expected="main, with the commit undone", got=str(error)[:300], cause="no-main",
-        ) from None  # fmt: skip
+            tried=f"bash undo.sh {data.bad[:10]}",
+            expected="main, with the commit undone",
+            got=str(error)[:300],
+            cause="no-main",
+        ) from None
 
 
 def _changed(repo: Repository, data: Undoing) -> tuple[str, ...]:
@@ -129,10 +139,13 @@ def published_history_stands(work: Work, data: Undoing) -> str:
     if not left.reaches_tip:
         said = "The commits your colleagues had pulled are not in main's history any more."
         raise NotYet(
-            said, tried=f"bash undo.sh {data.bad[:10]}", expected=f"{data.tip[:10]} still in the history of main",
-            got="main was rewritten" + ("" if left.reaches_bad else ", without the commit to undo"), cause="rewritten",
+            said,
+            tried=f"bash undo.sh {data.bad[:10]}",
+            expected=f"{data.tip[:10]} still in the history of main",
+            got="main was rewritten" + ("" if left.reaches_bad else ", without the commit to undo"),
+            cause="rewritten",
             look="Reset and rebase make other commits. On a branch that others have, undoing is one more commit.",
-        )  # fmt: skip
+        )
     return "Everything that was published is still in main's history."
 
 

@@ -115,19 +115,85 @@ def bugs(seed: int) -> Variants:
     first = "select {{ business_date('paid_at') }} as cash_date, currency, amount as money_in"
     back = "select {{ business_date('updated_at') }}, currency, 0, amount, 0"
     both = (
-        _bug("failed-counts", "Declined cards count as money that came in.", "    where status in ('captured', 'refunded')\n", "", "counts"),
-        _bug("refund-on-paid-day", "A refund is booked on the day of the payment, so last month's closed books change.", back, back.replace("updated_at", "paid_at"), "days"),
-        _bug("rate-of-the-day-only", "A day without a rate loses its money: the join finds nothing.", "asof join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date >= rates.rate_date", "join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date = rates.rate_date", "rates"),
-        _bug("refunded-never-came", "A payment that is refunded later vanishes from the day it was paid.", "status in ('captured', 'refunded')", "status = 'captured'", "counts"),
+        _bug(
+            "failed-counts",
+            "Declined cards count as money that came in.",
+            "    where status in ('captured', 'refunded')\n",
+            "",
+            "counts",
+        ),
+        _bug(
+            "refund-on-paid-day",
+            "A refund is booked on the day of the payment, so last month's closed books change.",
+            back,
+            back.replace("updated_at", "paid_at"),
+            "days",
+        ),
+        _bug(
+            "rate-of-the-day-only",
+            "A day without a rate loses its money: the join finds nothing.",
+            "asof join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date >= rates.rate_date",
+            "join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date = rates.rate_date",
+            "rates",
+        ),
+        _bug(
+            "refunded-never-came",
+            "A payment that is refunded later vanishes from the day it was paid.",
+            "status in ('captured', 'refunded')",
+            "status = 'captured'",
+            "counts",
+        ),
         _bug("refund-is-a-payment", "A refund is counted as one more payment.", back, back[:-1] + "1", "counts"),
-        _bug("paid-day-in-utc", "Payments after midnight in Berlin fall on the day before.", first, first.replace("{{ business_date('paid_at') }}", "paid_at::date"), "days"),
-        _bug("refund-day-in-utc", "Refunds after midnight in Berlin fall on the day before.", back, back.replace("{{ business_date('updated_at') }}", "updated_at::date"), "days"),
-        _bug("latest-rate", "Every day is converted at the newest rate there is, so that past days change whenever the pound does.", "asof join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date >= rates.rate_date", "join (select currency, max_by(eur_per_unit, rate_date) as eur_per_unit from {{ ref('stg_exchange_rates') }} group by currency) as rates\n    on moves.currency = rates.currency", "rates"),
-        _bug("divided-by-the-rate", "Amounts are divided by the rate: 50 pounds are 43 euros.", "money_in * rates", "money_in / rates", "rates"),
-        _bug("refund-without-rate", "Refunds are taken as euros, whatever their currency.", "sum(moves.money_out * rates.eur_per_unit)", "sum(moves.money_out)", "rates"),
-        _bug("whole-euros", "Amounts are rounded to whole euros.", "sum(moves.money_in * rates.eur_per_unit)", "sum(round(moves.money_in * rates.eur_per_unit, 0))", "rates"),
-        _bug("a-row-a-currency", "A day has one row for each currency.", "group by moves.cash_date", "group by moves.cash_date, moves.currency", "counts"),
-    )  # fmt: skip
+        _bug(
+            "paid-day-in-utc",
+            "Payments after midnight in Berlin fall on the day before.",
+            first,
+            first.replace("{{ business_date('paid_at') }}", "paid_at::date"),
+            "days",
+        ),
+        _bug(
+            "refund-day-in-utc",
+            "Refunds after midnight in Berlin fall on the day before.",
+            back,
+            back.replace("{{ business_date('updated_at') }}", "updated_at::date"),
+            "days",
+        ),
+        _bug(
+            "latest-rate",
+            "Every day is converted at the newest rate there is, so that past days change whenever the pound does.",
+            "asof join {{ ref('stg_exchange_rates') }} as rates\n    on moves.currency = rates.currency and moves.cash_date >= rates.rate_date",
+            "join (select currency, max_by(eur_per_unit, rate_date) as eur_per_unit from {{ ref('stg_exchange_rates') }} group by currency) as rates\n    on moves.currency = rates.currency",
+            "rates",
+        ),
+        _bug(
+            "divided-by-the-rate",
+            "Amounts are divided by the rate: 50 pounds are 43 euros.",
+            "money_in * rates",
+            "money_in / rates",
+            "rates",
+        ),
+        _bug(
+            "refund-without-rate",
+            "Refunds are taken as euros, whatever their currency.",
+            "sum(moves.money_out * rates.eur_per_unit)",
+            "sum(moves.money_out)",
+            "rates",
+        ),
+        _bug(
+            "whole-euros",
+            "Amounts are rounded to whole euros.",
+            "sum(moves.money_in * rates.eur_per_unit)",
+            "sum(round(moves.money_in * rates.eur_per_unit, 0))",
+            "rates",
+        ),
+        _bug(
+            "a-row-a-currency",
+            "A day has one row for each currency.",
+            "group by moves.cash_date",
+            "group by moves.cash_date, moves.currency",
+            "counts",
+        ),
+    )
     return Variants(
         (Variant("as-it-is", CASH_BY_DAY), Variant("rewritten", REWRITTEN), *random.Random(seed).sample(both, len(both))),
         {k: t.slice(0, 0) for k, t in _tables(11).items()},
@@ -181,9 +247,12 @@ def _on_right_models(work: Work, data: Variants) -> None:
             cause = "wrong-expectation" if as_it_is else "tied-to-the-text"
             raise NotYet(
                 f"Your unit test `{name}` {'cannot run' if node['status'] == 'error' else 'does not pass'} on {where}.",
-                tried=f"dbt test --select {name}", expected="pass", got=node["status"],
-                cause="cannot-run" if node["status"] == "error" else cause, look=_as_written(node["message"]).strip(),
-            )  # fmt: skip
+                tried=f"dbt test --select {name}",
+                expected="pass",
+                got=node["status"],
+                cause="cannot-run" if node["status"] == "error" else cause,
+                look=_as_written(node["message"]).strip(),
+            )
 
 
 def _notices(work: Work, data: Variants, about: str) -> str:
@@ -196,9 +265,12 @@ def _notices(work: Work, data: Variants, about: str) -> str:
         others = f" {len(alive) - 1} more of these bugs live." if len(alive) > 1 else ""
         raise NotYet(
             f"A bug lives: {alive[0].wrong} No unit test of yours fails.{others}",
-            tried=f"your unit tests on {len(tried)} broken models", expected="at least one fails on each", got=f"{len(tried) - len(alive)} of {len(tried)} noticed",
-            cause=f"alive-{alive[0].key}", look="Which input row would come out differently? Put that row under `given`.",
-        )  # fmt: skip
+            tried=f"your unit tests on {len(tried)} broken models",
+            expected="at least one fails on each",
+            got=f"{len(tried) - len(alive)} of {len(tried)} noticed",
+            cause=f"alive-{alive[0].key}",
+            look="Which input row would come out differently? Put that row under `given`.",
+        )
     return f"{len(tried)} of {len(tried)} bugs noticed."
 
 
@@ -333,19 +405,97 @@ TASK_4 = Task(
         "One test with three payments is enough: 100.40 EUR captured at 23:30 UTC, 50 GBP refunded two days later at 23:45 UTC, one failed; GBP rates on the day before each, and not the same.",
     ),
     wrong=(
-        wrong("nothing that failed", _unit("status: failed", "status: captured").copy() | {f"repo/dbt/{UNIT}": _UNIT.replace('          - {payment_id: 3, amount: 70.00, currency: EUR, status: failed, paid_at: "2025-11-04 11:00:00", updated_at: "2025-11-04 11:00:00"}\n', "")}, "alive-failed-counts", decided_by="failed-counts"),
-        wrong("everything at noon", {f"repo/dbt/{UNIT}": _UNIT.replace("2025-11-03 23:30:00", "2025-11-04 12:00:00").replace("2025-11-05 23:45:00", "2025-11-06 12:00:00")}, "alive-paid-day-in-utc", decided_by="paid-day-in-utc"),
-        wrong("a rate for every day", {f"repo/dbt/{UNIT}": _UNIT.replace('rate_date: "2025-11-01"', 'rate_date: "2025-11-04"').replace('rate_date: "2025-11-03"', 'rate_date: "2025-11-04"').replace('rate_date: "2025-11-05"', 'rate_date: "2025-11-06"')}, "alive-rate-of-the-day-only", decided_by="rate-of-the-day-only"),
-        wrong("no later rate", {f"repo/dbt/{UNIT}": _UNIT.replace("1.20}", "1.15}").replace("60.00", "57.50")}, "alive-latest-rate", decided_by="latest-rate"),
-        wrong("only euros", {f"repo/dbt/{UNIT}": _UNIT.replace("50.00, currency: GBP", "50.00, currency: EUR").replace("157.90", "150.40").replace("60.00", "50.00")}, "alive-latest-rate", decided_by="latest-rate"),
-        wrong("refunded on the same day", {f"repo/dbt/{UNIT}": _UNIT.replace("2025-11-05 23:45:00", "2025-11-04 12:00:00").replace("money_out_eur: 0, payments: 2", "money_out_eur: 57.50, payments: 2").replace('        - {cash_date: "2025-11-06", money_in_eur: 0, money_out_eur: 60.00, payments: 0}\n', "")}, "alive-refund-on-paid-day", decided_by="refund-on-paid-day"),
+        wrong(
+            "nothing that failed",
+            _unit("status: failed", "status: captured").copy()
+            | {
+                f"repo/dbt/{UNIT}": _UNIT.replace(
+                    '          - {payment_id: 3, amount: 70.00, currency: EUR, status: failed, paid_at: "2025-11-04 11:00:00", updated_at: "2025-11-04 11:00:00"}\n',
+                    "",
+                )
+            },
+            "alive-failed-counts",
+            decided_by="failed-counts",
+        ),
+        wrong(
+            "everything at noon",
+            {
+                f"repo/dbt/{UNIT}": _UNIT.replace("2025-11-03 23:30:00", "2025-11-04 12:00:00").replace(
+                    "2025-11-05 23:45:00", "2025-11-06 12:00:00"
+                )
+            },
+            "alive-paid-day-in-utc",
+            decided_by="paid-day-in-utc",
+        ),
+        wrong(
+            "a rate for every day",
+            {
+                f"repo/dbt/{UNIT}": _UNIT.replace('rate_date: "2025-11-01"', 'rate_date: "2025-11-04"')
+                .replace('rate_date: "2025-11-03"', 'rate_date: "2025-11-04"')
+                .replace('rate_date: "2025-11-05"', 'rate_date: "2025-11-06"')
+            },
+            "alive-rate-of-the-day-only",
+            decided_by="rate-of-the-day-only",
+        ),
+        wrong(
+            "no later rate",
+            {f"repo/dbt/{UNIT}": _UNIT.replace("1.20}", "1.15}").replace("60.00", "57.50")},
+            "alive-latest-rate",
+            decided_by="latest-rate",
+        ),
+        wrong(
+            "only euros",
+            {
+                f"repo/dbt/{UNIT}": _UNIT.replace("50.00, currency: GBP", "50.00, currency: EUR")
+                .replace("157.90", "150.40")
+                .replace("60.00", "50.00")
+            },
+            "alive-latest-rate",
+            decided_by="latest-rate",
+        ),
+        wrong(
+            "refunded on the same day",
+            {
+                f"repo/dbt/{UNIT}": _UNIT.replace("2025-11-05 23:45:00", "2025-11-04 12:00:00")
+                .replace("money_out_eur: 0, payments: 2", "money_out_eur: 57.50, payments: 2")
+                .replace('        - {cash_date: "2025-11-06", money_in_eur: 0, money_out_eur: 60.00, payments: 0}\n', "")
+            },
+            "alive-refund-on-paid-day",
+            decided_by="refund-on-paid-day",
+        ),
         wrong("expects UTC days", _unit('cash_date: "2025-11-04"', 'cash_date: "2025-11-03"'), "wrong-expectation"),
-        wrong("looks at dates only", {f"repo/dbt/{UNIT}": _UNIT.replace("money_in_eur: 157.90, money_out_eur: 0, payments: 2", "money_out_eur: 0").replace("money_in_eur: 0, money_out_eur: 60.00, payments: 0", "money_out_eur: 60.00")}, "alive-refunded-never-came", decided_by="refunded-never-came"),
-        wrong("a test of nothing", {f"repo/dbt/{UNIT}": "unit_tests:\n  - name: nothing\n    model: cash_by_day\n    given:\n      - {input: ref('stg_payments'), rows: []}\n      - {input: ref('stg_exchange_rates'), rows: []}\n    expect: {rows: []}\n"}, "alive-a-row-a-currency"),
-        wrong("forgets an input", {f"repo/dbt/{UNIT}": _UNIT[: _UNIT.index("      - input: ref('stg_exchange_rates')")] + _UNIT[_UNIT.index("    expect:") :]}, "cannot-run"),
+        wrong(
+            "looks at dates only",
+            {
+                f"repo/dbt/{UNIT}": _UNIT.replace(
+                    "money_in_eur: 157.90, money_out_eur: 0, payments: 2", "money_out_eur: 0"
+                ).replace("money_in_eur: 0, money_out_eur: 60.00, payments: 0", "money_out_eur: 60.00")
+            },
+            "alive-refunded-never-came",
+            decided_by="refunded-never-came",
+        ),
+        wrong(
+            "a test of nothing",
+            {
+                f"repo/dbt/{UNIT}": "unit_tests:\n  - name: nothing\n    model: cash_by_day\n    given:\n      - {input: ref('stg_payments'), rows: []}\n      - {input: ref('stg_exchange_rates'), rows: []}\n    expect: {rows: []}\n"
+            },
+            "alive-a-row-a-currency",
+        ),
+        wrong(
+            "forgets an input",
+            {
+                f"repo/dbt/{UNIT}": _UNIT[: _UNIT.index("      - input: ref('stg_exchange_rates')")]
+                + _UNIT[_UNIT.index("    expect:") :]
+            },
+            "cannot-run",
+        ),
         wrong("a column that is not there", _unit("amount: 70.00", "amount_eur: 70.00"), "cannot-run"),
         wrong("a list that is none", {f"repo/dbt/{UNIT}": "unit_tests: cash_by_day\n"}, "shape"),
-        wrong("tests another model", {f"repo/dbt/{UNIT}": _UNIT.replace("model: cash_by_day", "model: daily_revenue")}, "no-tests"),
+        wrong(
+            "tests another model",
+            {f"repo/dbt/{UNIT}": _UNIT.replace("model: cash_by_day", "model: daily_revenue")},
+            "no-tests",
+        ),
         wrong("half a file", {f"repo/dbt/{UNIT}": _UNIT[:300]}, "yaml"),
     ),
     right=(
@@ -370,7 +520,7 @@ TASK_4 = Task(
         "line 9": "what was declined does not matter",
         ".description": "a description is for people",
     },
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- 03.5
@@ -382,17 +532,77 @@ _END = "group by moves.cash_date\n"
 def shapes(seed: int) -> Variants:
     """The model in two right forms, and in forms whose shape readers do not expect, one at a time."""
     changed = (
-        _bug("double", "`money_in_eur` became a double: cents begin to drift, 0.1 + 0.2 is not 0.3.", "rates.eur_per_unit)::decimal(14, 2) as money_in_eur", "rates.eur_per_unit)::double as money_in_eur", "columns"),
-        _bug("renamed", "`cash_date` is now called `day`: every query of the treasurer breaks.", "moves.cash_date,\n    sum", "moves.cash_date as day,\n    sum", "columns"),
-        _bug("dropped", "`payments` is gone.", "::decimal(14, 2) as money_out_eur,\n    sum(moves.payments)::bigint as payments", "::decimal(14, 2) as money_out_eur", "columns"),
-        _bug("timestamp", "`cash_date` became a timestamp: a join on the date finds nothing that is not at midnight.", "moves.cash_date,\n    sum", "moves.cash_date::timestamp as cash_date,\n    sum", "columns"),
-        _bug("text", "`payments` became text: 9 is more than 10.", "sum(moves.payments)::bigint", "sum(moves.payments)::varchar", "columns"),
-        _bug("added", "A column `loaded_by` came along unannounced; whoever reads `select *` by position takes it for another.", "::bigint as payments", "::bigint as payments, 'petra' as loaded_by", "columns"),
-        _bug("null-day", "One row has no `cash_date`; the treasurer's chart ends there.", _END, _END + "union all select null, 0, 0, 0\n", "nulls"),
-        _bug("null-refunds", "One day has no `money_out_eur`: nobody knows what went back.", _END, _END + "union all select date '2030-01-01', 0, null, 0\n", "nulls"),
-        _bug("null-money", "One day has no `money_in_eur`: a sum over it says nothing about the gap.", _END, _END + "union all select date '2030-01-01', null, 0, 0\n", "nulls"),
-        _bug("null-count", "One day has no count of payments.", _END, _END + "union all select date '2030-01-01', 0, 0, null\n", "nulls"),
-    )  # fmt: skip
+        _bug(
+            "double",
+            "`money_in_eur` became a double: cents begin to drift, 0.1 + 0.2 is not 0.3.",
+            "rates.eur_per_unit)::decimal(14, 2) as money_in_eur",
+            "rates.eur_per_unit)::double as money_in_eur",
+            "columns",
+        ),
+        _bug(
+            "renamed",
+            "`cash_date` is now called `day`: every query of the treasurer breaks.",
+            "moves.cash_date,\n    sum",
+            "moves.cash_date as day,\n    sum",
+            "columns",
+        ),
+        _bug(
+            "dropped",
+            "`payments` is gone.",
+            "::decimal(14, 2) as money_out_eur,\n    sum(moves.payments)::bigint as payments",
+            "::decimal(14, 2) as money_out_eur",
+            "columns",
+        ),
+        _bug(
+            "timestamp",
+            "`cash_date` became a timestamp: a join on the date finds nothing that is not at midnight.",
+            "moves.cash_date,\n    sum",
+            "moves.cash_date::timestamp as cash_date,\n    sum",
+            "columns",
+        ),
+        _bug(
+            "text",
+            "`payments` became text: 9 is more than 10.",
+            "sum(moves.payments)::bigint",
+            "sum(moves.payments)::varchar",
+            "columns",
+        ),
+        _bug(
+            "added",
+            "A column `loaded_by` came along unannounced; whoever reads `select *` by position takes it for another.",
+            "::bigint as payments",
+            "::bigint as payments, 'petra' as loaded_by",
+            "columns",
+        ),
+        _bug(
+            "null-day",
+            "One row has no `cash_date`; the treasurer's chart ends there.",
+            _END,
+            _END + "union all select null, 0, 0, 0\n",
+            "nulls",
+        ),
+        _bug(
+            "null-refunds",
+            "One day has no `money_out_eur`: nobody knows what went back.",
+            _END,
+            _END + "union all select date '2030-01-01', 0, null, 0\n",
+            "nulls",
+        ),
+        _bug(
+            "null-money",
+            "One day has no `money_in_eur`: a sum over it says nothing about the gap.",
+            _END,
+            _END + "union all select date '2030-01-01', null, 0, 0\n",
+            "nulls",
+        ),
+        _bug(
+            "null-count",
+            "One day has no count of payments.",
+            _END,
+            _END + "union all select date '2030-01-01', 0, 0, null\n",
+            "nulls",
+        ),
+    )
     right_ones = (Variant("as-it-is", CASH_BY_DAY), Variant("rewritten", REWRITTEN))
     return Variants((*right_ones, *random.Random(seed).sample(changed, len(changed))), _tables(11))
 
@@ -431,24 +641,33 @@ def _refuses(work: Work, data: Variants, about: str) -> str:
         if not variant.wrong and built[variant.key]["status"] != "success":
             raise NotYet(
                 "Your contract refuses the model as it is.",
-                tried=f"dbt run --select {MODEL}", expected="success", got="error", cause="refuses-the-model",
+                tried=f"dbt run --select {MODEL}",
+                expected="success",
+                got="error",
+                cause="refuses-the-model",
                 look=_deciding_lines(built[variant.key]["message"]),
-            )  # fmt: skip
+            )
     bad = [v for v in _wanted(work, list(data.all)) if v.about == about]
     passed = [v for v in bad if built[v.key]["status"] == "success"]
     if passed and len(passed) == len(bad) and about == "columns":
         raise NotYet(
             f"Nothing was refused. {passed[0].wrong} dbt built it.",
-            tried=f"dbt run on {len(bad)} changed models", expected="an error on each", got="every one was built", cause="not-enforced",
+            tried=f"dbt run on {len(bad)} changed models",
+            expected="an error on each",
+            got="every one was built",
+            cause="not-enforced",
             look="Types in a YAML file are a description until the contract is enforced. dbt skips a key that it does not know.",
-        )  # fmt: skip
+        )
     if passed:
         look = "A `not_null` data test looks at a table that is there already; a constraint of type not_null keeps it from being made."
         raise NotYet(
             f"{passed[0].wrong} dbt built it.",
-            tried=f"dbt run on a model with {passed[0].key}", expected="an error", got="success", cause=passed[0].key,
+            tried=f"dbt run on a model with {passed[0].key}",
+            expected="an error",
+            got="success",
+            cause=passed[0].key,
             look=look if about == "nulls" else "",
-        )  # fmt: skip
+        )
     return f"{len(bad)} of {len(bad)} changes of shape refused before anybody could read them."
 
 
@@ -523,7 +742,11 @@ TASK_5 = Task(
     deliver=(file(f"repo/dbt/{CONTRACT}"),),
     data=shapes,
     checks=(
-        Check("builds the model as it is, and refuses other columns and types", refuses_other_columns, expected=lambda d: [v.key for v in d.all]),
+        Check(
+            "builds the model as it is, and refuses other columns and types",
+            refuses_other_columns,
+            expected=lambda d: [v.key for v in d.all],
+        ),
         Check("refuses a row in which something is missing", refuses_nulls),
     ),
     hints=(
@@ -532,19 +755,47 @@ TASK_5 = Task(
         "cash_date date, money_in_eur and money_out_eur decimal(14,2), payments bigint; `constraints: [{type: not_null}]` under each.",
     ),
     wrong=(
-        wrong("describes and does not enforce", _contract("    config:\n      contract: {enforced: true}\n", ""), "not-enforced"),
+        wrong(
+            "describes and does not enforce",
+            _contract("    config:\n      contract: {enforced: true}\n", ""),
+            "not-enforced",
+        ),
         wrong("enforced: false", _contract("enforced: true", "enforced: false"), "not-enforced"),
-        wrong("tests for null instead of forbidding it", _contract("constraints: [{type: not_null}]", "data_tests: [not_null]"), "null-day", decided_by="null-day"),
-        wrong("only the date may not be null", {f"repo/dbt/{CONTRACT}": _CONTRACT.replace("decimal(14,2)\n        constraints: [{type: not_null}]", "decimal(14,2)")}, "null-refunds", decided_by="null-refunds"),
+        wrong(
+            "tests for null instead of forbidding it",
+            _contract("constraints: [{type: not_null}]", "data_tests: [not_null]"),
+            "null-day",
+            decided_by="null-day",
+        ),
+        wrong(
+            "only the date may not be null",
+            {
+                f"repo/dbt/{CONTRACT}": _CONTRACT.replace(
+                    "decimal(14,2)\n        constraints: [{type: not_null}]", "decimal(14,2)"
+                )
+            },
+            "null-refunds",
+            decided_by="null-refunds",
+        ),
         wrong("money as double", _contract("decimal(14,2)", "double"), "refuses-the-model"),
         wrong("money without its size", _contract("decimal(14,2)", "decimal"), "refuses-the-model"),
-        wrong("leaves a column out", _contract("      - name: payments\n        data_type: bigint\n        constraints: [{type: not_null}]\n", ""), "refuses-the-model"),
-        wrong("no types", {f"repo/dbt/{CONTRACT}": "\n".join(line for line in _CONTRACT.splitlines() if "data_type" not in line)}, "refuses-the-model"),
+        wrong(
+            "leaves a column out",
+            _contract("      - name: payments\n        data_type: bigint\n        constraints: [{type: not_null}]\n", ""),
+            "refuses-the-model",
+        ),
+        wrong(
+            "no types",
+            {f"repo/dbt/{CONTRACT}": "\n".join(line for line in _CONTRACT.splitlines() if "data_type" not in line)},
+            "refuses-the-model",
+        ),
         wrong("another model's contract", _contract("name: cash_by_day", "name: daily_revenue"), "no-model"),
         wrong("half a file", {f"repo/dbt/{CONTRACT}": _CONTRACT[: _CONTRACT.index("enforced") + 4]}, "yaml"),
     ),
     right=(
-        right("columns in another order, aliases of types, constraints on the model", {f"repo/dbt/{CONTRACT}": _OTHER_ORDER}),
+        right(
+            "columns in another order, aliases of types, constraints on the model", {f"repo/dbt/{CONTRACT}": _OTHER_ORDER}
+        ),
         right("checks besides", {f"repo/dbt/{CONTRACT}": _CHECKS}),
     ),
     clauses={
@@ -555,4 +806,4 @@ TASK_5 = Task(
         "the model as it is, which must still be built": "leaves a column out",
     },
     spared={"].description: dropped": "a description is for people"},
-)  # fmt: skip
+)

@@ -53,19 +53,37 @@ def releases(seed: int) -> Releases:
         without_units = with_(units=f"case when n <= {k} then null else units end")
         new_store = f"(select distinct business_date, 'store-x', 1, 1, 19.99 from rows order by 1 limit {k + 2})"
         harmless = (
-            ("another order of rows, and doubles for decimals", whole, with_(revenue_eur="revenue_eur::double + case when n % 2 = 0 then 0.004 else -0.004 end") + " order by revenue_eur desc"),
+            (
+                "another order of rows, and doubles for decimals",
+                whole,
+                with_(revenue_eur="revenue_eur::double + case when n % 2 = 0 then 0.004 else -0.004 end")
+                + " order by revenue_eur desc",
+            ),
             ("a new column", whole, "select * exclude (n), 'EUR' as currency from rows"),
             ("nulls that were there before", without_units, without_units),
-        )  # fmt: skip
+        )
         real = (
-            ("a lost filter", whole, with_(revenue_eur=f"case when n <= {k} then revenue_eur + 10.5 else revenue_eur end", orders=f"case when n <= {k + 1} then orders + 1 else orders end"), {"changed": {"orders": k + 1, "revenue_eur": k}}),
+            (
+                "a lost filter",
+                whole,
+                with_(
+                    revenue_eur=f"case when n <= {k} then revenue_eur + 10.5 else revenue_eur end",
+                    orders=f"case when n <= {k + 1} then orders + 1 else orders end",
+                ),
+                {"changed": {"orders": k + 1, "revenue_eur": k}},
+            ),
             ("a lost day", whole, f"{whole} where n > {k}", {"missing": k}),
             ("a store more", whole, f"{whole} union all {new_store}", {"added": k + 2}),
             ("a fan-out", whole, f"{whole} union all {whole} where n <= {k} union all {whole} where n = 1", {"doubled": k}),
             ("a null instead of a number", whole, without_units, {"changed": {"units": k}}),
             ("a number instead of a null", without_units, whole, {"changed": {"units": k}}),
-            ("a cent more", whole, with_(revenue_eur=f"case when n <= {k} then revenue_eur + 0.01 else revenue_eur end"), {"changed": {"revenue_eur": k}}),
-        )  # fmt: skip
+            (
+                "a cent more",
+                whole,
+                with_(revenue_eur=f"case when n <= {k} then revenue_eur + 0.01 else revenue_eur end"),
+                {"changed": {"revenue_eur": k}},
+            ),
+        )
         return Releases(
             tuple(_change(con, name, before, after, {}) for name, before, after in harmless),
             tuple(_change(con, *release) for release in real),
@@ -126,8 +144,11 @@ def says_what_changed(work: Work, data: Releases) -> str:
             if got[key] != change.want[key]:
                 raise NotYet(
                     f"A release with {change.name}: `{key}` is not right.{_why(change, key, got)}",
-                    tried=f"differences(con), {change.name}", expected=change.want[key], got=got[key], cause=f"{key}-in-{change.name.replace(' ', '-')}",
-                )  # fmt: skip
+                    tried=f"differences(con), {change.name}",
+                    expected=change.want[key],
+                    got=got[key],
+                    cause=f"{key}-in-{change.name.replace(' ', '-')}",
+                )
     return f"{len(data.real)} releases told apart, to the cent."
 
 
@@ -239,21 +260,70 @@ TASK_8 = Task(
         "First reduce `after` to one row a key (`qualify row_number() … = 1`), then join it for `missing`, `added` and `changed`, so that a fan-out is counted only in `doubled`.",
     ),
     wrong=(
-        wrong("compares doubles to the last bit", _py("round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)", "b.{c}::double is distinct from a.{c}::double"), "noise-changed"),
+        wrong(
+            "compares doubles to the last bit",
+            _py(
+                "round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)",
+                "b.{c}::double is distinct from a.{c}::double",
+            ),
+            "noise-changed",
+        ),
         wrong("a null is like every number", _py("is distinct from", "<>"), "changed-in-a-null-instead-of-a-number"),
-        wrong("rows that differ anywhere", "def differences(con):\n    n = con.execute('select count(*) from (from before.daily_revenue except select business_date, store_key, orders, units, revenue_eur from after.daily_revenue)').fetchone()[0]\n    return {'missing': n, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': 0}", "missing-in-a-lost-filter"),
+        wrong(
+            "rows that differ anywhere",
+            "def differences(con):\n    n = con.execute('select count(*) from (from before.daily_revenue except select business_date, store_key, orders, units, revenue_eur from after.daily_revenue)').fetchone()[0]\n    return {'missing': n, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': 0}",
+            "missing-in-a-lost-filter",
+        ),
         wrong("a fan-out is not seen", _py('"doubled": doubled', '"doubled": 0'), "doubled-in-a-fan-out"),
         wrong("a fan-out counts as added", _py('"added": added', '"added": added + doubled'), "added-in-a-fan-out"),
         wrong("before minus after", _py('"euros": euros', '"euros": -euros'), "euros-in-a-lost-filter"),
-        wrong("a sum of the changed rows", _py('"changed": {c: n for c, n in zip(columns, changed) if n}', '"changed": {"revenue_eur": sum(changed)}'), "changed-in-a-lost-filter"),
-        wrong("only the totals", "def differences(con):\n    euros = con.execute('select (select sum(revenue_eur) from after.daily_revenue) - (select sum(revenue_eur) from before.daily_revenue)').fetchone()[0]\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': euros}", "changed-in-a-lost-filter"),
+        wrong(
+            "a sum of the changed rows",
+            _py('"changed": {c: n for c, n in zip(columns, changed) if n}', '"changed": {"revenue_eur": sum(changed)}'),
+            "changed-in-a-lost-filter",
+        ),
+        wrong(
+            "only the totals",
+            "def differences(con):\n    euros = con.execute('select (select sum(revenue_eur) from after.daily_revenue) - (select sum(revenue_eur) from before.daily_revenue)').fetchone()[0]\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': euros}",
+            "changed-in-a-lost-filter",
+        ),
         wrong("forgets what is new", _py('"added": added, ', ""), "keys"),
-        wrong("rows too many instead of keys", _py("count(*) filter (a.times > 1)", "coalesce(sum(a.times - 1), 0)::bigint"), "doubled-in-a-fan-out"),
-        wrong("two nulls are unlike", _py("round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)", "coalesce(round(b.{c}, 2) <> round(a.{c}::decimal(18, 4), 2), true)"), "noise-changed"),
-        wrong("whole euros", _py("round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)", "round(b.{c}, 0) is distinct from round(a.{c}::decimal(18, 4), 0)"), "changed-in-a-cent-more", "changed-in-a-lost-filter"),
-        wrong("nothing ever changes", "def differences(con):\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': 0}", "changed-in-a-lost-filter"),
+        wrong(
+            "rows too many instead of keys",
+            _py("count(*) filter (a.times > 1)", "coalesce(sum(a.times - 1), 0)::bigint"),
+            "doubled-in-a-fan-out",
+        ),
+        wrong(
+            "two nulls are unlike",
+            _py(
+                "round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)",
+                "coalesce(round(b.{c}, 2) <> round(a.{c}::decimal(18, 4), 2), true)",
+            ),
+            "noise-changed",
+        ),
+        wrong(
+            "whole euros",
+            _py(
+                "round(b.{c}, 2) is distinct from round(a.{c}::decimal(18, 4), 2)",
+                "round(b.{c}, 0) is distinct from round(a.{c}::decimal(18, 4), 0)",
+            ),
+            "changed-in-a-cent-more",
+            "changed-in-a-lost-filter",
+        ),
+        wrong(
+            "nothing ever changes",
+            "def differences(con):\n    return {'missing': 0, 'added': 0, 'doubled': 0, 'changed': {}, 'euros': 0}",
+            "changed-in-a-lost-filter",
+        ),
         wrong("only before is not looked at", _py('"missing": missing', '"missing": 0'), "missing-in-a-lost-day"),
-        wrong("the new column counts", _py("if n}, \"euros\": euros,", "if n} | ({'currency': missing + 1} if 'currency' in [d[0] for d in con.execute('from after.daily_revenue').description] else {}), \"euros\": euros,"), "noise-changed"),
+        wrong(
+            "the new column counts",
+            _py(
+                'if n}, "euros": euros,',
+                "if n} | ({'currency': missing + 1} if 'currency' in [d[0] for d in con.execute('from after.daily_revenue').description] else {}), \"euros\": euros,",
+            ),
+            "noise-changed",
+        ),
     ),
     right=(
         right("questions one by one", _PYTHON),
@@ -273,4 +343,4 @@ TASK_8 = Task(
         "SQL line 1: 2 → 3": "the output before is exact to the cent",
         "SQL line 2: 2 → 3": "the judge reads cents",
     },
-)  # fmt: skip
+)

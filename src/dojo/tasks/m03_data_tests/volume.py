@@ -107,17 +107,35 @@ def _mean(rows: list[int]) -> float:
 
 
 MISREADINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "average": ("You compare with the mean. Black Friday lifts it for three weeks; a median hardly minds.", {"usual": _mean}),
-    "at-most": ("You fail a day that has exactly `at_least` times what is usual. “Fewer than” leaves it in line.", {"below": lambda n, limit: n <= limit}),
+    "average": (
+        "You compare with the mean. Black Friday lifts it for three weeks; a median hardly minds.",
+        {"usual": _mean},
+    ),
+    "at-most": (
+        "You fail a day that has exactly `at_least` times what is usual. “Fewer than” leaves it in line.",
+        {"below": lambda n, limit: n <= limit},
+    ),
     "early": ("You judge days that have fewer than 21 days before them.", {"least_before": 1}),
-    "grouped": ("A day without rows is in no group, so your test never sees it: make the days first, then count.", {"grouped": True, "until": "newest"}),
-    "grouped-until-as-of": ("A day without rows is in no group, so your test never sees it: make the days first, then count.", {"grouped": True, "until": "both"}),
-    "newest": ("Your days end at the newest row. The last day that has to be there is `var(\"as_of\")`: rows may lie after it, or be missing before it.", {"until": "newest"}),
-    "newest-until-as-of": ("Your days end at the newest row. When nothing has come of the last day, `var(\"as_of\")`, nobody notices.", {"until": "both"}),
+    "grouped": (
+        "A day without rows is in no group, so your test never sees it: make the days first, then count.",
+        {"grouped": True, "until": "newest"},
+    ),
+    "grouped-until-as-of": (
+        "A day without rows is in no group, so your test never sees it: make the days first, then count.",
+        {"grouped": True, "until": "both"},
+    ),
+    "newest": (
+        'Your days end at the newest row. The last day that has to be there is `var("as_of")`: rows may lie after it, or be missing before it.',
+        {"until": "newest"},
+    ),
+    "newest-until-as-of": (
+        'Your days end at the newest row. When nothing has come of the last day, `var("as_of")`, nobody notices.',
+        {"until": "both"},
+    ),
     "ignores-at-least": ("Your test compares with one share whatever `at_least` says.", {"at_least": 0.5}),
     "ignores-model": ("Your test counts orders whatever model it is put on.", {"always": "stg_orders"}),
     "nothing-is-fine": ("No rows at all, today and three weeks long, are in line by your test.", {"nothing": False}),
-}  # fmt: skip
+}
 """How people misread the rule: by cause the sentence to the learner, and the reading (see out_of_line)."""
 
 
@@ -140,12 +158,20 @@ def weeks(seed: int) -> Weeks:
         ("two-missing-days", f"Nothing was ordered on {middle} nor on {AS_OF}: two days, two rows.", {"raw.orders": both}),
         ("half-a-day", f"{middle} has four orders in ten.", thin(middle, 0.4)),
         ("half-a-last-day", f"{AS_OF} has four orders in ten.", thin(AS_OF, 0.4)),
-        ("first-weeks", f"{early}, the data's twenty-first day, has one order in twenty, and only twenty days before it.", thin(early, 0.05)),
+        (
+            "first-weeks",
+            f"{early}, the data's twenty-first day, has one order in twenty, and only twenty days before it.",
+            thin(early, 0.05),
+        ),
         ("first-judged-day", f"{judged} has one order in twenty, and twenty-one days before it.", thin(judged, 0.05)),
         ("missing-payments", f"Nothing was paid on {middle}.", {"raw.payments": _thinned(payments, "paid_at", middle, 0)}),
-        ("exactly-half", f"Every day has 30 payments and {AS_OF} has 15: exactly half of what is usual.", {"raw.payments": _exactly_half(payments)}),
+        (
+            "exactly-half",
+            f"Every day has 30 payments and {AS_OF} has 15: exactly half of what is usual.",
+            {"raw.payments": _exactly_half(payments)},
+        ),
         ("empty", "The table is empty.", {"raw.orders": orders.slice(0, 0)}),
-    )  # fmt: skip
+    )
     return Weeks(tables, tuple(Case(name, said, changed, _counts({**tables, **changed})) for name, said, changed in cases))
 
 
@@ -387,7 +413,11 @@ TASK_3 = Task(
     seconds=120,
     mutants=8,
     checks=(
-        Check("fails on missing and thin days, and on no other", sees_missing_and_thin_days, expected=lambda d: [c.said for c in d.cases]),
+        Check(
+            "fails on missing and thin days, and on no other",
+            sees_missing_and_thin_days,
+            expected=lambda d: [c.said for c in d.cases],
+        ),
         Check("judges a day by the 21 days before it", judges_by_the_days_before),
         Check("heeds model, column and at_least", heeds_its_arguments),
     ),
@@ -399,18 +429,54 @@ TASK_3 = Task(
     ),
     wrong=(
         wrong("counts per group", {f"repo/dbt/{MACRO}": _BY_GROUP}, "grouped-until-as-of"),
-        wrong("days up to the newest row", _changed("""), date '{{ var("as_of") }}', interval 1 day""", "), (select max(day) from counted), interval 1 day"), "newest"),
-        wrong("days up to the newest row, without tomorrow", _changed("""), date '{{ var("as_of") }}', interval 1 day""", """), (select max(day) from counted where day <= '{{ var("as_of") }}'), interval 1 day"""), "newest-until-as-of"),
+        wrong(
+            "days up to the newest row",
+            _changed(
+                """), date '{{ var("as_of") }}', interval 1 day""", "), (select max(day) from counted), interval 1 day"
+            ),
+            "newest",
+        ),
+        wrong(
+            "days up to the newest row, without tomorrow",
+            _changed(
+                """), date '{{ var("as_of") }}', interval 1 day""",
+                """), (select max(day) from counted where day <= '{{ var("as_of") }}'), interval 1 day""",
+            ),
+            "newest-until-as-of",
+        ),
         wrong("an average", _changed("median(", "avg("), "average"),
         wrong("judges the first weeks", _changed("days_before = 21 and ", "days_before > 0 and "), "early"),
         wrong("always orders", _changed("from {{ model }}", "from {{ ref('stg_orders') }}"), "test-error"),
         wrong("half is half", _changed("{{ at_least }} * usual", "0.5 * usual"), "ignores-at-least"),
         wrong("exactly the limit fails too", _changed("n < {{ at_least }}", "n <= {{ at_least }}"), "at-most"),
-        wrong("one fixed number", _changed("n < {{ at_least }} * usual", "n < 20"), "missed-half-a-last-day", "missed-half-a-day"),
+        wrong(
+            "one fixed number",
+            _changed("n < {{ at_least }} * usual", "n < 20"),
+            "missed-half-a-last-day",
+            "missed-half-a-day",
+        ),
         wrong("includes the day itself", _changed("21 preceding and 1 preceding", "20 preceding and current row"), "early"),
-        wrong("nothing at all is in line", _changed("(n = 0 or n < {{ at_least }} * usual)", "n < {{ at_least }} * usual"), "nothing-is-fine"),
-        wrong("one row for all days", {f"repo/dbt/{MACRO}": _REFERENCE.replace("select day, n, usual\nfrom compared\n", "select min(day) as day\nfrom compared\n").replace("usual)\n{% endtest", "usual)\nhaving count(*) > 0\n{% endtest")}, "missed-two-missing-days"),
-        wrong("never fails", {f"repo/dbt/{MACRO}": "{% test volume_in_line(model, column_name, at_least) %}\nselect {{ column_name }} from {{ model }} where {{ at_least }} > 1\n{% endtest %}\n"}, "missed-missing-day"),
+        wrong(
+            "nothing at all is in line",
+            _changed("(n = 0 or n < {{ at_least }} * usual)", "n < {{ at_least }} * usual"),
+            "nothing-is-fine",
+        ),
+        wrong(
+            "one row for all days",
+            {
+                f"repo/dbt/{MACRO}": _REFERENCE.replace(
+                    "select day, n, usual\nfrom compared\n", "select min(day) as day\nfrom compared\n"
+                ).replace("usual)\n{% endtest", "usual)\nhaving count(*) > 0\n{% endtest")
+            },
+            "missed-two-missing-days",
+        ),
+        wrong(
+            "never fails",
+            {
+                f"repo/dbt/{MACRO}": "{% test volume_in_line(model, column_name, at_least) %}\nselect {{ column_name }} from {{ model }} where {{ at_least }} > 1\n{% endtest %}\n"
+            },
+            "missed-missing-day",
+        ),
         wrong("forgets endtest", {f"repo/dbt/{MACRO}": _REFERENCE.replace("{% endtest %}\n", "")}, "dbt"),
         wrong("another name", {f"repo/dbt/{MACRO}": _REFERENCE.replace("volume_in_line", "volume")}, "no-test"),
     ),
@@ -433,4 +499,4 @@ TASK_3 = Task(
         "line 10: 21": "an empty table may be judged over more days than needed",
         "line 18: 0": "a median of nothing may be 0 or 1: a day without rows fails either way",
     },
-)  # fmt: skip
+)

@@ -18,7 +18,15 @@ def prepare(root: Path) -> None:
         path = root / "repo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    who = {f"GIT_{role}_{part}": text for role in ("AUTHOR", "COMMITTER") for part, text in (("NAME", "Sami Virtanen"), ("EMAIL", "sami@shopflow.example"), ("DATE", "2025-12-01T17:40:00+0100"))}  # fmt: skip
+    who = {
+        f"GIT_{role}_{part}": text
+        for role in ("AUTHOR", "COMMITTER")
+        for part, text in (
+            ("NAME", "Sami Virtanen"),
+            ("EMAIL", "sami@shopflow.example"),
+            ("DATE", "2025-12-01T17:40:00+0100"),
+        )
+    }
     history.git(root / "repo", "add", "--all")
     history.git(
         root / "repo", "commit", "--quiet", "--message", "Sample, linters and a first attempt at CI", environment=who

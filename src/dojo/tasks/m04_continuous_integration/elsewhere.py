@@ -57,7 +57,13 @@ class Elsewhere:
         first = self._tried(work, seed)[0]
         by = f"{first.pull.title}, by {first.result.get('runner')}"
         if first.result["colour"] == "no run":
-            raise NotYet(f"Nothing ran on the merge request. {first.result['said']} {self.no_run}".strip(), tried=by, expected="green", got="no run", cause="no-run")  # fmt: skip
+            raise NotYet(
+                f"Nothing ran on the merge request. {first.result['said']} {self.no_run}".strip(),
+                tried=by,
+                expected="green",
+                got="no run",
+                cause="no-run",
+            )
         if not first.as_it_should:
             step = deciding_step(first.result)
             words = step["said"] if step else first.result["said"]
@@ -68,8 +74,11 @@ class Elsewhere:
                 cause, why = "empty-warehouse", self.fresh
             raise NotYet(
                 f"“{first.pull.title}” is fine and came out red at {first.result['decided']}. {why}".strip(),
-                tried=by, expected="green", got=f"red; it said:\n{excerpt(words)}", cause=cause,
-            )  # fmt: skip
+                tried=by,
+                expected="green",
+                got=f"red; it said:\n{excerpt(words)}",
+                cause=cause,
+            )
         return f"Green: {first.pull.title}."
 
     def _bad(self, work: Work, seed: int) -> str:
@@ -94,7 +103,7 @@ GITLAB = Elsewhere(
     no_run='Without `rules` a job belongs to branch pipelines only: `rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]`.',
     keeping="GitLab keeps `artifacts` of jobs that succeed, unless `when: always`.",
     fresh="The warehouse that dbt reads was not loaded in the same job. A GitLab job starts from an empty folder, like any other; a file from an earlier job arrives only as an artifact.",
-)  # fmt: skip
+)
 
 GOOD = """stages: [quick, data]
 workflow:
@@ -147,7 +156,7 @@ AT_GITLAB = Task(
     checks=GITLAB.checks(),
     hints=(
         "A job is a name with a `script`; each line must end with 0. What replaces `on: pull_request`?",
-        "`workflow: rules:` with `if: $CI_PIPELINE_SOURCE == \"merge_request_event\"`; `$CI_PROJECT_DIR` is the folder of the repository.",
+        '`workflow: rules:` with `if: $CI_PIPELINE_SOURCE == "merge_request_event"`; `$CI_PROJECT_DIR` is the folder of the repository.',
         "A job `data` with `python ci/load_sample.py` and `dbt build --project-dir dbt --profiles-dir ci` in its script, `artifacts: {when: always, paths: […]}`; a job `lint` with SQLFluff before it.",
     ),
     seconds=400.0,
@@ -160,23 +169,64 @@ AT_GITLAB = Task(
         "must outlive a red job": "artifacts of green jobs only",
     },
     wrong=(
-        wrong("no rules", _but('workflow:\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n', ""), "no-run", decided_by="good"),
+        wrong(
+            "no rules",
+            _but('workflow:\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n', ""),
+            "no-run",
+            decided_by="good",
+        ),
         wrong("rules of a push", _but('"merge_request_event"', '"push"'), "no-run", decided_by="good"),
         wrong("no SQL style", _but("    - sqlfluff lint dbt/models dbt/tests\n", ""), "missing", decided_by="style"),
-        wrong("lint is allowed to fail", _but("  stage: quick\n", "  stage: quick\n  allow_failure: true\n"), "allow-failure", decided_by="style"),
-        wrong("sample in another job", _but("data:\n  stage: data\n  script:\n    - python ci/load_sample.py\n", "sample:\n  stage: quick\n  script: [python ci/load_sample.py]\ndata:\n  stage: data\n  script:\n"), "empty-warehouse", decided_by="good"),
-        wrong("models without tests", _but("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test"), "never-tested", decided_by="data test"),
+        wrong(
+            "lint is allowed to fail",
+            _but("  stage: quick\n", "  stage: quick\n  allow_failure: true\n"),
+            "allow-failure",
+            decided_by="style",
+        ),
+        wrong(
+            "sample in another job",
+            _but(
+                "data:\n  stage: data\n  script:\n    - python ci/load_sample.py\n",
+                "sample:\n  stage: quick\n  script: [python ci/load_sample.py]\ndata:\n  stage: data\n  script:\n",
+            ),
+            "empty-warehouse",
+            decided_by="good",
+        ),
+        wrong(
+            "models without tests",
+            _but("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test"),
+            "never-tested",
+            decided_by="data test",
+        ),
         wrong("models without the snapshot they read", _but("dbt build", "dbt run"), "no-snapshot", decided_by="good"),
-        wrong("dbt's status thrown away", _but("--profiles-dir ci\n", "--profiles-dir ci || true\n"), "or-true", decided_by="data test"),
+        wrong(
+            "dbt's status thrown away",
+            _but("--profiles-dir ci\n", "--profiles-dir ci || true\n"),
+            "or-true",
+            decided_by="data test",
+        ),
         wrong("artifacts of green jobs only", _but("    when: always\n", ""), "lost-when-red", decided_by="data test"),
     ),
     right=(
         right("one job that extends another", {PIPELINE: ONE_JOB}),
-        right("one list of lines", _but("    - ruff format --check .\n", "    - set -e; ruff format --check .; black --version\n")),
-        right("a matrix of folders", _but("lint:\n  stage: quick\n  script:\n    - ruff format --check .\n    - sqlfluff lint dbt/models dbt/tests\n", "lint:\n  stage: quick\n  parallel:\n    matrix:\n      - FOLDER: [dbt/models, dbt/tests]\n  script:\n    - sqlfluff lint $FOLDER\n")),
+        right(
+            "one list of lines",
+            _but("    - ruff format --check .\n", "    - set -e; ruff format --check .; black --version\n"),
+        ),
+        right(
+            "a matrix of folders",
+            _but(
+                "lint:\n  stage: quick\n  script:\n    - ruff format --check .\n    - sqlfluff lint dbt/models dbt/tests\n",
+                "lint:\n  stage: quick\n  parallel:\n    matrix:\n      - FOLDER: [dbt/models, dbt/tests]\n  script:\n    - sqlfluff lint $FOLDER\n",
+            ),
+        ),
     ),
-    spared={"stages": "the jobs may also run side by side", ".stage": "the jobs may also run side by side", "lint.script[0]": "no merge request here is badly formatted"},
-)  # fmt: skip
+    spared={
+        "stages": "the jobs may also run side by side",
+        ".stage": "the jobs may also run side by side",
+        "lint.script[0]": "no merge request here is badly formatted",
+    },
+)
 
 
 # ---------------------------------------------------------------- Jenkins
@@ -300,18 +350,73 @@ AT_JENKINS = Task(
         wrong("scripted, not declarative", {JENKINSFILE: "node {\n  checkout scm\n  sh 'dbt build'\n}\n"}, "not-a-pipeline"),
         wrong("a brace short", {JENKINSFILE: DECLARATIVE.rstrip("}\n") + "\n"}, "not-a-pipeline"),
         wrong("no agent", _except("  agent any\n", ""), "not-a-pipeline"),
-        wrong("no SQL style", _except("sqlfluff lint dbt/models dbt/tests", "sqlfluff --version"), "missing", decided_by="style"),
-        wrong("errors are caught", _except(BUILD, f"catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') {{ {BUILD} }}"), "caught", decided_by="data test"),
-        wrong("the status is returned", _except(BUILD, "sh(script: 'dbt build --project-dir dbt --profiles-dir ci', returnStatus: true)"), "returned", decided_by="data test"),
-        wrong("piped into a log", _except("--profiles-dir ci'", "--profiles-dir ci | tee build.log'"), "pipe", decided_by="data test"),
-        wrong("a shell without -e, and an echo at the end", _except(BUILD, "sh \'\'\'#!/bin/bash\n          dbt build --project-dir dbt --profiles-dir ci\n          echo done\'\'\'"), "no-errexit", decided_by="data test"),
-        wrong("the sample is forgotten", _except("        sh 'python ci/load_sample.py'\n", ""), "empty-warehouse", decided_by="good"),
-        wrong("archived as a last step", {JENKINSFILE: DECLARATIVE.replace(BUILD, f"{BUILD}\n        archiveArtifacts artifacts: 'dbt/target/*.json'").replace("    always { archiveArtifacts artifacts: 'dbt/target/manifest.json, dbt/target/run_results.json', allowEmptyArchive: true }\n", "    always { echo 'done' }\n")}, "lost-when-red", decided_by="data test"),
-        wrong("no unit tests", _except("--profiles-dir ci'", "--profiles-dir ci --exclude-resource-type unit_test'"), "no-unit-tests", decided_by="unit test"),
+        wrong(
+            "no SQL style",
+            _except("sqlfluff lint dbt/models dbt/tests", "sqlfluff --version"),
+            "missing",
+            decided_by="style",
+        ),
+        wrong(
+            "errors are caught",
+            _except(BUILD, f"catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE') {{ {BUILD} }}"),
+            "caught",
+            decided_by="data test",
+        ),
+        wrong(
+            "the status is returned",
+            _except(BUILD, "sh(script: 'dbt build --project-dir dbt --profiles-dir ci', returnStatus: true)"),
+            "returned",
+            decided_by="data test",
+        ),
+        wrong(
+            "piped into a log",
+            _except("--profiles-dir ci'", "--profiles-dir ci | tee build.log'"),
+            "pipe",
+            decided_by="data test",
+        ),
+        wrong(
+            "a shell without -e, and an echo at the end",
+            _except(
+                BUILD, "sh '''#!/bin/bash\n          dbt build --project-dir dbt --profiles-dir ci\n          echo done'''"
+            ),
+            "no-errexit",
+            decided_by="data test",
+        ),
+        wrong(
+            "the sample is forgotten",
+            _except("        sh 'python ci/load_sample.py'\n", ""),
+            "empty-warehouse",
+            decided_by="good",
+        ),
+        wrong(
+            "archived as a last step",
+            {
+                JENKINSFILE: DECLARATIVE.replace(
+                    BUILD, f"{BUILD}\n        archiveArtifacts artifacts: 'dbt/target/*.json'"
+                ).replace(
+                    "    always { archiveArtifacts artifacts: 'dbt/target/manifest.json, dbt/target/run_results.json', allowEmptyArchive: true }\n",
+                    "    always { echo 'done' }\n",
+                )
+            },
+            "lost-when-red",
+            decided_by="data test",
+        ),
+        wrong(
+            "no unit tests",
+            _except("--profiles-dir ci'", "--profiles-dir ci --exclude-resource-type unit_test'"),
+            "no-unit-tests",
+            decided_by="unit test",
+        ),
     ),
     right=(
         right("one stage in a container, another folder", {JENKINSFILE: IN_A_FOLDER}),
-        right("several lines in one sh", _except("        sh 'python ci/load_sample.py'\n        " + BUILD, "        sh \'\'\'\n          python ci/load_sample.py\n          dbt build --project-dir dbt --profiles-dir ci\n        \'\'\'")),
+        right(
+            "several lines in one sh",
+            _except(
+                "        sh 'python ci/load_sample.py'\n        " + BUILD,
+                "        sh '''\n          python ci/load_sample.py\n          dbt build --project-dir dbt --profiles-dir ci\n        '''",
+            ),
+        ),
         right("both in parallel, bash with pipefail", {JENKINSFILE: IN_PARALLEL}),
     ),
-)  # fmt: skip
+)

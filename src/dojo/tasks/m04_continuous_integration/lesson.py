@@ -34,8 +34,14 @@ def shell(shop: Any, command: str, *, holding: str = "", last: int = 12) -> None
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     quiet = {"NO_COLOR": "1", "RUFF_NO_CACHE": "true", "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        command, cwd=shop.path / "repo", shell=True, env={**os.environ, **quiet, "PATH": path}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=110,
-    )  # fmt: skip
+        command,
+        cwd=shop.path / "repo",
+        shell=True,
+        env={**os.environ, **quiet, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+    )
     lines = [plain(line) for line in done.stdout.splitlines() if line.strip() and holding in line]
     print("\n".join([*lines[-last:], f"exit status {done.returncode}"]))

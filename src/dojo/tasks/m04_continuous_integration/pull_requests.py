@@ -35,40 +35,107 @@ def _variants(kind: str) -> list[PullRequest]:
     edit = _edit
     made: dict[str, list[tuple[str, list]]] = {
         "good": [
-            ("Say which days are weekends", [
-                edit(f"{MARTS}/dim_date.sql", ("    dayname(day)", "    (isodow(day) >= 6) as is_weekend,\n    dayname(day)")),
-                edit(MARTS_YML, ('      - {name: weekday_name,', '      - {name: is_weekend, data_type: boolean, description: "Saturday or Sunday."}\n      - {name: weekday_name,')),
-            ]),
-            ("Year a store opened", [
-                edit(f"{MARTS}/dim_store.sql", ("    opened_on\n", "    opened_on,\n    year(opened_on)::integer as opened_year\n")),
-                edit(MARTS_YML, ('description: "Day it opened."}\n', 'description: "Day it opened."}\n      - {name: opened_year, data_type: integer, description: "Year it opened."}\n')),
-            ]),
+            (
+                "Say which days are weekends",
+                [
+                    edit(
+                        f"{MARTS}/dim_date.sql",
+                        ("    dayname(day)", "    (isodow(day) >= 6) as is_weekend,\n    dayname(day)"),
+                    ),
+                    edit(
+                        MARTS_YML,
+                        (
+                            "      - {name: weekday_name,",
+                            '      - {name: is_weekend, data_type: boolean, description: "Saturday or Sunday."}\n      - {name: weekday_name,',
+                        ),
+                    ),
+                ],
+            ),
+            (
+                "Year a store opened",
+                [
+                    edit(
+                        f"{MARTS}/dim_store.sql",
+                        ("    opened_on\n", "    opened_on,\n    year(opened_on)::integer as opened_year\n"),
+                    ),
+                    edit(
+                        MARTS_YML,
+                        (
+                            'description: "Day it opened."}\n',
+                            'description: "Day it opened."}\n      - {name: opened_year, data_type: integer, description: "Year it opened."}\n',
+                        ),
+                    ),
+                ],
+            ),
         ],
         "cosmetic": [
-            ("Comment on the fact table", [edit(f"{MARTS}/fact_sales.sql", ("with orders as (", "-- Orders first, their lines after.\nwith orders as ("))]),
-            ("Clearer README", [edit("README.md", ("Every morning at 05:30 (Berlin)", "Every morning at 05:30, Berlin time,"))]),
+            (
+                "Comment on the fact table",
+                [
+                    edit(
+                        f"{MARTS}/fact_sales.sql",
+                        ("with orders as (", "-- Orders first, their lines after.\nwith orders as ("),
+                    )
+                ],
+            ),
+            (
+                "Clearer README",
+                [edit("README.md", ("Every morning at 05:30 (Berlin)", "Every morning at 05:30, Berlin time,"))],
+            ),
         ],
         "sql": [
-            ("Take the price from the catalogue", [edit(f"{STAGING}/stg_products.sql", ("    list_price_eur,", "    list_price as list_price_eur,"))]),
+            (
+                "Take the price from the catalogue",
+                [edit(f"{STAGING}/stg_products.sql", ("    list_price_eur,", "    list_price as list_price_eur,"))],
+            ),
             ("Country of the store", [edit(f"{STAGING}/stg_stores.sql", ("    country,", "    land as country,"))]),
         ],
         "style": [
             ("Tidy the stores view", [edit(f"{STAGING}/stg_stores.sql", ("select", "SELECT"), ("from", "FROM"))]),
-            ("Tidy the payments view", [edit(f"{STAGING}/stg_payments.sql", ("    payment_id,\n    order_id,", "    payment_id, order_id,"))]),
+            (
+                "Tidy the payments view",
+                [edit(f"{STAGING}/stg_payments.sql", ("    payment_id,\n    order_id,", "    payment_id, order_id,"))],
+            ),
         ],
         "data test": [
             ("Revenue when it ships", [edit(f"{MARTS}/daily_revenue.sql", ("in ('paid', 'shipped')", "in ('shipped')"))]),
-            ("Payment states in capitals", [edit(f"{STAGING}/stg_payments.sql", ("    status,", "    upper(status) as status,"))]),
+            (
+                "Payment states in capitals",
+                [edit(f"{STAGING}/stg_payments.sql", ("    status,", "    upper(status) as status,"))],
+            ),
         ],
         "unit test": [
-            ("Simpler join to customers", [edit(f"{MARTS}/fact_sales.sql", (
-                "        and lines.ordered_at >= versions.valid_from\n        and lines.ordered_at < coalesce(versions.valid_to, timestamp '9999-01-01')",
-                "        and versions.valid_to is null",
-            ))]),
-            ("Amount from price and quantity", [edit(f"{MARTS}/fact_sales.sql", ("(items.quantity * items.unit_price * rates.eur_per_unit)", "(items.quantity * items.unit_price)"))]),
+            (
+                "Simpler join to customers",
+                [
+                    edit(
+                        f"{MARTS}/fact_sales.sql",
+                        (
+                            "        and lines.ordered_at >= versions.valid_from\n        and lines.ordered_at < coalesce(versions.valid_to, timestamp '9999-01-01')",
+                            "        and versions.valid_to is null",
+                        ),
+                    )
+                ],
+            ),
+            (
+                "Amount from price and quantity",
+                [
+                    edit(
+                        f"{MARTS}/fact_sales.sql",
+                        ("(items.quantity * items.unit_price * rates.eur_per_unit)", "(items.quantity * items.unit_price)"),
+                    )
+                ],
+            ),
         ],
         "contract": [
-            ("List price as text", [edit(f"{MARTS}/dim_product.sql", ("    list_price_eur,", "    list_price_eur::varchar as list_price_eur,"))]),
+            (
+                "List price as text",
+                [
+                    edit(
+                        f"{MARTS}/dim_product.sql", ("    list_price_eur,", "    list_price_eur::varchar as list_price_eur,")
+                    )
+                ],
+            ),
             ("Store code, properly named", [edit(f"{MARTS}/dim_store.sql", ("    code,", "    code as store_code,"))]),
         ],
         "deleted": [
@@ -76,22 +143,42 @@ def _variants(kind: str) -> list[PullRequest]:
             ("Drop the calendar", [(f"{MARTS}/dim_date.sql", None)]),
         ],
         "secret": [
-            ("Read the extracts from the bucket", [edit(LOAD, ('FULL = ("products", "stores")', f'BUCKET_KEY = "{_key()}"\nFULL = ("products", "stores")'))]),
+            (
+                "Read the extracts from the bucket",
+                [edit(LOAD, ('FULL = ("products", "stores")', f'BUCKET_KEY = "{_key()}"\nFULL = ("products", "stores")'))],
+            ),
             ("Deploy notes", [edit("docs/on-call.md", ("Working hours only", f"Bucket: {_key()}.\nWorking hours only"))]),
         ],
         "python": [
-            ("Sort the incoming rows", [edit(LOAD, ('"updated_at desc, _extract_date desc"', '"updated_at, _extract_date"'))]),
-            ("Do not stop for a late extract", [edit(LOAD, ('            raise SourceMissing(f"The extract of {table} for {day} has not arrived.")', "            continue"))]),
+            (
+                "Sort the incoming rows",
+                [edit(LOAD, ('"updated_at desc, _extract_date desc"', '"updated_at, _extract_date"'))],
+            ),
+            (
+                "Do not stop for a late extract",
+                [
+                    edit(
+                        LOAD,
+                        (
+                            '            raise SourceMissing(f"The extract of {table} for {day} has not arrived.")',
+                            "            continue",
+                        ),
+                    )
+                ],
+            ),
         ],
         "format": [
-            ("Retry the load once more", [edit(DAG, ('{"ingest_orders": 3, "dbt_run": 1,', '{"ingest_orders": 4,"dbt_run":1,'))]),
+            (
+                "Retry the load once more",
+                [edit(DAG, ('{"ingest_orders": 3, "dbt_run": 1,', '{"ingest_orders": 4,"dbt_run":1,'))],
+            ),
             ("Name the full loads", [edit(LOAD, ('FULL = ("products", "stores")', "FULL = ( 'products', 'stores' )"))]),
         ],
         "docs": [
             ("Shorter descriptions", [edit(MARTS_YML, ('description: "Pieces in them."', 'description: ""'))]),
             ("Descriptions to follow", [edit(MARTS_YML, ('description: "One of eight categories."', 'description: ""'))]),
         ],
-    }  # fmt: skip
+    }
     colour = "green" if kind in ("good", "cosmetic") else "red"
     return [PullRequest(kind, title, colour, tuple(changes)) for title, changes in made[kind]]
 

@@ -35,7 +35,9 @@ class Changes:
 def changes(seed: int) -> Changes:
     """A data set; seeds of another class modulo 3 touch other models."""
     if seed % 3 == 1:
-        words = PullRequest("words", "On-call rota", "green", (_edit("docs/on-call.md", ("The platform team takes turns", "We take turns")),))  # fmt: skip
+        words = PullRequest(
+            "words", "On-call rota", "green", (_edit("docs/on-call.md", ("The platform team takes turns", "We take turns")),)
+        )
         return Changes("stg_products", "dim_product", _trimmed(), words, _as_broken(_variants("unit test")[1]), False)
     words = PullRequest("words", *_words(_variants("cosmetic")[1]))
     if seed % 3 == 2:
@@ -109,12 +111,21 @@ def small_is_small(work: Work, data: Changes) -> str:
             cause="not-built",
         )
     if "stg_payments" in built or len(built) > 4:
-        raise NotYet(f"{len(built)} models built; the change touches one. Select by state, against main's manifest.", tried=tried_on, expected=f"{data.model} and what reads it", got=sorted(built), cause="full-build")  # fmt: skip
+        raise NotYet(
+            f"{len(built)} models built; the change touches one. Select by state, against main's manifest.",
+            tried=tried_on,
+            expected=f"{data.model} and what reads it",
+            got=sorted(built),
+            cause="full-build",
+        )
     if not any(data.reader in n for n in _nodes(result)):
         raise NotYet(
             f"`{data.model}` was built and nothing that reads it was tried: `{data.reader}` is downstream. A plus sign after the selector takes the readers along.",
-            tried=tried_on, expected=f"{data.model} and {data.reader}", got=sorted(built), cause="no-dependants",
-        )  # fmt: skip
+            tried=tried_on,
+            expected=f"{data.model} and {data.reader}",
+            got=sorted(built),
+            cause="no-dependants",
+        )
     return f"{len(built)} of 13 models built for “{data.small.title}”."
 
 
@@ -126,8 +137,11 @@ def broken_is_red(work: Work, data: Changes) -> str:
         built = sorted(_models(row.result)) or "nothing"
         raise NotYet(
             f"“{row.pull.title}” came out {row.result['colour']}. Fast and blind is no gain: the changed model and its readers must be built and tested.",
-            tried=row.pull.title, expected="red", got=f"{row.result['colour']}; built {built}", cause="blind",
-        )  # fmt: skip
+            tried=row.pull.title,
+            expected="red",
+            got=f"{row.result['colour']}; built {built}",
+            cause="blind",
+        )
     return f"“{row.pull.title}” is stopped all the same."
 
 
@@ -157,14 +171,20 @@ def works_without_a_cache(work: Work, data: Changes) -> str:
     if result["colour"] != "green":
         raise NotYet(
             f"There is no cache, as after seven days without a run, and a change that is fine came out {result['colour']} at {result['decided'] or 'the start'}.",
-            tried=where, expected="green, everything built", got=_said(result), cause="needs-the-cache",
-        )  # fmt: skip
+            tried=where,
+            expected="green, everything built",
+            got=_said(result),
+            cause="needs-the-cache",
+        )
     built = _models(result)
     if data.model not in built or "fact_sales" not in built:
         raise NotYet(
             "There is no cache, and the run is green without having built the models: a slow run is right, a blind one is not.",
-            tried=where, expected="every model built and tested", got=sorted(built) or "nothing built", cause="blind-without-cache",
-        )  # fmt: skip
+            tried=where,
+            expected="every model built and tested",
+            got=sorted(built) or "nothing built",
+            cause="blind-without-cache",
+        )
     return f"And {len(built)} models where main left nothing."
 
 
@@ -184,9 +204,15 @@ def _not_green(pull: PullRequest, result: dict[str, Any]) -> NotYet:
     words = (step["said"] if step else result["said"]).strip()
     cause, why = "good-is-red", ""
     if "does not exist" in words or "Catalog Error" in words:
-        cause, why = "no-defer", " dbt looked for a table that this run did not build. With `--defer` it takes main's, in baseline.duckdb, which only the target `slim` has attached."  # fmt: skip
+        cause, why = (
+            "no-defer",
+            " dbt looked for a table that this run did not build. With `--defer` it takes main's, in baseline.duckdb, which only the target `slim` has attached.",
+        )
     elif "manifest" in words or "--state" in words or "baseline" in words:
-        cause, why = "no-state", " main's manifest was not there: restore the cache `shopflow-baseline-main` into `baseline/` first, and mind that dbt reads `--state` from the project's folder (`../baseline`)."  # fmt: skip
+        cause, why = (
+            "no-state",
+            " main's manifest was not there: restore the cache `shopflow-baseline-main` into `baseline/` first, and mind that dbt reads `--state` from the project's folder (`../baseline`).",
+        )
     return NotYet(
         f"“{pull.title}” is fine and came out {result['colour']} at {result['decided'] or 'the start'}.{why}",
         tried=pull.title,
@@ -272,20 +298,57 @@ TASK = Task(
     },
     wrong=(
         wrong("the whole project", _workflow(WHOLE), "full-build", decided_by="small"),
-        wrong("changed models only, not their readers", _workflow(BUILD.replace("modified+", "modified")), "no-dependants", decided_by="small"),
+        wrong(
+            "changed models only, not their readers",
+            _workflow(BUILD.replace("modified+", "modified")),
+            "no-dependants",
+            decided_by="small",
+        ),
         wrong("no defer", _workflow(BUILD.replace("--defer ", "")), "no-defer", decided_by="small"),
         wrong("nothing restored", _workflow(BUILD, ""), "full-build", decided_by="small"),
         wrong("nothing restored, and nothing else to do", _workflow(BUILD, "", BUILD), "no-state", decided_by="small"),
-        wrong("selects by a name", _workflow(BUILD.replace("state:modified+", "dim_customer+")), "not-built", decided_by="small"),
-        wrong("compiles and builds nothing", _workflow(BUILD.replace("dbt build", "dbt compile")), "not-built", decided_by="small"),
+        wrong(
+            "selects by a name",
+            _workflow(BUILD.replace("state:modified+", "dim_customer+")),
+            "not-built",
+            decided_by="small",
+        ),
+        wrong(
+            "compiles and builds nothing",
+            _workflow(BUILD.replace("dbt build", "dbt compile")),
+            "not-built",
+            decided_by="small",
+        ),
         wrong("always red", _workflow("exit 1", whole="exit 1"), "good-is-red", decided_by="small"),
-        wrong("builds, and tests nothing", _workflow(BUILD.replace("dbt build", "dbt run") + " || true"), "blind", decided_by="broken"),
-        wrong("stops where there is no cache", _workflow(BUILD, RESTORE + "          fail-on-cache-miss: true\n"), "needs-the-cache", decided_by="no cache"),
-        wrong("builds nothing where there is no cache", _workflow(BUILD, whole="echo nothing to compare with"), "blind-without-cache", decided_by="no cache"),
+        wrong(
+            "builds, and tests nothing",
+            _workflow(BUILD.replace("dbt build", "dbt run") + " || true"),
+            "blind",
+            decided_by="broken",
+        ),
+        wrong(
+            "stops where there is no cache",
+            _workflow(BUILD, RESTORE + "          fail-on-cache-miss: true\n"),
+            "needs-the-cache",
+            decided_by="no cache",
+        ),
+        wrong(
+            "builds nothing where there is no cache",
+            _workflow(BUILD, whole="echo nothing to compare with"),
+            "blind-without-cache",
+            decided_by="no cache",
+        ),
     ),
     right=(
         right("state by an absolute path", _workflow(_absolute(BUILD))),
         right("run the models, then the tests; the cache's output decides", _by_condition()),
     ),
-    spared={"timeout-minutes": "a minute more or less decides nothing here", "10 →": "a minute more or less decides nothing here", "persist-credentials": "judged in 04.5", ".steps[0].with": "judged in 04.5", "SHOPFLOW_BASELINE": "the default path is the same place", "runs-on": "every job runs on the one runner"},
-)  # fmt: skip
+    spared={
+        "timeout-minutes": "a minute more or less decides nothing here",
+        "10 →": "a minute more or less decides nothing here",
+        "persist-credentials": "judged in 04.5",
+        ".steps[0].with": "judged in 04.5",
+        "SHOPFLOW_BASELINE": "the default path is the same place",
+        "runs-on": "every job runs on the one runner",
+    },
+)

@@ -11,7 +11,7 @@ from dojo.judge.work import Work
 from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests, repository
 
 CI, GATE = "repo/.github/workflows/ci.yml", "repo/.github/workflows/gate.yml"
-HOW_TO_KEEP = "actions/upload-artifact brings dbt's target files out of the runner, and after a failed step only `if: always()` lets it run."  # fmt: skip
+HOW_TO_KEEP = "actions/upload-artifact brings dbt's target files out of the runner, and after a failed step only `if: always()` lets it run."
 
 
 def framed(work: Work, path: str) -> str:
@@ -67,9 +67,19 @@ def keeps_the_good(work: Work, seed: int) -> str:
         )
     group = found.get("concurrency") or {}
     if not isinstance(group, dict) or not group.get("cancel-in-progress"):
-        raise NotYet("The old gate stopped the run of an outdated commit (`concurrency` with `cancel-in-progress`). Keep that.", expected="cancel-in-progress: true", got=group or "no concurrency", cause="lost-concurrency")  # fmt: skip
+        raise NotYet(
+            "The old gate stopped the run of an outdated commit (`concurrency` with `cancel-in-progress`). Keep that.",
+            expected="cancel-in-progress: true",
+            got=group or "no concurrency",
+            cause="lost-concurrency",
+        )
     if not re.search(r"github\.(ref\b|head_ref|ref_name|event\.(number|pull_request))", str(group.get("group"))):
-        raise NotYet("One group for all branches: a push to one pull request cancels the run of another.", expected="gate-${{ github.ref }}", got=group.get("group"), cause="one-group")  # fmt: skip
+        raise NotYet(
+            "One group for all branches: a push to one pull request cancels the run of another.",
+            expected="gate-${{ github.ref }}",
+            got=group.get("group"),
+            cause="one-group",
+        )
     return "And what was good about the old gate is still there."
 
 
@@ -262,23 +272,92 @@ WRITE = Task(
     },
     wrong=(
         wrong("starts after the merge", _whole(("on: pull_request", "on: {push: {branches: [main]}}")), "trigger"),
-        wrong("only pull requests against main", _whole(("on: pull_request", "on: {pull_request: {branches: [main]}}")), "branch-filter"),
-        wrong("only the first commit of a pull request", _whole(("on: pull_request", "on: {pull_request: {types: [opened]}}")), "type-filter"),
-        wrong("only when dbt files change", _whole(("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")), "path-filter"),
+        wrong(
+            "only pull requests against main",
+            _whole(("on: pull_request", "on: {pull_request: {branches: [main]}}")),
+            "branch-filter",
+        ),
+        wrong(
+            "only the first commit of a pull request",
+            _whole(("on: pull_request", "on: {pull_request: {types: [opened]}}")),
+            "type-filter",
+        ),
+        wrong(
+            "only when dbt files change",
+            _whole(("on: pull_request", "on: {pull_request: {paths: ['dbt/**']}}")),
+            "path-filter",
+        ),
         wrong("the default token", _whole(("permissions:\n  contents: read\n", "")), "default-token"),
         wrong("no time limit", _whole(("    timeout-minutes: 10\n", "")), "no-timeout"),
-        wrong("no checkout", _whole(("      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8\n", "      - run: pwd\n")), "no-checkout", decided_by="good"),
-        wrong("an in-memory warehouse, empty at each step", _whole(("${{ github.workspace }}/ci.duckdb", '":memory:"'), (SECRETS, "")), "empty-warehouse", decided_by="good"),
-        wrong("no look for secrets", _whole(("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")), "missing", decided_by="secret"),
-        wrong("the list of secrets goes into a file", _whole(("$(git ls-files)", "$(git ls-files) | tee secrets.txt")), "pipe", decided_by="secret"),
-        wrong("a linter that may fail", _whole(("sqlfluff lint dbt/models dbt/tests", "sqlfluff lint dbt/models dbt/tests || true")), "or-true", decided_by="style"),
-        wrong("formats the runner's copy", _whole(("ruff format --check .", "ruff format .")), "reformats", decided_by="format"),
-        wrong("the tests are only collected", _whole(("pytest -q", "pytest -q --collect-only")), "collect-only", decided_by="python"),
-        wrong("no data tests", _whole(("dbt build", "dbt build --exclude-resource-type test")), "selects-too-little", decided_by="data test"),
-        wrong("no unit tests", _whole(("dbt build", "dbt build --exclude-resource-type unit_test")), "no-unit-tests", decided_by="unit test"),
-        wrong("builds models, tests nothing", _whole(("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test")), "never-tested", decided_by="unit test"),
-        wrong("nobody looks at the descriptions", _whole(("python ci/check_docs.py", "ls ci")), "missing", decided_by="docs"),
-        wrong("a Makefile whose recipe may fail", {**_whole(("sqlfluff lint dbt/models dbt/tests", "make style")), "repo/Makefile": "style:\n\t-sqlfluff lint dbt/models dbt/tests\n"}, "make-ignores", decided_by="style"),
+        wrong(
+            "no checkout",
+            _whole(("      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8\n", "      - run: pwd\n")),
+            "no-checkout",
+            decided_by="good",
+        ),
+        wrong(
+            "an in-memory warehouse, empty at each step",
+            _whole(("${{ github.workspace }}/ci.duckdb", '":memory:"'), (SECRETS, "")),
+            "empty-warehouse",
+            decided_by="good",
+        ),
+        wrong(
+            "no look for secrets",
+            _whole(("detect-secrets-hook --baseline .secrets.baseline $(git ls-files)", "git ls-files")),
+            "missing",
+            decided_by="secret",
+        ),
+        wrong(
+            "the list of secrets goes into a file",
+            _whole(("$(git ls-files)", "$(git ls-files) | tee secrets.txt")),
+            "pipe",
+            decided_by="secret",
+        ),
+        wrong(
+            "a linter that may fail",
+            _whole(("sqlfluff lint dbt/models dbt/tests", "sqlfluff lint dbt/models dbt/tests || true")),
+            "or-true",
+            decided_by="style",
+        ),
+        wrong(
+            "formats the runner's copy", _whole(("ruff format --check .", "ruff format .")), "reformats", decided_by="format"
+        ),
+        wrong(
+            "the tests are only collected",
+            _whole(("pytest -q", "pytest -q --collect-only")),
+            "collect-only",
+            decided_by="python",
+        ),
+        wrong(
+            "no data tests",
+            _whole(("dbt build", "dbt build --exclude-resource-type test")),
+            "selects-too-little",
+            decided_by="data test",
+        ),
+        wrong(
+            "no unit tests",
+            _whole(("dbt build", "dbt build --exclude-resource-type unit_test")),
+            "no-unit-tests",
+            decided_by="unit test",
+        ),
+        wrong(
+            "builds models, tests nothing",
+            _whole(("dbt build", "dbt build --exclude-resource-type test --exclude-resource-type unit_test")),
+            "never-tested",
+            decided_by="unit test",
+        ),
+        wrong(
+            "nobody looks at the descriptions", _whole(("python ci/check_docs.py", "ls ci")), "missing", decided_by="docs"
+        ),
+        wrong(
+            "a Makefile whose recipe may fail",
+            {
+                **_whole(("sqlfluff lint dbt/models dbt/tests", "make style")),
+                "repo/Makefile": "style:\n\t-sqlfluff lint dbt/models dbt/tests\n",
+            },
+            "make-ignores",
+            decided_by="style",
+        ),
         wrong("uploads only when green", _whole(("        if: always()\n", "")), "lost-when-red", decided_by="data test"),
     ),
     right=(
@@ -287,7 +366,7 @@ WRITE = Task(
         right("a composite action, a Makefile and a script of the team's own", OWN_FILES),
     ),
     spared=SPARED,
-)  # fmt: skip
+)
 
 
 LEGACY_HEAD = WHOLE.replace("on: pull_request\n", "on:\n  pull_request:\n  push:\n    branches: [main]\n").replace(
@@ -329,22 +408,83 @@ REPAIR = Task(
         "without touching anybody else's": "one concurrency group for all",
     },
     wrong=(
-        wrong("secrets still skipped", _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")), "never-runs", decided_by="secret"),
-        wrong("style still tolerated", _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")), "continue-on-error", decided_by="style"),
-        wrong("tests still only collected", _legacy(("pytest -q", "pytest -q --collect-only")), "collect-only", decided_by="python"),
-        wrong("tables still empty", _legacy((BUILD, "dbt build --empty --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --project-dir dbt --profiles-dir ci")), "empty-build", decided_by="data test"),
-        wrong("a selector that matches nothing", _legacy((BUILD, APART + "dbt test --select tag:critical --project-dir dbt --profiles-dir ci")), "selects-nothing", decided_by="unit test"),
-        wrong("the docs check commented out", _legacy(("      - name: Docs\n        run: python ci/check_docs.py\n", "      # - name: Docs\n      #   run: python ci/check_docs.py\n")), "commented-out", decided_by="docs"),
-        wrong("the docs check still thrown away", _legacy(("python ci/check_docs.py", "python ci/check_docs.py || true")), "or-true", decided_by="docs"),
-        wrong("loads nothing before it builds", _legacy(("      - name: Sample\n        run: python ci/load_sample.py\n", "")), "empty-warehouse", decided_by="good"),
-        wrong("runs on pushes of other branches", _legacy(("    branches: [main]\n", "    branches: [release/*]\n")), "lost-push", decided_by="good"),
+        wrong(
+            "secrets still skipped",
+            _legacy(("      - name: Secrets\n", "      - name: Secrets\n        if: false\n")),
+            "never-runs",
+            decided_by="secret",
+        ),
+        wrong(
+            "style still tolerated",
+            _legacy(("      - name: SQL\n", "      - name: SQL\n        continue-on-error: true\n")),
+            "continue-on-error",
+            decided_by="style",
+        ),
+        wrong(
+            "tests still only collected",
+            _legacy(("pytest -q", "pytest -q --collect-only")),
+            "collect-only",
+            decided_by="python",
+        ),
+        wrong(
+            "tables still empty",
+            _legacy(
+                (
+                    BUILD,
+                    "dbt build --empty --exclude-resource-type test --exclude-resource-type unit_test --project-dir dbt --profiles-dir ci\n      - name: Test\n        run: dbt test --project-dir dbt --profiles-dir ci",
+                )
+            ),
+            "empty-build",
+            decided_by="data test",
+        ),
+        wrong(
+            "a selector that matches nothing",
+            _legacy((BUILD, APART + "dbt test --select tag:critical --project-dir dbt --profiles-dir ci")),
+            "selects-nothing",
+            decided_by="unit test",
+        ),
+        wrong(
+            "the docs check commented out",
+            _legacy(
+                (
+                    "      - name: Docs\n        run: python ci/check_docs.py\n",
+                    "      # - name: Docs\n      #   run: python ci/check_docs.py\n",
+                )
+            ),
+            "commented-out",
+            decided_by="docs",
+        ),
+        wrong(
+            "the docs check still thrown away",
+            _legacy(("python ci/check_docs.py", "python ci/check_docs.py || true")),
+            "or-true",
+            decided_by="docs",
+        ),
+        wrong(
+            "loads nothing before it builds",
+            _legacy(("      - name: Sample\n        run: python ci/load_sample.py\n", "")),
+            "empty-warehouse",
+            decided_by="good",
+        ),
+        wrong(
+            "runs on pushes of other branches",
+            _legacy(("    branches: [main]\n", "    branches: [release/*]\n")),
+            "lost-push",
+            decided_by="good",
+        ),
         wrong("no run on main any more", _legacy(("  push:\n    branches: [main]\n", "")), "lost-push", decided_by="good"),
-        wrong("lets outdated runs go on", _legacy(("  cancel-in-progress: true\n", "")), "lost-concurrency", decided_by="good"),
+        wrong(
+            "lets outdated runs go on", _legacy(("  cancel-in-progress: true\n", "")), "lost-concurrency", decided_by="good"
+        ),
         wrong("one concurrency group for all", _legacy(("gate-${{ github.ref }}", "gate")), "one-group", decided_by="good"),
     ),
     right=(
         right("one job", _legacy()),
         right("build, then test", _legacy((BUILD, APART + "dbt test --project-dir dbt --profiles-dir ci"))),
     ),
-    spared=SPARED | {"Ruff": "the linter for Python has no pull request of its own here", ".steps[2]": "the linter for Python has no pull request of its own here"},
-)  # fmt: skip
+    spared=SPARED
+    | {
+        "Ruff": "the linter for Python has no pull request of its own here",
+        ".steps[2]": "the linter for Python has no pull request of its own here",
+    },
+)

@@ -125,7 +125,10 @@ class _Books:
     def held(self) -> dict[str, Any]:
         """The three tables as they must be now."""
         daily = warehouses.changed(self.facts, "create or replace table rows as " + DAILY)
-        return {k: warehouses.changed(t, "create or replace table rows as from rows order by all") for k, t in (("facts", self.facts), ("daily", daily), ("quarantine", self.quarantine))}  # fmt: skip
+        return {
+            k: warehouses.changed(t, "create or replace table rows as from rows order by all")
+            for k, t in (("facts", self.facts), ("daily", daily), ("quarantine", self.quarantine))
+        }
 
     def deliver(self, day: dt.date, fault: str, good: Any) -> Morning:
         """The delivery, and what it must leave."""
@@ -146,9 +149,14 @@ class _Books:
 def _done(work: Work, data: Week) -> list[dict[str, Any]]:
     text = work.file(SCRIPT)
     request = {
-        "op": "inside", "text": text, "entry": "deliver_day", "tables": data.tables, "query": QUESTION, "queries": HELD,
+        "op": "inside",
+        "text": text,
+        "entry": "deliver_day",
+        "tables": data.tables,
+        "query": QUESTION,
+        "queries": HELD,
         "mornings": [{"tables": {"incoming.sales": m.rows}, "arguments": [m.day]} for m in data.mornings],
-    }  # fmt: skip
+    }
     return work.once(("05.3", id(data)), lambda: work.tool("releasing", request)["mornings"])
 
 
@@ -264,7 +272,11 @@ def bad_days_are_not(work: Work, data: Week) -> str:
                 got=str(done["returned"]),
                 cause="returned",
             )
-    if not any(m.fault == "" and d["rows"]["facts"].num_rows > data.tables["serving.fact_sales"].num_rows for _, d, m in _pairs(work, data, lambda m: not m.fault) if not isinstance(d["rows"]["facts"], str)):  # fmt: skip
+    if not any(
+        m.fault == "" and d["rows"]["facts"].num_rows > data.tables["serving.fact_sales"].num_rows
+        for _, d, m in _pairs(work, data, lambda m: not m.fault)
+        if not isinstance(d["rows"]["facts"], str)
+    ):
         raise NotYet(
             "No bad day is shown, since none is.",
             expected="good days published",

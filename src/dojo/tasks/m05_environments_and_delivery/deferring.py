@@ -93,11 +93,18 @@ def _done(work: Work, data: Branches) -> list[dict[str, Any]]:
 
 def _request(text: str, change: Change, data: Branches) -> dict[str, Any]:
     return {
-        "op": "session", "text": text, "entry": "try_change", "arguments": ["dbt", "state"],
-        "files": {**with_prod_attached(), **change.files}, "released": slice_of_shopflow(), "warehouses": data.warehouses,
-        "statements": {PROD: list(warehouses.VIEWS)}, "environment": {"SHOPFLOW_PROD": f"ROOM/{PROD}"},
-        "guarded": PROD, "queries": {"value": [DEV, change.ask]},
-    }  # fmt: skip
+        "op": "session",
+        "text": text,
+        "entry": "try_change",
+        "arguments": ["dbt", "state"],
+        "files": {**with_prod_attached(), **change.files},
+        "released": slice_of_shopflow(),
+        "warehouses": data.warehouses,
+        "statements": {PROD: list(warehouses.VIEWS)},
+        "environment": {"SHOPFLOW_PROD": f"ROOM/{PROD}"},
+        "guarded": PROD,
+        "queries": {"value": [DEV, change.ask]},
+    }
 
 
 def _ran(done: dict[str, Any], kind: str) -> list[str]:

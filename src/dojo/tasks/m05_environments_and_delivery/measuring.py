@@ -73,14 +73,21 @@ class _Weeks:
             "delivery.commits": (self.commits, [("commit_id", pa.string()), ("authored_at", stamp), ("merged_at", stamp)]),
             "delivery.deployments": (
                 self.deployments,
-                [("deployment_id", pa.int64()), ("env", pa.string()), ("status", pa.string()), ("kind", pa.string()), ("undoes", pa.int64()), ("deployed_at", stamp)],
+                [
+                    ("deployment_id", pa.int64()),
+                    ("env", pa.string()),
+                    ("status", pa.string()),
+                    ("kind", pa.string()),
+                    ("undoes", pa.int64()),
+                    ("deployed_at", stamp),
+                ],
             ),
             "delivery.contents": (self.contents, [("deployment_id", pa.int64()), ("commit_id", pa.string())]),
             "ops.incidents": (
                 self.incidents,
                 [("incident_id", pa.int64()), ("caused_by", pa.int64()), ("began_at", stamp), ("restored_at", stamp)],
             ),
-        }  # fmt: skip
+        }
         return {name: pa.Table.from_pylist(rows, schema=pa.schema(columns)) for name, (rows, columns) in shapes.items()}
 
     def week(self, number: int) -> None:
@@ -197,13 +204,25 @@ def _hours(length: dt.timedelta) -> float:
 _CAUSES = {
     "deployments_per_week": (
         ("utc", "the days are UTC days; ShopFlow's books are kept in Berlin", lambda t, p: _rate(t, p, _live, local=False)),
-        ("counts-all", "every row of the table was counted, tries that failed and staging among them", lambda t, p: _rate(t, p, lambda d: True)),
-        ("counts-staging", "deployments to staging were counted", lambda t, p: _rate(t, p, lambda d: d["status"] == "success")),
+        (
+            "counts-all",
+            "every row of the table was counted, tries that failed and staging among them",
+            lambda t, p: _rate(t, p, lambda d: True),
+        ),
+        (
+            "counts-staging",
+            "deployments to staging were counted",
+            lambda t, p: _rate(t, p, lambda d: d["status"] == "success"),
+        ),
         ("counts-failed", "tries that failed were counted", lambda t, p: _rate(t, p, lambda d: d["env"] == "prod")),
         ("days-off", "both the first and the last day belong to the window", lambda t, p: _rate(t, p, _live, days=-1)),
-        ("only-releases", "hotfixes and rollbacks are deployments too", lambda t, p: _rate(t, p, lambda d: _live(d) and d["kind"] == "release")),
+        (
+            "only-releases",
+            "hotfixes and rollbacks are deployments too",
+            lambda t, p: _rate(t, p, lambda d: _live(d) and d["kind"] == "release"),
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def _live(deployment: dict[str, Any]) -> bool:
@@ -326,7 +345,11 @@ def _alternatives(name: str, tables: dict[str, Any], period: Period) -> dict[str
         arrivals = _arrivals(tables, period)
         authored = [_hours(at - commits[c]["authored_at"]) for c, at in arrivals]
         merged = [_hours(at - commits[c]["merged_at"]) for c, at in arrivals]
-        return {"every-delivery": median(every), "mean": sum(authored) / len(authored) if authored else None, "from-merge": median(merged) if merged else None}  # fmt: skip
+        return {
+            "every-delivery": median(every),
+            "mean": sum(authored) / len(authored) if authored else None,
+            "from-merge": median(merged) if merged else None,
+        }
     if name == "change_failure_rate" and inside:
         return {
             "counts-incidents": len(incidents) / len(inside),

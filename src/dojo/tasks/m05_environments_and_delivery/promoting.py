@@ -86,10 +86,15 @@ def _done(work: Work, data: tuple[Delivery, ...]) -> list[dict[str, Any]]:
 
 def _request(text: str, delivery: Delivery) -> dict[str, Any]:
     return {
-        "op": "session", "text": text, "entry": "promote", "arguments": ["dbt", "folder"],
-        "files": delivery.project, "warehouses": delivery.files, "guarded": PROD,
+        "op": "session",
+        "text": text,
+        "entry": "promote",
+        "arguments": ["dbt", "folder"],
+        "files": delivery.project,
+        "warehouses": delivery.files,
+        "guarded": PROD,
         "queries": {"sold": [PROD, SOLD], "view": [PROD, "select count(*) as n from staging.stg_orders"]},
-    }  # fmt: skip
+    }
 
 
 def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:

@@ -77,10 +77,16 @@ def mornings(seed: int) -> Mornings:
 def _done(work: Work, data: Mornings) -> list[dict[str, Any]]:
     text = work.file(SCRIPT)
     request = {
-        "op": "watched", "text": text, "entry": "publish", "arguments": [BUILT, SERVED], "served": SERVED, "query": QUESTION,
-        "warehouses": {SERVED: data.served}, "mornings": [{"tables": m.tables, "in_log": m.in_log} for m in data.mornings],
+        "op": "watched",
+        "text": text,
+        "entry": "publish",
+        "arguments": [BUILT, SERVED],
+        "served": SERVED,
+        "query": QUESTION,
+        "warehouses": {SERVED: data.served},
+        "mornings": [{"tables": m.tables, "in_log": m.in_log} for m in data.mornings],
         "queries": {"held": [SERVED, HELD]},
-    }  # fmt: skip
+    }
     return work.once(("05.4", id(data)), lambda: work.tool("releasing", request)["mornings"])
 
 

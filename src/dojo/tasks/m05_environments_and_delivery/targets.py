@@ -62,9 +62,11 @@ def _ran(work: Work, data: Machine) -> list[dict[str, Any]]:
             cause="no-profile",
         )
     request = {
-        "op": "targets", "text": text, "warehouses": data.files,
+        "op": "targets",
+        "text": text,
+        "warehouses": data.files,
         "runs": [{"target": target, "environment": variables} for _, target, variables, _ in data.runs()],
-    }  # fmt: skip
+    }
     return work.once(("05.1", id(data)), lambda: work.tool("releasing", request))
 
 

@@ -128,11 +128,19 @@ def _data(text: str) -> str:
 def _done(work: Work, data: Release) -> dict[str, Any]:
     text = work.file(SCRIPT)
     request = {
-        "op": "session", "text": text, "entry": "rollback", "arguments": ["dbt", "repo", "folder", "release-42"],
-        "stream": data.stream, "warehouses": data.files, "guarded": PROD,
+        "op": "session",
+        "text": text,
+        "entry": "rollback",
+        "arguments": ["dbt", "repo", "folder", "release-42"],
+        "stream": data.stream,
+        "warehouses": data.files,
+        "guarded": PROD,
         "statements": {PROD: list(warehouses.VIEWS)},
-        "queries": {"facts": [PROD, "from marts.fact_sales order by all"], "daily": [PROD, "from marts.daily_revenue order by all"]},
-    }  # fmt: skip
+        "queries": {
+            "facts": [PROD, "from marts.fact_sales order by all"],
+            "daily": [PROD, "from marts.daily_revenue order by all"],
+        },
+    }
     return work.once(("05.6", id(data)), lambda: work.tool("releasing", request))
 
 
@@ -162,7 +170,9 @@ def code_is_back(work: Work, data: Release) -> str:
         with opened(done["bundle"]) as repo:
             _code(repo)
     except (NoSuchObject, RuntimeError) as error:
-        raise NotYet("main cannot be read afterwards.", tried=TRIED, expected="main", got=str(error)[:200], cause="not-committed") from None  # fmt: skip
+        raise NotYet(
+            "main cannot be read afterwards.", tried=TRIED, expected="main", got=str(error)[:200], cause="not-committed"
+        ) from None
     return "The release is undone by a commit of its own, and what came after it stands."
 
 
