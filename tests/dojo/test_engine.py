@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pandas as pd
 import pyarrow as pa
@@ -52,9 +53,18 @@ def test_tables_and_numpy_values_survive_the_journey():
     assert plain.copy([pd.NaT, pd.NA]) == [None, None]
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 1, open, type], ids=["object", "function", "builtin", "class"])
-def test_what_is_not_plain_is_named(value):
-    with pytest.raises(plain.NotPlain, match="cannot be compared"):
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (object(), "object"),
+        (lambda: 1, "function"),
+        (open, "builtin_function_or_method"),
+        (type, "type"),
+        (Fraction(1, 3), "fractions.Fraction"),
+    ],
+)
+def test_what_is_not_plain_is_named(value, name):
+    with pytest.raises(plain.NotPlain, match=f"the type `{name}` cannot be compared"):
         plain.dumps(value)
 
 

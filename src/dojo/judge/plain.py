@@ -186,8 +186,9 @@ class _Packer:
             return self.pack(value.tolist(), depth + 1)
         if root in ("duckdb", "_duckdb") and kind == "DuckDBPyRelation":
             return self._tabled("frame", value.to_arrow_table(BATCH_ROWS))
+        name = kind if root == "builtins" else f"{root}.{kind}"
         raise NotPlain(
-            f"A {kind} of {root} cannot be compared. Return a number, a text, a date, a list, a dict or a table "
+            f"A value of the type `{name}` cannot be compared. Return a number, a text, a date, a list, a dict or a table "
             "(pandas DataFrame, pyarrow Table, DuckDB relation)."
         )
 
