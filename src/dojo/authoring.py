@@ -270,7 +270,30 @@ def pages() -> dict[Path, tuple[str, Path]]:
 
     company = COURSE / "src" / "shopflow"
     made = {COURSE / "data" / name: (text, company / "sample.py") for name, text in sample.files().items()}
-    return {**made, COURSE / "book" / "reference" / "faults.md": (reference.page(), company / "faults")}
+    made[COURSE / "book" / "reference" / "faults.md"] = (reference.page(), company / "faults")
+    return {**made, COURSE / "README.md": (_readme(), COURSE / "notebooks")}
+
+
+_TABLE = "| module | what you do | lesson | exercise |\n|---|---|---|---|\n"
+
+
+def _readme() -> str:
+    """The README with the table of modules as the front matters tell them."""
+    text = (COURSE / "README.md").read_text(encoding="utf-8")
+    before, found, rest = text.partition(_TABLE)
+    if not found:
+        raise AuthoringError(f"README.md has no table of modules any more; it begins with {_TABLE.splitlines()[0]}")
+    after = rest[rest.index("\n\n") + 1 :]
+    return before + found + "".join(map(_row, sources("notebooks"))) + after
+
+
+def _row(lesson: Path) -> str:
+    """A module's row: its summary, the minutes of its lesson and of its exercise. A scenario's brief counts as its lesson."""
+    front = read_source(lesson).metadata["dojo"]
+    exercise = read_source(COURSE / "solutions" / lesson.name).metadata["dojo"]
+    read, do, more, work = (int(f[k]) for f in (front, exercise) for k in ("minutes_read", "minutes_do"))
+    first, second = (read + more, work) if lesson.name.startswith("i") else (read + do, more + work)
+    return f"| {lesson.stem.replace('-', ' ', 1)} | {front['summary']} | {first} min | {second} min |\n"
 
 
 def _orphans() -> list[Drift]:

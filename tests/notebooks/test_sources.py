@@ -48,6 +48,7 @@ def test_front_matter_is_whole_and_minutes_are_not_zero(path):
     front = authoring.read_source(path).metadata["dojo"]
     assert set(front) >= FRONT and front["minutes_read"] > 0 and front["minutes_do"] > 0
     assert front["objectives"] and front["question"].endswith("?")
+    assert path.parent.name != "notebooks" or front["summary"]
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -26,7 +26,7 @@ class Module:
 
     @property
     def front(self) -> dict:
-        """The lesson's front matter: title, question, objectives, needs, minutes_read, minutes_do."""
+        """The lesson's front matter: title, question, summary, objectives, needs, minutes_read, minutes_do."""
         return self.lesson.metadata.get("dojo", {})
 
     @property
