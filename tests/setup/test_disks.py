@@ -63,6 +63,8 @@ def test_a_disk_that_takes_nothing_is_told_by_every_command(tmp_path: Path, disk
 
 @needs_mounts
 def test_without_a_place_for_temporary_files_a_grade_is_a_regrade_and_an_audit_says_so(tmp_path: Path, course: Path) -> None:
+    if any(places.COURSE.is_relative_to(folder) for folder in ("/tmp", "/var/tmp")):
+        pytest.skip("this checkout stands in a folder for temporary files, which is hidden here")
     full = "mount -t tmpfs -o size=64k none {0} && dd if=/dev/zero of={0}/fill bs=1k 2> /dev/null;"
     script = "".join(full.format(folder) for folder in ("/tmp", "/var/tmp", "/usr/tmp", "$H"))
     script += (
