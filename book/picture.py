@@ -117,9 +117,7 @@ def main() -> int:
         )
         os.environ |= {"JUPYTER_CONFIG_PATH": str(root / "settings"), "DOJO_CHECKPOINTS": str(home() / ".checkpoints")}
         port = lab.free_port(18700)
-        command = [
-            f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)
-        ]
+        command = [part.replace(f"={COURSE}", f"={root}") for part in lab.command(port, browser=False)]
         settings = {**lab.environment("picture"), "DOJO_HOME": str(root / "work")}
         # Nobody's own theme: the settings that JupyterLab comes with.
         settings |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "lab"), "JUPYTER_CONFIG_DIR": str(root / "config")}

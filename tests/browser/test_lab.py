@@ -51,7 +51,7 @@ def server(tmp_path_factory):
     (settings / "jupyter_server_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
     os.environ["JUPYTER_CONFIG_PATH"] = str(settings)
     port = lab.free_port(18888)
-    command = [f"--ServerApp.root_dir={root}" if "root_dir" in part else part for part in lab.command(port, browser=False)]
+    command = [part.replace(f"={COURSE}", f"={root}") for part in lab.command(port, browser=False)]
     folders = {"DOJO_HOME": str(root / "work"), "DOJO_CHECKPOINTS": str(COURSE / "work" / ".checkpoints")}
     folders["DOJO_TOOLS"] = str(COURSE / "work" / ".tools")
     # A theme that a test chooses is not to become that of whoever runs the tests.
