@@ -351,7 +351,7 @@ def publish(built, served):
     version = Path(name)
     version.unlink()
     source = duckdb.connect(str(built))
-    tables = {t: source.execute(f"from marts.{t}").to_arrow_table() for t in ("fact_sales", "daily_revenue")}
+    tables = {t: source.execute(f"from marts.{t}").arrow().read_all() for t in ("fact_sales", "daily_revenue")}
     source.close()
     con = duckdb.connect(str(version))
     con.execute("create schema serving")
