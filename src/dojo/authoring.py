@@ -19,7 +19,7 @@ import nbformat
 
 from dojo import tasks
 from dojo.judge.contract import Task
-from dojo.places import COURSE, stem, tools
+from dojo.places import COURSE, EXECUTED, stem, tools
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -244,7 +244,7 @@ def _stripped(path: Path) -> str:
 def drift() -> list[Drift]:
     """Every derived file that differs by a byte from what its source gives (outputs are nbval's to compare)."""
     found = []
-    for folder in ("notebooks", "solutions"):
+    for folder in EXECUTED:
         for source in sources(folder):
             target, fresh = derived(folder, source)
             if not target.exists():
@@ -310,11 +310,11 @@ def sync(only: str | None = None, *, rerun: bool = False) -> list[Path]:
     """Writes every derived file that is out of date and returns what was written; runs a notebook only when its source
     changed, or always with `rerun`. `only`: a stem or folder/stem; AuthoringError where there is no such notebook."""
     written = []
-    known = {name for f in ("notebooks", "solutions") for s in sources(f) for name in (s.stem, f"{f}/{s.stem}")}
+    known = {name for f in EXECUTED for s in sources(f) for name in (s.stem, f"{f}/{s.stem}")}
     if only and only not in known:
         near = [name for name in sorted(known) if name.startswith(only)]
         raise AuthoringError(f"There is no notebook {only}." + (f" Did you mean {near[0]}?" if near else ""))
-    for folder in ("notebooks", "solutions"):
+    for folder in EXECUTED:
         for source in sources(folder):
             if only and only not in (source.stem, f"{folder}/{source.stem}"):
                 continue

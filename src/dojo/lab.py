@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dojo import doctor
 from dojo.judge import refusals
-from dojo.places import COURSE, home
+from dojo.places import COURSE, EXECUTED, home
 
 START_PAGE = Path("notebooks", "00-start-here.ipynb")
 FIRST_PORT = 8888
@@ -50,10 +50,11 @@ def free_port(wanted: int) -> int:
 
 
 def _sources() -> str:
-    """What prepared data depends on, as a hash: everything that makes the company and its checkpoints."""
+    """What is prepared depends on this, as a hash: what makes the company and its checkpoints, and the notebooks to trust."""
     digest = hashlib.sha256()
     folders = [COURSE / "src" / "shopflow", COURSE / "src" / "dojo" / "tasks"]
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    files += [path for folder in EXECUTED for path in sorted((COURSE / folder).glob("*.ipynb"))]
     for path in [*files, COURSE / "src" / "dojo" / "workspace.py", COURSE / "requirements.lock"]:
         if path.suffix != ".pyc" and path.exists():
             digest.update(path.relative_to(COURSE).as_posix().encode() + b"\0" + path.read_bytes())

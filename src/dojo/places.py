@@ -8,6 +8,8 @@ from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2]
 """The checkout that holds notebooks/, exercises/ and solutions/."""
+EXECUTED = ("notebooks", "solutions")
+"""Its folders of notebooks that are kept with their outputs."""
 
 
 def told(variable: str) -> Path | None:

@@ -9,7 +9,7 @@ import traceback
 
 from dojo import tasks
 from dojo.judge import refusals
-from dojo.places import COURSE, home
+from dojo.places import COURSE, EXECUTED, home
 from dojo.workspace import checkpoint_of, checkpoints
 
 LOG = "prepare.log"
@@ -42,7 +42,7 @@ def trust() -> None:
     from nbformat.sign import NotebookNotary
 
     notary = NotebookNotary()
-    for folder in ("notebooks", "solutions"):
+    for folder in EXECUTED:
         for path in sorted((COURSE / folder).glob("*.ipynb")):
             notary.sign(nbformat.read(path, as_version=4))
 

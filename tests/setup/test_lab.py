@@ -78,6 +78,24 @@ def test_prepared_data_is_not_prepared_again(learner: Path, monkeypatch: pytest.
     assert len(calls) == 1
 
 
+def test_a_lesson_that_came_with_an_update_is_prepared_again(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    lesson = learner / "course" / "notebooks" / "00-start-here.ipynb"
+    lesson.parent.mkdir(parents=True)
+    lesson.write_text("{}", "utf-8")
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(lab, "COURSE", learner / "course")
+    monkeypatch.setattr(lab.subprocess, "run", run)
+    assert lab.prepare()
+    lesson.write_text('{"metadata": {}}', "utf-8")
+    assert lab.prepare() and lab.prepare()
+    assert len(calls) == 2, "Jupyter trusts what was signed, and not what came since"
+
+
 def test_failed_preparation_is_told_and_tried_again(learner: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(lab.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
