@@ -11,13 +11,10 @@ What it returned or raised, what it asked of dbt, what readers saw and what is l
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +27,7 @@ import duckdb
 from dojo.judge.work import LearnerError, NotCheckable
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
+from dojo.tools.companions import Companion
 from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_function import Function, Served, Session
 from dojo.tools.releasing_reader import READER
@@ -256,19 +254,11 @@ def _furnish(room: Path, request: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- watched: a reader in another process
 
 
-class Reader:
+class Reader(Companion):
     """Another process that opens a file for a moment, asks one query and closes it, all the time and whenever told."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", READER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.owner = os.getpid()
-        atexit.register(self.end)
+        super().__init__("-c", READER, text=True)
 
     def order(self, *words: str) -> Any:
         """Gives one order and waits for the answer. LearnerError where somebody has ended the process."""
@@ -278,24 +268,6 @@ class Reader:
             return json.loads(self._process.stdout.readline())
         except (OSError, ValueError):
             raise LearnerError("Stopped", "the process that reads the served file was ended") from None
-
-    def end(self) -> None:
-        """Ends the process."""
-        if self.owner == os.getpid() and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdin.close()
-            self._process.stdout.close()
-
-
-_READERS: list[Reader] = []
-
-
-def _reader() -> Reader:
-    """One reader a process: it takes longer to start than to look a hundred times."""
-    if not _READERS or _READERS[0].owner != os.getpid():
-        _READERS[:] = [Reader()]
-    return _READERS[0]
 
 
 def _watched(request: dict[str, Any]) -> dict[str, Any]:
@@ -311,7 +283,7 @@ def _watched(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watched_morning(room: Path, function: Function, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    built, reader = room / request["arguments"][0], _reader()
+    built, reader = room / request["arguments"][0], Reader.here()
     for old in (built, built.with_name(f"{built.name}.wal")):
         old.unlink(missing_ok=True)
     _fill(built, morning["tables"])

@@ -6,17 +6,14 @@ there is plain values, never unpickled; what goes there may be any value of ours
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import contextlib
-import errno
 import inspect
 import linecache
 import os
 import pickle
 import re
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -26,17 +23,14 @@ from typing import Any
 
 import duckdb
 
-from dojo.judge import namespaces, plain, settings
+from dojo.judge import namespaces, plain, refusals, settings
 from dojo.judge.frames import read_frame, write_frame
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable, learner_error
+from dojo.tools.companions import Companion
 
 ANSWER = "<answer file>"
 STEPS = ("copyfile", "copyfileobj", "_fastcopy_sendfile", "_fastcopy_fcopyfile", "move", "write_bytes", "write_text")
 """Library functions whose lines count like the learner's: a copy is many steps, and a reader may look between any two."""
-
-
-MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-"""Errors of a disk: no fault of the learner's."""
 
 
 @dataclass
@@ -65,7 +59,7 @@ class Function:
     """
 
     def __init__(self, text: str, entry: str):
-        self._process = _Forked() if namespaces.judging else _spawned()
+        self._process = _Forked() if namespaces.judging else _Spawned.here()
         try:
             self._say({"op": "load", "entry": entry}, text)
             message, _ = self._hear()
@@ -74,7 +68,7 @@ class Function:
             raise
         if message["op"] == "loaded":
             return
-        self._close()
+        self._process.close()
         if message["op"] == "missing":
             raise NotAttempted(f"The file defines no function `{entry}` yet.")
         raise LearnerError(str(message.get("kind")), str(message.get("said")), _whole(message.get("line")))
@@ -83,13 +77,7 @@ class Function:
         return self
 
     def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self._close()
-        else:
-            self._process.end()
-
-    def _close(self) -> None:
-        self._process.close()
+        self._process.end() if kind else self._process.close()
 
     def call(self, arguments: list[Any], answers: dict[str, Callable[[dict, Any], Any]], *, traced: bool = False) -> Outcome:
         """Calls the function and answers what it asks meanwhile: `answers` are by kind, each gets the message and its value.
@@ -112,7 +100,7 @@ class Function:
         except NotCheckable:
             raise
         except (duckdb.Error, OSError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
-            if getattr(error, "errno", None) in MACHINES:
+            if isinstance(error, OSError) and refusals.of_the_disk(str(error)):
                 raise
             self._say({"op": "raise", "kind": type(error).__name__, "said": str(error)})
 
@@ -183,49 +171,20 @@ class _Forked:
     close = end
 
 
-class _Spawned:
+class _Spawned(Companion):
     """A new interpreter: a learner's kernel has threads, and may be on a system that cannot fork. It serves several functions."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "dojo.tools.releasing_function"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**settings.inherited(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-        )
+        source = str(Path(__file__).resolve().parents[2])
+        super().__init__("-P", "-m", "dojo.tools.releasing_function", env={**settings.inherited(), "PYTHONPATH": source})
         self.inbox, self.outbox = self._process.stdout.fileno(), self._process.stdin.fileno()
-        self.owner = os.getpid()
-        atexit.register(self.end)
-
-    def usable(self) -> bool:
-        """Whether it is this process's, and there."""
-        return self.owner == os.getpid() and self._process.poll() is None
 
     def ending(self) -> str:
         """How the process ended, in words."""
         return f"exit status {self._process.wait()}"
 
-    def end(self) -> None:
-        """Ends the process."""
-        if self.owner == os.getpid():
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
     def close(self) -> None:
         """Leaves it for the next function."""
-
-
-_SPAWNED: list[_Spawned] = []
-
-
-def _spawned() -> _Spawned:
-    if not _SPAWNED or not _SPAWNED[0].usable():
-        _SPAWNED[:] = [_Spawned()]
-    return _SPAWNED[0]
 
 
 class Session:
