@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dojo.tools import untested_project
+from dojo.tools.parses import hold_without
 from dojo.tools.untested_project import shopflow_project
 from shopflow.tables import BATCH_ROWS
 
@@ -102,6 +103,7 @@ def _folder(name: str, base: str = "warm") -> Path:
     (folder / "target").mkdir(parents=True, exist_ok=True)
     if parsed.exists() and not (folder / "target" / parsed.name).exists():
         shutil.copy(parsed, folder / "target")
+    hold_without(str(folder))
     return folder
 
 

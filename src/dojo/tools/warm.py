@@ -30,6 +30,7 @@ from pathlib import Path
 
 from dojo.judge import settings
 from dojo.tools import remembered
+from dojo.tools.parses import hold_without
 from dojo.tools.remembered import option
 
 READY = "dojo.tools.warm is ready"
@@ -158,7 +159,7 @@ def _dbt_cli(arguments: list[str]) -> None:
 
 
 def _dbt(arguments: list[str], pool: Path) -> int:
-    _one_workspace()
+    hold_without(os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd()))  # the same at every run on GitHub, never here
     folder = option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
     target = Path(option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
     known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")
@@ -180,21 +181,6 @@ def _dbt(arguments: list[str], pool: Path) -> int:
     ran = results.exists() and results.stat().st_mtime_ns != before
     _note("dbt", arguments, code, _nodes(results) if ran else None)
     return code
-
-
-def _one_workspace() -> None:
-    """dbt compares connections without the runner's folder: on GitHub it is the same at every run, here it never is."""
-    from dbt.adapters.duckdb.credentials import DuckDBCredentials
-
-    folder = os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
-    told = getattr(DuckDBCredentials.connection_info, "told", DuckDBCredentials.connection_info)
-
-    def connection_info(self, *, with_aliases: bool = False):
-        for key, value in told(self, with_aliases=with_aliases):
-            yield key, value.replace(folder, "") if isinstance(value, str) else value
-
-    connection_info.told = told
-    DuckDBCredentials.connection_info = connection_info
 
 
 def _nodes(results: Path) -> list[list]:
