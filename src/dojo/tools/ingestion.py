@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +27,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
+
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
 
@@ -35,8 +36,18 @@ SECONDS = 60
 SILENT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
 
 
+_LOADED: list[int] = []
+"""The process that holds dlt and has no threads, so that it can be forked."""
+
+
 def warm() -> None:
-    """Each session loads dlt in a new interpreter: threads of the caller must not be forked."""
+    """Loads dlt once for all processes that are forked from this one. Others load it in a new interpreter a session."""
+    _load_dlt()
+    _LOADED[:] = [os.getpid()]
+
+
+def make_ready() -> None:
+    """Nothing: a kernel has threads, which must not be forked."""
 
 
 def session(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -56,18 +67,9 @@ def _session(request: dict[str, Any], environment: dict[str, str], seconds: int)
     room = Path(tempfile.mkdtemp(prefix="ingestion-"))
     process = None
     try:
-        asked = room / "asked.json"
-        asked.write_text(json.dumps(request), encoding="utf-8")
-        with (room / "said").open("wb") as said, asked.open("rb") as given:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dojo.tools.ingestion", str(room)],
-                stdin=given,
-                stdout=said,
-                stderr=said,
-                env={**environment, "HOME": str(room), "TMPDIR": str(room)},
-                cwd=room,
-                start_new_session=True,
-            )
+        environment = {**environment, "HOME": str(room), "TMPDIR": str(room)}
+        started = _forked if _LOADED and _LOADED[0] != os.getpid() else _interpreter
+        process = started(room, request, environment)
         cut_off = _waited(process, room, len(request["tries"]), seconds)
         paths = [room / f"{n}.json" for n in range(len(request["tries"]))]
         words = (room / "said").read_text(encoding="utf-8", errors="replace")
@@ -78,21 +80,55 @@ def _session(request: dict[str, Any], environment: dict[str, str], seconds: int)
         _removed(room)
 
 
-def _waited(process: subprocess.Popen, room: Path, tries: int, seconds: int) -> bool:
+def _interpreter(room: Path, request: dict[str, Any], environment: dict[str, str]) -> psutil.Process:
+    """Carries out the tries in a new interpreter."""
+    asked = room / "asked.json"
+    asked.write_text(json.dumps(request), encoding="utf-8")
+    with (room / "said").open("wb") as said, asked.open("rb") as given:
+        return psutil.Popen(
+            [sys.executable, "-P", "-m", "dojo.tools.ingestion", str(room)],
+            stdin=given,
+            stdout=said,
+            stderr=said,
+            env=environment,
+            cwd=room,
+            start_new_session=True,
+        )
+
+
+def _forked(room: Path, request: dict[str, Any], environment: dict[str, str]) -> psutil.Process:
+    """Carries out the tries in a fork of this process, which holds dlt already."""
+    pid = os.fork()
+    if pid:
+        return psutil.Process(pid)
+    with contextlib.suppress(BaseException):
+        os.setsid()
+        os.chdir(room)
+        os.environ.clear()
+        os.environ.update(environment)
+        tempfile.tempdir = None
+        said = os.open("said", os.O_WRONLY | os.O_CREAT)
+        for place in (1, 2):
+            os.dup2(said, place)
+        main(room, request)
+    os._exit(0)
+
+
+def _waited(process: psutil.Process, room: Path, tries: int, seconds: int) -> bool:
     """Waits for the process, telling how far it is; whether it had to be cut off."""
     until, told = time.monotonic() + seconds, 0
-    while process.poll() is None:
-        if time.monotonic() > until:
-            return True
+    while time.monotonic() < until:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(0.05)
+            return False
         done = sum((room / f"{n}.json").exists() for n in range(tries))
         if done > told:
             told = done
             waiting.tell(done, tries, "trying the load")
-        time.sleep(0.05)
-    return False
+    return True
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: psutil.Process) -> None:
     """Kills the process with everything it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -326,8 +362,7 @@ MODULES = (
 """What a first load and a first test would load otherwise, once in every try."""
 
 
-def main(room: Path, request: dict[str, Any]) -> None:
-    """Carries out the tries, two at a time, each in a fork that holds dlt already; leaves a file for each in `room`."""
+def _load_dlt() -> None:
     import dlt
     import dlt.destinations
 
@@ -335,6 +370,11 @@ def main(room: Path, request: dict[str, Any]) -> None:
     for name in MODULES:
         with contextlib.suppress(ImportError):
             _module(name)
+
+
+def main(room: Path, request: dict[str, Any]) -> None:
+    """Carries out the tries, two at a time, each in a fork that holds dlt already; leaves a file for each in `room`."""
+    _load_dlt()
     running: set[int] = set()
     for number, asked in enumerate(request["tries"]):
         if len(running) == 2:

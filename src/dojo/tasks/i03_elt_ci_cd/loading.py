@@ -362,7 +362,6 @@ TASK = Task(
     hints=HINTS,
     seconds=300.0,
     executes=True,
-    replays=True,
     mutants=8,
     spared={
         "line 17: first element dropped": "dlt lets no key be null",
