@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shopflow.parses import remember_macros
+
 LOCK = threading.RLock()
 """Held while dbt runs in this process: it keeps its settings in globals."""
 _PARSED: dict[str, tuple[str, Any]] = {}
@@ -70,6 +72,8 @@ def warm_up() -> None:
         import dbt.adapters.duckdb
         import dbt.cli.main  # noqa: F401
 
+        remember_macros()
+
 
 def dbt(
     project: Path,
@@ -104,6 +108,7 @@ def _run(project: Path, command: list[str], context: str) -> DbtRun:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
+    remember_macros()
     said: list[str] = []
 
     def listen(event: Any) -> None:

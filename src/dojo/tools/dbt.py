@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from dojo.tools import untested_project
-from dojo.tools.parses import hold_without
 from dojo.tools.untested_project import shopflow_project
+from shopflow.parses import hold_without
 from shopflow.tables import BATCH_ROWS
 
 _WAREHOUSE = "warehouse"

@@ -30,8 +30,8 @@ from pathlib import Path
 
 from dojo.judge import settings
 from dojo.tools import remembered
-from dojo.tools.parses import hold_without
 from dojo.tools.remembered import option
+from shopflow.parses import hold_without, remember_macros
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
@@ -56,6 +56,8 @@ def load(project: Path | None = None, pool: Path | None = None) -> None:
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        remember_macros()
     with contextlib.suppress(Exception):
         _rehearse() if project is None else _rehearse_on(project, pool)
     gc.collect()

@@ -1,0 +1,84 @@
+"""dbt's parse in one process: what it remembers changes nothing of what it finds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shopflow import parses, transform
+
+PROJECT = {
+    "dbt_project.yml": "name: shop\nprofile: shop\nmodel-paths: [models]\nmacro-paths: [macros]\nvars: {as_of: '2025-12-01'}\n",
+    "profiles.yml": (
+        "shop: {target: dev, outputs: {dev: {type: duckdb, path: \"{{ env_var('SHOPFLOW_WAREHOUSE') }}\", threads: 1}}}\n"
+    ),
+    "macros/day.sql": "{% macro day() %}date '{{ var('as_of') }}'{% endmacro %}\n",
+    "models/one.sql": "select {{ day() }} as day, '{{ target.path }}' as path\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    return lay(tmp_path / "project")
+
+
+def lay(folder):
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def manifest(folder, **variables):
+    done = transform.dbt(folder, ["compile"], warehouse=folder / "shop.duckdb", variables=variables)
+    assert done.success, done
+    found = json.loads((folder / "target" / "manifest.json").read_text())
+    return {kind: {key: stripped(one) for key, one in found[kind].items()} for kind in ("nodes", "macros")}
+
+
+def stripped(one):
+    return {k: v for k, v in one.items() if k not in ("created_at", "compiled_path", "root_path")}
+
+
+def compiled(folder, **variables):
+    return manifest(folder, **variables)["nodes"]["model.shop.one"]["compiled_code"]
+
+
+def test_macros_that_were_read_before_are_parsed_to_the_same(project):
+    first = manifest(project, as_of="2025-12-02")
+    assert manifest(project, as_of="2025-12-03") != first
+    assert manifest(project, as_of="2025-12-02") == first
+
+
+def test_a_macro_that_changed_is_read_anew(project):
+    assert "date '2025-12-01'" in compiled(project)
+    (project / "macros" / "day.sql").write_text("{% macro day() %}timestamp '{{ var('as_of') }}'{% endmacro %}\n")
+    assert "timestamp '2025-12-01'" in compiled(project)
+
+
+def test_no_more_texts_are_kept_than_said(project, monkeypatch):
+    manifest(project)
+    from dbt_common.clients.jinja import MacroFuzzEnvironment
+
+    monkeypatch.setattr(parses, "_MOST", 3)
+    (project / "macros" / "day.sql").write_text(PROJECT["macros/day.sql"] + "{% macro new() %}one{% endmacro %}\n")
+    manifest(project)
+    assert len(MacroFuzzEnvironment.parse.kept) <= 3
+
+
+def test_a_project_that_moved_keeps_its_parse_and_its_models_are_told_the_new_path(project, tmp_path, monkeypatch):
+    transform.warm_up()
+    from dbt.adapters.duckdb.credentials import DuckDBCredentials
+    from dbt.parser import manifest as dbt_manifest
+
+    monkeypatch.setattr(DuckDBCredentials, "connection_info", DuckDBCredentials.connection_info)
+    parses.hold_without(str(project))
+    compiled(project)
+    moved = project.rename(tmp_path / "moved")
+    read_anew = []
+    monkeypatch.setattr(dbt_manifest, "UnableToPartialParse", lambda **why: read_anew.append(why))
+    parses.hold_without(str(moved))
+    (moved / "models" / "one.sql").write_text(PROJECT["models/one.sql"] + "-- moved\n")
+    assert f"'{moved / 'shop.duckdb'}'" in compiled(moved)
+    assert read_anew == []
