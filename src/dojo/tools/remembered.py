@@ -19,6 +19,8 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 FOLDER = "DOJO_REMEMBERED"
@@ -172,10 +174,10 @@ union all
 select schema_name, function_name, macro_definition from duckdb_functions() where not internal and {_HERE}
 order by all
 """
-_TABLES = f"select schema_name, table_name from duckdb_tables() where {_HERE} order by all"
 _COLUMNS = f"""
-select column_name, data_type, is_nullable, column_default from duckdb_columns()
-where schema_name = ? and table_name = ? and {_HERE} order by column_index
+select schema_name, table_name, column_name, data_type, is_nullable, column_default
+from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
+where {_HERE} order by schema_name, table_name, column_index
 """
 
 
@@ -188,8 +190,9 @@ def _rows(path: Path) -> bytes:
     try:
         with duckdb.connect(str(path), read_only=True) as con:
             held = con.execute(_OTHERS).fetchall()
-            for schema, table in con.execute(_TABLES).fetchall():
-                columns = con.execute(_COLUMNS, [schema, table]).fetchall()
+            described = con.execute(_COLUMNS).fetchall()  # without parameters: for these DuckDB would import pandas
+            for (schema, table), found in groupby(described, itemgetter(0, 1)):
+                columns = [column[2:] for column in found]
                 names = [n for n, *_ in columns if not table.startswith(_LOAD_MARK) and not n.startswith(_LOAD_MARK)]
                 listed = ", ".join(f'"{name}"' for name in names)
                 query = f'select count(*), bit_xor(hash({listed})), sum(hash({listed})) from "{schema}"."{table}"'
