@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shopflow.parses import remember_macros
+from shopflow import quicker_dbt
 
 LOCK = threading.RLock()
 """Held while dbt runs in this process: it keeps its settings in globals."""
@@ -72,7 +72,7 @@ def warm_up() -> None:
         import dbt.adapters.duckdb
         import dbt.cli.main  # noqa: F401
 
-        remember_macros()
+        quicker_dbt.prepare()
 
 
 def dbt(
@@ -108,7 +108,7 @@ def _run(project: Path, command: list[str], context: str) -> DbtRun:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    remember_macros()
+    quicker_dbt.prepare()
     said: list[str] = []
 
     def listen(event: Any) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 
 from dojo.tools import untested_project
 from dojo.tools.untested_project import shopflow_project
-from shopflow.parses import hold_without
+from shopflow import quicker_dbt
 from shopflow.tables import BATCH_ROWS
 
 _WAREHOUSE = "warehouse"
@@ -103,7 +103,7 @@ def _folder(name: str, base: str = "warm") -> Path:
     (folder / "target").mkdir(parents=True, exist_ok=True)
     if parsed.exists() and not (folder / "target" / parsed.name).exists():
         shutil.copy(parsed, folder / "target")
-    hold_without(str(folder))
+    quicker_dbt.compare_without(str(folder))
     return folder
 
 

@@ -31,7 +31,7 @@ from pathlib import Path
 from dojo.judge import settings
 from dojo.tools import remembered
 from dojo.tools.remembered import option
-from shopflow.parses import hold_without, remember_macros
+from shopflow import quicker_dbt
 
 READY = "dojo.tools.warm is ready"
 BEGUN = b"b"
@@ -57,7 +57,7 @@ def load(project: Path | None = None, pool: Path | None = None) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(ImportError):
-        remember_macros()
+        quicker_dbt.prepare()
     with contextlib.suppress(Exception):
         _rehearse() if project is None else _rehearse_on(project, pool)
     gc.collect()
@@ -161,7 +161,9 @@ def _dbt_cli(arguments: list[str]) -> None:
 
 
 def _dbt(arguments: list[str], pool: Path) -> int:
-    hold_without(os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd()))  # the same at every run on GitHub, never here
+    quicker_dbt.compare_without(
+        os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
+    )  # the same at every run on GitHub, never here
     folder = option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
     target = Path(option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
     known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")

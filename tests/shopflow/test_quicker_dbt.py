@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shopflow import parses, transform
+from shopflow import quicker_dbt, transform
 
 PROJECT = {
     "dbt_project.yml": "name: shop\nprofile: shop\nmodel-paths: [models]\nmacro-paths: [macros]\nvars: {as_of: '2025-12-01'}\n",
@@ -61,7 +61,7 @@ def test_no_more_texts_are_kept_than_said(project, monkeypatch):
     manifest(project)
     from dbt_common.clients.jinja import MacroFuzzEnvironment
 
-    monkeypatch.setattr(parses, "_MOST", 3)
+    monkeypatch.setattr(quicker_dbt, "_MOST", 3)
     (project / "macros" / "day.sql").write_text(PROJECT["macros/day.sql"] + "{% macro new() %}one{% endmacro %}\n")
     manifest(project)
     assert len(MacroFuzzEnvironment.parse.kept) <= 3
@@ -73,12 +73,38 @@ def test_a_project_that_moved_keeps_its_parse_and_its_models_are_told_the_new_pa
     from dbt.parser import manifest as dbt_manifest
 
     monkeypatch.setattr(DuckDBCredentials, "connection_info", DuckDBCredentials.connection_info)
-    parses.hold_without(str(project))
+    quicker_dbt.compare_without(str(project))
     compiled(project)
     moved = project.rename(tmp_path / "moved")
     read_anew = []
     monkeypatch.setattr(dbt_manifest, "UnableToPartialParse", lambda **why: read_anew.append(why))
-    parses.hold_without(str(moved))
+    quicker_dbt.compare_without(str(moved))
     (moved / "models" / "one.sql").write_text(PROJECT["models/one.sql"] + "-- moved\n")
     assert f"'{moved / 'shop.duckdb'}'" in compiled(moved)
     assert read_anew == []
+
+
+@pytest.mark.parametrize(("level", "told"), [("info", False), ("debug", True)])
+def test_a_log_of_debug_events_gets_them_and_another_one_loses_nothing(project, monkeypatch, level, told):
+    monkeypatch.setitem(transform.QUIET, "DBT_LOG_LEVEL_FILE", level)
+    monkeypatch.chdir(project)
+    (project / "models" / "two.sql").write_text("select 1 as a, nothing_of_the_kind as b\n")
+    done = transform.dbt(project, ["build"], warehouse=project / "shop.duckdb")
+    assert [r.name for r in done.failed()] == ["two"]
+    assert any("nothing_of_the_kind" in line for line in done.log)
+    said = (project / "logs" / "dbt.log").read_text()
+    assert "nothing_of_the_kind" in said
+    assert ("On model.shop.one" in said) == told
+
+
+def test_a_listener_of_the_learner_s_own_hears_everything(project, monkeypatch):
+    from dbt.cli.main import dbtRunner
+
+    quicker_dbt.prepare()
+    heard = []
+    monkeypatch.setenv("SHOPFLOW_WAREHOUSE", str(project / "shop.duckdb"))
+    monkeypatch.chdir(project)
+    dbtRunner(callbacks=[lambda event: heard.append(event.info.level)]).invoke(
+        ["--log-level", "none", "--log-level-file", "none", "run", "--project-dir", ".", "--profiles-dir", "."]
+    )
+    assert {"debug", "info"} <= set(heard)
