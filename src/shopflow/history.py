@@ -7,6 +7,9 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from shopflow.clock import HQ
 
 TEMPLATE = Path(__file__).parent / "template"
 PEOPLE = {
@@ -160,7 +163,7 @@ def _copy(name: str, repo: Path) -> None:
 
 def _commit(repo: Path, author: str, message: str, moment: dt.datetime) -> None:
     name, email = author.removesuffix(">").split(" <")
-    stamp = f"{moment:%Y-%m-%dT%H:%M:%S}+0200"
+    stamp = moment.replace(tzinfo=ZoneInfo(HQ)).isoformat()
     who = {
         f"GIT_{role}_{part}": text
         for role in ("AUTHOR", "COMMITTER")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from shopflow.clock import HQ
 from shopflow.history import git
 
 TIMES = (
@@ -23,7 +25,7 @@ def write_down(repo: Path) -> None:
     """Tags the deliveries as prod/1, prod/2 and so on, with the time they were made."""
     commits = git(repo, "rev-list", "--reverse", "HEAD").split()
     for number, (at, count) in enumerate(TIMES, 1):
-        stamp = f"{dt.datetime.fromisoformat(at):%Y-%m-%dT%H:%M:%S}{'+0200' if at < '2025-10-26' else '+0100'}"
+        stamp = dt.datetime.fromisoformat(at).replace(tzinfo=ZoneInfo(HQ)).isoformat()
         who = {
             "GIT_COMMITTER_NAME": "delivery job",
             "GIT_COMMITTER_EMAIL": "delivery@shopflow.example",
