@@ -38,6 +38,9 @@ SECRET = 2025
 
 CONSTANTS = ("None", "True", "False", "0", "1", "float('nan')", "''", "[]", "{}", "__import__('datetime').date(2025, 12, 1)")
 """What a constant answer holds or returns, as Python."""
+ODD = ("10**30", "10**400", "None", "float('nan')", "'text'", "{'a': [1]}")
+"""What stands in the place of each single value that the solution gives, as Python: no check may break on it. One of them
+is tried where a try costs seconds."""
 ALMOST_EMPTY = {
     ".yml": "version: 2\nname: shopflow\n",
     ".yaml": "version: 2\nname: shopflow\n",
@@ -229,8 +232,36 @@ def _constant_answers(task: Task) -> Iterator[tuple[str, Answer]]:
         yield "almost empty files", Answer([], texts)
 
 
+SPOIL = """
+def _spoilt(value):
+    import pandas
+    if isinstance(value, dict):
+        return {{key: _spoilt(one) for key, one in value.items()}}
+    if isinstance(value, (list, tuple, set)):
+        return [_spoilt(one) for one in value]
+    if isinstance(value, pandas.DataFrame):
+        return pandas.DataFrame({{name: [{odd}] * len(value) for name in value}}, dtype=object)
+    return {odd}
+"""
+
+
+def _spoilt_answers(task: Task, reference: Answer) -> Iterator[tuple[str, Answer]]:
+    """The solution, with something odd in the place of each single value that it gives."""
+    kinds = {d.name: d.kind for d in task.deliver}
+    for odd in (ODD[:1] if task.executes else ODD) if task.names else ():
+        cell = SPOIL.format(odd=odd) + "".join(
+            f"{name} = _spoilt({name})\n"
+            if kinds[name] == "value"
+            else f"def {name}(*given, _solution={name}, **named):\n    return _spoilt(_solution(*given, **named))\n"
+            for name in task.names
+        )
+        yield odd, Answer([*reference.cells, ("spoilt", cell)], reference.files)
+
+
 def _constants(trial: _Trial) -> None:
     met = of = 0
+    for odd, answer in _spoilt_answers(trial.task, trial.reference):
+        trial.graded(f"the solution's values made {odd}", answer)
     for name, answer in _constant_answers(trial.task):
         report = trial.graded(f"constant {name}", answer)
         met, of = met + (report.points == 0), of + 1

@@ -19,8 +19,8 @@ MAX_CELLS = 10_000_000
 """The most rows times columns a table may have: some take no byte on the wire."""
 MAX_UNPACKED = 256 << 20
 """The most bytes the columns of one table may take when they are unpacked."""
-MAX_DIGITS = 4_000
-"""The most digits of a whole number; Python itself turns no more than 4,300 into text."""
+MAX_DIGITS = 300
+"""The most digits of a whole number: a float, which a check may make of it, goes to 10**308."""
 ALIGNED = 64
 """Arrow reads its columns in place where they begin at such a multiple."""
 

@@ -127,6 +127,9 @@ def counts_the_rows(work: Work, data: tuple[Change, ...]) -> str:
     for change, rows, _ in _asked(work, data):
         if rows == change.rows:
             continue
+        if rows is None and change.rows == 0:
+            said = "Where nothing changes, 0 rows do. A sum over no rows is NULL; a count is 0."
+            raise NotYet(said, tried=f"“{change.title}”", expected=0, got=None, cause="null-for-zero")
         rows = rows or 0
         if change.rows == 0 and change.title == "Sort by store":
             said, cause = "The same rows in another order are the same table.", "order"

@@ -397,7 +397,7 @@ def in_order(work: Work, data: Register) -> str:
     got = texts(work.call("rank", data.findings), "What you return", tried=tried)
     if lost := [name for name in data.order if name not in got]:
         said = f"“{lost[0]}” is not in your list. What nobody notices is no less of a risk."
-        raise NotYet(said, tried=tried, expected=f"{len(data.order)} names", got=f"{len(got)} names", cause="lost")
+        raise NotYet(said, tried=tried, expected=f"all {len(data.order)} findings", got=got, cause="lost")
     if got == data.order:
         return f"First “{got[0]}”, last “{got[-1]}”."
     if twice := repeated(got):
