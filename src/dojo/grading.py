@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import secrets
 import sys
 import time
@@ -19,6 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+
+import psutil
 
 from dojo import tasks
 from dojo.feedback import as_text
@@ -97,14 +98,14 @@ def grade_answer(
     seeds: the data sets of an official run; deciding: of a task's many runs, those that are wanted (None: all); until:
     when, by time.monotonic(), the whole submission must be judged.
     """
-    report = None
+    report, begun = None, psutil.cpu_times()
     for left in reversed(range(TRIES)):
         report, doubtful = _tried(task, answer, sandbox, seeds, deciding, until)
         if not doubtful:
             return report
         if not left or (until is not None and time.monotonic() >= until):
             break
-    return _unjudged(task, sandbox, doubtful) if doubtful != "idle" or _busy() else report
+    return _unjudged(task, sandbox, doubtful) if doubtful != "idle" or _busy(begun) else report
 
 
 def _tried(
@@ -187,9 +188,15 @@ def _unjudged(task: Task, sandbox: Sandbox, why: str) -> TaskReport:
     return TaskReport(task.id, task.title, verdicts, task.points, transport="grader", isolated=sandbox.isolated)
 
 
-def _busy() -> bool:
-    """Whether more wants to run on this machine than it has processors."""
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+def _busy(since: Any) -> bool:
+    """Whether the processors had little time left since then, as psutil.cpu_times() told. Waiting processes take none of it."""
+
+    def left(times: Any) -> float:
+        return times.idle + getattr(times, "iowait", 0.0)
+
+    now = psutil.cpu_times()
+    passed = sum(now[:8]) - sum(since[:8])  # what comes after these is counted in them already
+    return left(now) - left(since) < passed / 4
 
 
 def grade(submission: Submission, name: str, *sandboxes: Sandbox, secret: int | None = None, reveal: bool = True) -> Grade:

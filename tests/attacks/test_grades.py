@@ -118,10 +118,19 @@ def test_late_by_the_clock_is_tried_again_and_costs_nothing_on_a_busy_machine(bu
         return Ending(said="Judging it was not done after 5 s: stopped.", machine=True)
 
     monkeypatch.setattr(grading, "apart", late)
-    monkeypatch.setattr(grading, "_busy", lambda: busy)
+    monkeypatch.setattr(grading, "_busy", lambda since: busy)
     report = grading.grade_answer(toy, Answer([("cell 1", RIGHT)], {}), sandbox)
     assert len(tries) == 2 and report.regrade is busy
     assert report.outcome is (Outcome.NOT_CHECKABLE if busy else Outcome.NOT_YET)
+
+
+@pytest.mark.parametrize(("idle", "busy"), [(90, False), (10, True)])
+def test_busy_is_told_by_what_the_processors_did_and_not_by_who_waits(idle, busy, monkeypatch):
+    since = psutil.cpu_times()
+    now = since._replace(idle=since.idle + idle, user=since.user + 100 - idle)
+    monkeypatch.setattr(psutil, "cpu_times", lambda: now)
+    monkeypatch.setattr(os, "getloadavg", lambda: (90.0, 90.0, 90.0))  # forty children of an answer that wait in vfork
+    assert grading._busy(since) is busy
 
 
 def test_waiting_counts_less_than_working(toy, sandbox):

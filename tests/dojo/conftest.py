@@ -64,4 +64,4 @@ def dojo_home(tmp_path, monkeypatch):
 @pytest.fixture
 def quiet_machine(monkeypatch):
     """What a loaded machine earns (a regrade, no verdict) does not decide a test about verdicts."""
-    monkeypatch.setattr(grading, "_busy", lambda: False)
+    monkeypatch.setattr(grading, "_busy", lambda since: False)
