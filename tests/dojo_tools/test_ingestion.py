@@ -38,6 +38,19 @@ def test_each_delivery_is_loaded_on_the_same_warehouse_by_a_machine_that_remembe
     assert list(deliveries[0]["tables"]["orders"][0]) == ["order_id", "updated_at"]
 
 
+SHADOWS = """
+    con = __import__("duckdb").connect(warehouse)
+    con.execute("create macro count(x) as 7; create macro duckdb_tables() as table select 1 as schema_name")
+    con.execute("create view duckdb_columns as select 1 as a; create macro duckdb_views() as table select 1 as b")
+    con.close()
+"""
+
+
+def test_macros_in_the_warehouse_have_no_say_in_what_is_seen_of_it():
+    delivery = tried(LOAD + SHADOWS, do="loads", deliveries=[ROWS])["deliveries"][0]
+    assert (delivery["raised"], len(delivery["tables"]["orders"])) == ("", 2)
+
+
 @pytest.mark.parametrize(
     ("load", "raised"),
     [

@@ -289,3 +289,13 @@ def test_two_runs_may_make_the_folder_at_once_and_an_older_one_goes(tmp_path, mo
         made = set(pool.map(lambda _: checkouts.remembering(), range(40)))
     (mine,) = made
     assert [*(tmp_path / "remembered").iterdir()] == [mine]
+
+
+def test_a_macro_in_a_warehouse_does_not_make_other_rows_the_same(tmp_path):
+    held = []
+    for value in (1, 2):
+        path = tmp_path / f"{value}.duckdb"
+        with duckdb.connect(str(path)) as con:
+            con.execute(f"create table a as select {value} as x; create macro hash(x) as 7; create macro sum(x) as 7")
+        held.append(remembered._rows(path))
+    assert held[0] and held[0] != held[1]

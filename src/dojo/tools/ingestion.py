@@ -299,26 +299,35 @@ def tables(warehouse: Path, schema: str) -> dict[str, list[dict[str, Any]]]:
     try:
         con.execute("set timezone = 'UTC'")
         names = con.execute(
-            "select table_name from information_schema.tables where table_schema = ? and table_name not like '\\_dlt%' escape '\\' order by 1",
+            f"select table_name from information_schema.tables where table_catalog = '{_AS}' and table_schema = ? "
+            "and table_name not like '\\_dlt%' escape '\\' order by 1",
             [schema],
         ).fetchall()
-        return {name: _rows(con, f'{schema}."{name}"') for (name,) in names}
+        return {name: _rows(con, f'{_AS}.{schema}."{name}"') for (name,) in names}
     finally:
         con.close()
 
 
+_AS = "looked_at"
+
+
 def _opened(warehouse: Path) -> Any:
-    """A connection; a process that has just ended may hold the file's lock for a moment longer."""
+    """A connection beside the warehouse, so that no macro in it has a say in what is asked.
+
+    A process that has just ended may hold the file's lock for a moment longer.
+    """
     import duckdb
 
-    for wait in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0):
+    con, waits = duckdb.connect(), [4.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05]
+    while True:
         try:
-            return duckdb.connect(str(warehouse))
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
+            con.execute(f"attach '{str(warehouse).replace(chr(39), chr(39) * 2)}' as {_AS}")
+            return con
+        except duckdb.Error as error:
+            if not waits or "lock" not in str(error):
+                con.close()
                 raise
-            time.sleep(wait)
-    return duckdb.connect(str(warehouse))
+            time.sleep(waits.pop())
 
 
 def _rows(con: Any, relation: str) -> list[dict[str, Any]]:
