@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
-from dojo.judge import toolbox
+from dojo.judge import toolbox, waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools import environments, expectations, soda
 
@@ -62,3 +63,12 @@ def test_a_contract_that_cannot_be_used_is_an_error_and_never_a_pass(contract):
     answer = soda.session({"contract": contract, "table": "lines", "tables": {"good": GOOD}})
     outcomes = {r["outcome"] for r in answer["states"].get("good", {}).values()}
     assert answer["error"] or outcomes <= {"error"}
+
+
+def test_a_tool_that_loads_for_seconds_says_so_the_first_time(monkeypatch):
+    told = []
+    monkeypatch.setattr(waiting, "_listeners", [lambda *said: told.append(said)])
+    monkeypatch.setattr(toolbox, "_USED", set())
+    monkeypatch.setattr(toolbox.importlib, "import_module", lambda _: SimpleNamespace(session=lambda request: request))
+    assert [toolbox.run("dbt", {"a": n}) for n in (1, 2)] == [{"a": 1}, {"a": 2}]
+    assert told == [(0, 1, "loading dbt")]

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 from typing import Any
 
-from dojo.judge import settings
+from dojo.judge import settings, waiting
 from dojo.judge.work import NotCheckable
 from dojo.tools.environments import NotAdded
 
@@ -24,12 +24,19 @@ _TOOLS = {
     "releasing": "dojo.tools.releasing",
 }
 
+_LOADS = {"dbt": "dbt", "releasing": "dbt", "expectations": "Great Expectations", "soda": "Soda"}
+"""Tools that say nothing of their progress themselves, and what takes seconds when they are first used."""
+_USED: set[str] = set()
+
 
 def run(name: str, request: dict[str, Any]) -> Any:
     """Runs tool `name` on a plain request and returns its plain answer, under settings that are nobody's own.
 
     KeyError for an unknown tool; NotCheckable, with the command that mends it, for one that is not on this machine.
     """
+    if name in _LOADS and name not in _USED:
+        waiting.tell(0, 1, f"loading {_LOADS[name]}")
+    _USED.add(name)
     try:
         with settings.settled():
             return importlib.import_module(_TOOLS[name]).session(request)
