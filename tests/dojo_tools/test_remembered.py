@@ -23,6 +23,8 @@ def step(tmp_path, monkeypatch):
     original.mkdir(parents=True)
     (original / "profiles.yml").write_text(PROFILE)
     (original / "load_sample.py").write_text("print('loads')\n")
+    (original.parent / "dbt").mkdir()
+    (original.parent / "dbt" / "dbt_project.yml").write_text("name: shop\n")
     (original.parent / "tests").mkdir()
     (original.parent / "tests" / "test_load.py").write_text("def test_it(): ...\n")
     (tmp_path / "journal").mkdir()
@@ -43,6 +45,7 @@ def checkout(step: Path, name: str, monkeypatch) -> Path:
     (repo / "tests" / "test_load.py").write_text("def test_it(): ...\n")
     (repo / "dbt").mkdir()
     (repo / "dbt" / "model.sql").write_text("select 1\n")
+    (repo / "dbt" / "dbt_project.yml").write_text("name: shop\n")
     monkeypatch.chdir(repo)
     return repo
 
@@ -179,6 +182,28 @@ def test_what_is_known_runs_once(step, monkeypatch, program, arguments):
         (step / "ci.duckdb").write_bytes(b"rows")
         run(step, tool, program, arguments)
     assert tool.ran == 1
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "again"),
+    [
+        ({"docs/on-call.md": "call Jonas"}, False),
+        ({"docs/rows.csv": "1", "dbt/model.sql": "select * from 'docs/rows.csv'"}, True),
+        ({"docs/a.sql": "select 3", "dbt/dbt_project.yml": "name: shop\nmodel-paths: [models, ../docs]\n"}, True),
+        ({"docs/on-call.md": "call Jonas", "dbt/model.py": "def model(dbt, session): return open('docs/on-call.md')"}, True),
+    ],
+    ids=["what dbt does not read", "a model that reads a file", "a project that names a folder", "Python"],
+)
+def test_of_the_repository_counts_for_dbt_what_it_may_read(step, monkeypatch, elsewhere, again):
+    tool = Tool(step)
+    for number in range(2):
+        repo = checkout(step, f"pr-{number}", monkeypatch)
+        for name, text in elsewhere.items():
+            (repo / name).parent.mkdir(exist_ok=True)
+            (repo / name).write_text(text + (f"-- {number}" if name.startswith("docs/") else ""))
+        (step / "ci.duckdb").write_bytes(b"rows")
+        run(step, tool)
+    assert tool.ran == 1 + again
 
 
 def test_half_a_file_is_no_result(step, monkeypatch):

@@ -38,6 +38,10 @@ _DATABASE = (".duckdb", ".wal")
 _LARGE = 64 << 20
 _LOAD_MARK = "_dlt"
 """How dlt's own tables and columns begin. No project that reads one of them is remembered."""
+_OTHER_FILES = re.compile(
+    rb"read_|_scan\s*\(|\bglob\s*\(|\battach\b|\bcopy\b|(from|join)\s*\(?\s*'|\.(csv|tsv|jsonl?|parquet)", re.I
+)
+"""What a dbt project says that reads files outside of it."""
 _VARIABLES = re.compile(rb"env_var\(\s*['\"](\w+)")
 _STORE = threading.Lock()
 
@@ -61,8 +65,16 @@ def run(program: str, arguments: list[str], pool: Path, command: Callable[[], in
 class _Given:
     """What a command is given: the repository it stands in, and files elsewhere that its variables and options name."""
 
-    def __init__(self, program: str, arguments: list[str], repo: Path, folder: Path, names: set[str]):
-        self.program, self.arguments, self.repo, self.folder = program, arguments, repo, folder
+    def __init__(
+        self,
+        program: str,
+        arguments: list[str],
+        repo: Path,
+        folder: Path,
+        names: set[str],
+        reads: tuple[Path, ...] | None = None,
+    ):
+        self.program, self.arguments, self.repo, self.folder, self.reads = program, arguments, repo, folder, reads
         self.variables = {n: os.environ[n] for n in sorted(names) if n in os.environ}
         self.elsewhere = {f"${n}": Path(v) for n, v in self.variables.items() if Path(v).is_absolute() and self._outside(v)}
         self.elsewhere |= {f"{n}.wal": p.with_name(p.name + ".wal") for n, p in list(self.elsewhere.items())}
@@ -75,8 +87,10 @@ class _Given:
         if repo is None or any(Path(a).is_absolute() and not Path(a).is_relative_to(repo) for a in _paths(arguments)):
             return None
         written = [p for p in originals.iterdir() if p.is_dir()] if originals.is_dir() else []
-        if not any(_known(program, arguments, here, repo, original) for original in written):
+        original = next((one for one in written if _known(program, arguments, here, repo, one)), None)
+        if original is None:
             return None
+        reads = _folders_of_dbt(arguments, here, repo, original) if program == "dbt" else None
         names = {n for n in os.environ if n.startswith(("SHOPFLOW_", "SHOP_", "DBT_", "SQLFLUFF_"))}
         for path in _files(repo):
             if path.suffix in (".sql", ".yml", ".yaml"):
@@ -84,7 +98,7 @@ class _Given:
                 names |= {name.decode() for name in _VARIABLES.findall(text)}
                 if program == "dbt" and path.suffix == ".sql" and _LOAD_MARK.encode() in text:
                     return None
-        return cls(program, arguments, repo, here, names)
+        return cls(program, arguments, repo, here, names, reads)
 
     def _outside(self, path: str) -> bool:
         return not Path(path).is_relative_to(self.repo)
@@ -99,6 +113,10 @@ class _Given:
             for file in [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path] if path.is_file() else []:
                 yield f"{name}/{file.relative_to(path).as_posix()}", file
 
+    def _may_read(self, path: Path) -> bool:
+        known = self.reads is None or not path.is_relative_to(self.repo) or path.suffix in _DATABASE
+        return known or any(path.is_relative_to(root) for root in self.reads)
+
     def _place(self, name: str) -> Path:
         if not name.startswith("$"):
             return self.repo / name
@@ -112,7 +130,7 @@ class _Given:
         told = hashlib.sha256(json.dumps(asked).encode())
         for name, value in self.variables.items():
             told.update(f"{name}={outside.get(value, value)}\0".encode().replace(os.fsencode(self.repo), b"<repository>"))
-        for name, path in sorted(self._found()):
+        for name, path in sorted((name, path) for name, path in self._found() if self._may_read(path)):
             held = _rows(path) if path.suffix == ".duckdb" else b""
             told.update(name.encode() + b"\0" + hashlib.sha256(held or self._neutral(path.read_bytes())).digest())
         return told.hexdigest()[:32]
@@ -224,6 +242,20 @@ def _known(program: str, arguments: list[str], here: Path, repo: Path, original:
         loads = [path for path in LOADERS[program] if place == (repo / path).resolve()]
         return len(arguments) == 1 and bool(loads) and same(here / asked) and "://" not in os.environ.get("SHOP_API_URL", "")
     return program == "sqlfluff" and "fix" not in arguments and "format" not in arguments
+
+
+def _folders_of_dbt(arguments: list[str], here: Path, repo: Path, original: Path) -> tuple[Path, ...] | None:
+    """What of a repository dbt reads, its databases aside; None where a setting or a model may lead it elsewhere."""
+    project = (here / (option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or ".")).resolve()
+    settings = project / "dbt_project.yml"
+    if not settings.is_relative_to(repo.resolve()) or not _same(settings, original / settings.relative_to(repo.resolve())):
+        return None
+    for path in project.rglob("*"):
+        if path.suffix == ".py" or (path.suffix in (".sql", ".yml", ".yaml") and _OTHER_FILES.search(path.read_bytes())):
+            return None
+    profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
+    named = [here / argument for argument in _paths(arguments) if (here / argument).exists()]
+    return tuple(path.resolve() for path in (project, here / profiles / "profiles.yml", *named))
 
 
 def _make_room(folder: Path) -> None:
