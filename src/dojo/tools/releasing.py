@@ -24,6 +24,7 @@ from typing import Any
 
 import duckdb
 
+from dojo.judge import plain
 from dojo.judge.work import LearnerError, NotCheckable
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
@@ -70,12 +71,58 @@ def _put(con: duckdb.DuckDBPyConnection, tables: dict[str, Any], statements: lis
     con.execute("commit")
 
 
-_RELATIONS = """
-select schema_name, table_name, 'table' from duckdb_tables() where database_name = current_database()
+_HELD = """
+select schema_name, table_name, 'table' as kind, '' as definition from duckdb_tables() where database_name = $file
+union all select schema_name, view_name, 'view', sql from duckdb_views() where database_name = $file and not internal
 union all
-select schema_name, view_name, md5(sql) from duckdb_views() where database_name = current_database() and not internal
+select schema_name, function_name, 'macro', parameters::text || macro_definition
+from duckdb_functions() where database_name = $file and not internal
+union all select schema_name, sequence_name, 'sequence', sql from duckdb_sequences() where database_name = $file
+union all
+select schema_name, type_name, 'type', logical_type || coalesce(labels::text, '')
+from duckdb_types() where database_name = $file and not internal
 order by all
 """
+_COLUMNS = """
+select schema_name, table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index)
+from duckdb_columns() where database_name = $file and not internal group by all
+"""
+
+
+@contextlib.contextmanager
+def _attached(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """(a connection of our own, the name of the file in it): no macro of the file can take the place of a function there."""
+    name = path.stem if path.stem.lower() not in ("memory", "system", "temp") else f"the {path.stem}"
+    con = duckdb.connect()
+    try:
+        con.execute(f"attach {_text(str(path))} as {_quoted(name)} (read_only)")
+        yield con, name
+    finally:
+        con.close()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _held(con: duckdb.DuckDBPyConnection, file: str) -> list[tuple[str, str, str, str]]:
+    """(schema, name, kind, definition) of all that an attached file holds: tables, views, macros, sequences and types."""
+    return con.execute(_HELD.replace("$file", _text(file))).fetchall()
+
+
+def holds(path: Path) -> list[str] | str:
+    """Names of all that a warehouse file holds, those that are no tables with their kind; DuckDB's words where it cannot be read."""
+    try:
+        with _attached(path) as (con, file):
+            return [
+                _told(schema, name) + (f" ({kind})" if kind != "table" else "") for schema, name, kind, _ in _held(con, file)
+            ]
+    except duckdb.Error as error:
+        return _first_line(error)
 
 
 def contents(path: Path) -> str:
@@ -83,20 +130,36 @@ def contents(path: Path) -> str:
     if not path.is_file():
         return "no file"
     try:
-        con = duckdb.connect(str(path))
+        with _attached(path) as (con, file):
+            columns = {(s, n): c for s, n, c in con.execute(_COLUMNS.replace("$file", _text(file))).fetchall()}
+            return "\n".join(_line(con, file, *one, columns.get(one[:2], "")) for one in _held(con, file))
     except duckdb.Error as error:
-        return f"cannot be opened: {str(error).splitlines()[0][:160]}"
+        return f"cannot be opened: {_first_line(error)}"
+
+
+def _line(
+    con: duckdb.DuckDBPyConnection, file: str, schema: str, name: str, kind: str, definition: str, columns: str
+) -> str:
+    head = f"{_told(schema, name)} {kind}"
+    if definition:
+        head += f" {hashlib.md5(definition.encode()).hexdigest()}"
+    if kind not in ("table", "view"):
+        return head
     try:
-        lines = []
-        for schema, name, kind in con.execute(_RELATIONS).fetchall():
-            try:
-                count, digest = con.execute(f'select count(*), bit_xor(hash(t)) from "{schema}"."{name}" as t').fetchone()
-                lines.append(f"{schema}.{name} {kind} {count} {digest}")
-            except duckdb.Error as error:
-                lines.append(f"{schema}.{name} {kind} broken: {str(error).splitlines()[0][:160]}")
-        return "\n".join(lines)
-    finally:
-        con.close()
+        relation = ".".join(_quoted(part) for part in (file, schema, name))
+        count, digest = con.execute(f"select count(*), bit_xor(hash(t)) from {relation} as t").fetchone()
+        return f"{head} {hashlib.md5(columns.encode()).hexdigest()} {count} {digest}"
+    except duckdb.Error as error:
+        return f"{head} broken: {_first_line(error)}"
+
+
+def _told(schema: str, name: str) -> str:
+    """schema.name without spaces or ends of lines in it."""
+    return f"{schema}.{name}".encode("unicode_escape").decode().replace(" ", "\\x20")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
@@ -110,12 +173,22 @@ def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
         try:
             con = duckdb.connect(str(path))
             try:
-                answers[key] = con.execute(query).to_arrow_table(BATCH_ROWS)
+                answers[key] = _rows(con, query)
             finally:
                 con.close()
         except duckdb.Error as error:
-            answers[key] = str(error).splitlines()[0][:300]
+            answers[key] = _first_line(error)
     return answers
+
+
+def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The answer as a table, or in words why there is none: also where it holds what is not carried to the judge."""
+    try:
+        table = con.execute(query).to_arrow_table(BATCH_ROWS)
+        plain.copy(table)
+    except (duckdb.Error, plain.NotPlain, ValueError, NotImplementedError) as error:
+        return _first_line(error)
+    return table
 
 
 @contextlib.contextmanager
@@ -363,13 +436,6 @@ def _morning(con: Any, other: Any, function: Function, morning: dict[str, Any], 
     look("")
     rows = {key: _rows(other, query) for key, query in request["queries"].items()}
     return {**asdict(outcome), "seen": seen, "rows": rows}
-
-
-def _rows(con: Any, query: str) -> Any:
-    try:
-        return con.execute(query).to_arrow_table(BATCH_ROWS)
-    except duckdb.Error as error:
-        return str(error).splitlines()[0][:300]
 
 
 # ---------------------------------------------------------------- targets: a profile, and what a run of each target touches

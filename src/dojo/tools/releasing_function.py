@@ -188,9 +188,10 @@ class _Spawned(Companion):
 
 
 class Session:
-    """The judge's side of a connection that the learner's function calls; `look` is told the line after each call."""
+    """The judge's side of a connection that the learner's function calls; `look` is told the line after each statement."""
 
     REFUSED = ("create_function", "remove_function", "map", "register_filesystem", "unregister_filesystem", "load_extension")
+    QUERIES = ("execute", "executemany", "sql", "query", "from_query")
     SHOWN = ("description", "rowcount", "columns", "types", "dtypes", "shape", "alias", "type")
 
     def __init__(self, connection: Any, look: Callable[[str], None]):
@@ -209,11 +210,29 @@ class Session:
         if name in self.SHOWN:
             return self._returned(getattr(thing, name))
         given, named = [self._meant(v) for v in given], {k: self._meant(v) for k, v in named.items()}
+        line = str(message.get("line", ""))[:300]
         try:
+            if name in self.QUERIES and isinstance(thing, duckdb.DuckDBPyConnection):
+                given, named = self._up_to_the_last(thing, given, named, line)
             returned = getattr(thing, name)(*given, **named)
             return self._returned(returned)
         finally:
-            self._look(str(message.get("line", ""))[:300])
+            self._look(line)
+
+    def _up_to_the_last(self, connection: Any, given: list[Any], named: dict, line: str) -> tuple[list[Any], dict]:
+        """Runs the statements of a text one by one, all but the last; returns the arguments of the call that runs that one."""
+        text = given[0] if given else named.get("query")
+        try:
+            statements = connection.extract_statements(text) if isinstance(text, str) else []
+        except duckdb.Error:
+            statements = []  # the call itself says what is wrong
+        if len(statements) < 2:
+            return given, named
+        for statement in statements[:-1]:
+            connection.execute(statement)
+            self._look(line)
+        last = statements[-1]
+        return ([last, *given[1:]], named) if given else ([], {**named, "query": last})
 
     def _meant(self, value: Any) -> Any:
         return self._things[value[_THING]] if isinstance(value, dict) and [*value] == [_THING] else value
