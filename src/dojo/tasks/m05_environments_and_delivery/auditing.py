@@ -616,8 +616,8 @@ TASK_3 = Task(
                 ),
                 ("from incoming.sales group by all", f"from incoming.sales where {_SOUND} group by all"),
             ),
-            "no-order",
             "negative",
+            "no-order",
         ),
         wrong(
             "adds to a day that was there",
@@ -703,8 +703,8 @@ TASK_3 = Task(
                     '        con.execute("insert into quarantine.sales from incoming.sales")\n        con.execute("delete from serving.fact_sales where business_date = ?", [day])\n',
                 )
             ),
-            "no-store",
             "negative",
+            "no-store",
         ),
         wrong("refuses everything", {SCRIPT: "def deliver_day(con, day):\n    return False\n"}, "not-published"),
     ),
