@@ -138,7 +138,8 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     except FileNotFoundError:
         raise FileNotFoundError("Git is not on the PATH. Install it (Debian: apt-get install git) and try again.") from None
     except subprocess.CalledProcessError as error:
-        raise RuntimeError(f"git {arguments[0]} failed: {error.stderr.strip()[:400]}") from None
+        said = error.stderr.strip() or error.stdout.strip()  # some commands say on standard output why they did not
+        raise RuntimeError(f"git {arguments[0]} failed: {said[:400] or f'exit status {error.returncode}'}") from None
     return done.stdout
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_function import Function, Served, Session
 from dojo.tools.releasing_reader import READER
 from dojo.tools.watching import Watch
+from shopflow.history import git
 from shopflow.tables import BATCH_ROWS
 
 
@@ -293,12 +295,13 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
             "room": room,
             "state": room / "state",
         }
-        before = contents(guarded)
+        before, refs = contents(guarded), _refs(room / "repo")
         arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
         outcome = function.call(arguments, {"dbt": dbt.ask})
         answer = {
             **asdict(outcome),
             "before": before,
+            "refs": refs,
             "after": contents(guarded),
             "calls": [asdict(c) for c in dbt.calls],
             "rows": _asked(room, request.get("queries") or {}),
@@ -307,6 +310,14 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("stream"):
             answer |= git_tool.state(room / "repo")
         return answer
+
+
+def _refs(repo: Path) -> dict[str, str]:
+    """{branch or tag: id of its commit} of a repository; nothing where there is none."""
+    if not (repo / ".git").exists():
+        return {}
+    listed = git(repo, "for-each-ref", "--format=%(refname:short) %(objectname)")
+    return dict(line.split() for line in listed.splitlines())
 
 
 def _furnish(room: Path, request: dict[str, Any]) -> None:
@@ -332,15 +343,31 @@ class Reader(Companion):
 
     def __init__(self) -> None:
         super().__init__("-c", READER, text=True)
+        self._orders = 0
 
     def order(self, *words: str) -> Any:
-        """Gives one order and waits for the answer. LearnerError where somebody has ended the process."""
+        """Gives one order and waits for the answer. LearnerError where somebody has ended the process or speaks in its place."""
+        self._orders += 1
         try:
-            self._process.stdin.write(json.dumps(words) + "\n")
+            self._process.stdin.write(json.dumps([self._orders, *words]) + "\n")
             self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            raise LearnerError("Stopped", "the process that reads the served file was ended") from None
+            number, answer = json.loads(self._process.stdout.readline())
+        except (OSError, ValueError, TypeError):
+            number, answer = None, None
+        if number != self._orders:
+            self.end()
+            raise LearnerError("Stopped", "the process that reads the served file was ended, or somebody spoke in its place")
+        return answer
+
+    def was_stopped(self) -> bool:
+        """Whether somebody has held the process up, by a signal, since this was last asked."""
+        if not hasattr(os, "waitid"):
+            return False
+        try:
+            found = os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        except ChildProcessError:
+            return False
+        return found is not None
 
 
 def _watched(request: dict[str, Any]) -> dict[str, Any]:
@@ -349,37 +376,52 @@ def _watched(request: dict[str, Any]) -> dict[str, Any]:
         raise NotCheckable(
             "Windows does not let a file be replaced while somebody reads it. Check this task in WSL or on another system."
         )
-    with _room() as room, Function(request["text"], request["entry"]) as function:
+    Reader.here().order("begin")  # before there is anybody who could be in its way
+    with _room() as room:
         for name, tables in request["warehouses"].items():
             _fill(room / name, tables)
-        return {"mornings": [_watched_morning(room, function, morning, request) for morning in request["mornings"]]}
+        mornings: list[dict[str, Any]] = []
+        for morning in request["mornings"]:
+            looks = mornings[-1]["looks"] if mornings else 0
+            mornings.append(_watched_morning(room, morning, request, round(looks * morning.get("killed", 0))))
+        return {"mornings": mornings}
 
 
-def _watched_morning(room: Path, function: Function, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    built, reader = room / request["arguments"][0], Reader.here()
+def _watched_morning(room: Path, morning: dict[str, Any], request: dict[str, Any], killed: int) -> dict[str, Any]:
+    """One call, in a process of its own as every morning's; it is killed at the look of that number, if there is one."""
+    built, reader, looks = room / request["arguments"][0], Reader.here(), 0
     for old in (built, built.with_name(f"{built.name}.wal")):
         old.unlink(missing_ok=True)
     _fill(built, morning["tables"])
     if morning.get("in_log"):
         _leave_in_log(built, morning["in_log"])
     served = room / request["served"]
-    reader.order("watch", str(served), request["query"])
-    with Watch(served) as watch:
-        try:
-            outcome = function.call(
-                [room / name for name in request["arguments"]],
-                {"look": lambda message, _: reader.order("look", str(message.get("line", ""))[:300])},
-                traced=True,
-            )
-        finally:
-            reader.order("look", "")
-            seen = reader.order("stop")
+
+    def look(message: dict[str, Any], _: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == killed:
+            function.kill()
+        return reader.order("look", str(message.get("line", ""))[:300])
+
+    with Function(request["text"], request["entry"]) as function:
+        reader.order("watch", str(served), request["query"])
+        with Watch(served) as watch:
+            try:
+                outcome = function.call([room / name for name in request["arguments"]], {"look": look}, traced=True)
+            finally:
+                reader.order("look", "")
+                seen = reader.order("stop")
+        if reader.was_stopped():
+            raise LearnerError("Stopped", "the process that reads the served file was stopped for a while")
     files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
     told = {
         "seen": seen,
+        "looks": looks,
         "gone": watch.moments.gone,
         "written": watch.moments.written,
         "files": files,
+        "holds": holds(served),
         "rows": _asked(room, request.get("queries") or {}),
     }
     return {**asdict(outcome), **told}

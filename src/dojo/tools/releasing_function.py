@@ -94,6 +94,10 @@ class Function:
                 return _outcome(message, value)
             self._answer(answers[message["op"]], message, value)
 
+    def kill(self) -> None:
+        """Kills the process in the middle of a call, as a machine does that goes down."""
+        self._process.kill()
+
     def _answer(self, answer: Callable[[dict, Any], Any], message: dict, value: Any) -> None:
         try:
             self._say({"op": "answer"}, answer(message, value))
@@ -156,12 +160,16 @@ class _Forked:
         status = os.waitpid(pid, 0)[1] if pid else 0
         return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
 
+    def kill(self) -> None:
+        """Kills the process and what it started."""
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
     def end(self) -> None:
-        """Ends the process and what it started."""
+        """Ends the process and what it started, and takes the pipes away."""
         if self.pid:
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(self.pid, signal.SIGKILL)
+            self.kill()
             os.waitpid(self.pid, 0)
             self.pid = 0
         for pipe in (self.inbox, self.outbox):
@@ -182,6 +190,10 @@ class _Spawned(Companion):
     def ending(self) -> str:
         """How the process ended, in words."""
         return f"exit status {self._process.wait()}"
+
+    def kill(self) -> None:
+        """Kills the process; the next function gets another one."""
+        self._process.kill()
 
     def close(self) -> None:
         """Leaves it for the next function."""
