@@ -138,7 +138,9 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     except FileNotFoundError:
         raise FileNotFoundError("Git is not on the PATH. Install it (Debian: apt-get install git) and try again.") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() or error.stdout.strip()  # some commands say on standard output why they did not
+        said = error.stderr.strip() or "; ".join(
+            filter(None, error.stdout.split("\n"))
+        )  # some commands say on standard output why they did not
         raise RuntimeError(f"git {arguments[0]} failed: {said[:400] or f'exit status {error.returncode}'}") from None
     return done.stdout
 

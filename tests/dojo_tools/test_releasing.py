@@ -158,6 +158,14 @@ def test_a_reader_who_was_stopped_for_a_while_has_not_seen_all():
     assert watch(IN_ONE_STEP)["raised"] == ""
 
 
+def test_an_answer_that_was_not_asked_for_is_nobodys():
+    reader = releasing.Reader.here()
+    reader._process.stdin.write('[0, "begin"]\n')
+    with pytest.raises(LearnerError, match="spoke in its place"):
+        reader.order("begin")
+    assert releasing.Reader.here().order("begin") == 0
+
+
 def test_a_publish_that_is_killed_leaves_what_it_was_doing_and_the_next_one_runs():
     mornings = [{"tables": {"marts.t": ROWS}, "killed": killed} for killed in (0, 0.5, 0)]
     done = watching(

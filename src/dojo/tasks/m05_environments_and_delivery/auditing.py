@@ -208,7 +208,7 @@ def good_days_are_published(work: Work, data: Week) -> str:
             _running(place, done, morning)
             if done["returned"] is False:
                 raise NotYet(
-                    "The delivery is good, and your function refused it.",
+                    "The delivery is good and must be published, and your function returned False.",
                     tried=tried,
                     expected="True",
                     got="False",

@@ -66,12 +66,20 @@ def number(table: Any, where: str = "true") -> int:
 
 
 def _but_not(one: Any, other: Any, where: str) -> tuple[int, str]:
-    columns = ", ".join(_quoted(c) for c in one.column_names)
-    words = ", ".join(f"'{c} ' || coalesce({_quoted(c)}::text, 'null')" for c in one.column_names)
-    query = f"select {columns} from {{}} where {where}"
+    values = ", ".join(f"{_value(_quoted(name), kind)} as {_quoted(name)}" for name, kind in _kinds(one).items())
+    words = ", ".join(f"'{name} ' || coalesce({_quoted(name)}::text, 'null')" for name in one.column_names)
+    query = f"select {values} from {{}} where {where}"
     left = f"{query.format('one')} except all {query.format('other')}"
     count, first = _asked(f"select count(*), min(concat_ws(', ', {words})) from ({left})", one=one, other=other)
     return count, first or ""
+
+
+def _value(column: str, kind: str) -> str:
+    """A column to compare; numbers as texts, since a common type of two decimals may round one of them."""
+    if kind != "number":
+        return column
+    text = f"{column}::text"
+    return f"case when contains({text}, '.') then rtrim(rtrim({text}, '0'), '.') else {text} end"
 
 
 def _asked(query: str, **tables: Any) -> tuple[Any, ...]:

@@ -190,7 +190,7 @@ def _as_built(name: str, got: Any, wanted: Any, tried: str) -> None:
     if differs:
         same = got.num_rows == wanted.num_rows
         raise NotYet(
-            f"`{name}` does not hold what was built: {differs.missing:,} rows are missing, {differs.extra:,} should not be there.",
+            f"`{name}` does not hold what was built" + (": some of its rows differ." if same else ", row by row."),
             tried=tried,
             expected=differs.one_missing if same else f"{wanted.num_rows:,} rows",
             got=differs.one_extra if same else f"{got.num_rows:,} rows",
@@ -229,7 +229,11 @@ def nobody_meets_half(work: Work, data: Mornings) -> str:
             raise _unseen(done, morning)
         before = _last(done)[1][0] if morning.killed else morning.wanted
     _something_published(work, data)
-    return "Readers of another process saw yesterday, then today, and no error, even when a publish was killed."
+    killed = any(
+        m.killed and "ended its process" in d["raised"] for d, m in zip(_done(work, data), data.mornings, strict=True)
+    )
+    said = "Readers of another process saw yesterday, then today, and no error"
+    return f"{said}, even when your function was killed." if killed else f"{said}."
 
 
 def _met(found: list[str], before: list[str], morning: Morning, tried: str) -> None:

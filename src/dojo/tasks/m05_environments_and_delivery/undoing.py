@@ -201,7 +201,7 @@ def _code(repo: Any, refs: dict[str, str]) -> None:
             "A published commit is not in main's history any more.",
             tried=TRIED,
             expected="every commit that was there, and more",
-            got=", ".join(
+            got="; ".join(
                 f"{'the release' if n == 'release-42' else 'the last commit of main'}, {refs[n][:7]}, is gone" for n in gone
             ),
             cause="rewritten",
