@@ -141,7 +141,10 @@ def git(repo: Path, *arguments: str, environment: dict[str, str] | None = None) 
     except FileNotFoundError:
         raise FileNotFoundError("Git is not on the PATH. Install it (Debian: apt-get install git) and try again.") from None
     except subprocess.CalledProcessError as error:
-        raise RuntimeError(f"git {arguments[0]} failed: {error.stderr.strip()[:400]}") from None
+        said = error.stderr.strip() or "; ".join(
+            filter(None, error.stdout.split("\n"))
+        )  # some commands say on standard output why they did not
+        raise RuntimeError(f"git {arguments[0]} failed: {said[:400] or f'exit status {error.returncode}'}") from None
     return done.stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 
 import duckdb
@@ -34,6 +35,41 @@ def test_contents_name_a_view_that_lost_its_database(tmp_path):
     assert "broken" in releasing.contents(tmp_path / "prod.duckdb")
 
 
+SHADOWS = """
+create macro duckdb_tables() as table select 'main' as schema_name, 't' as table_name, current_database() as database_name;
+create macro hash(x) as 1; create macro bit_xor(x) as 1; create macro count_star() as 1; create macro current_database() as 'x'
+"""
+
+
+def test_no_macro_of_a_file_answers_for_what_it_holds(tmp_path):
+    for name, rows in (("a", 1), ("b", 2)):
+        write(tmp_path / f"{name}.duckdb", f"create schema raw; create table raw.t as select {rows} as n; {SHADOWS}")
+    a, b = (releasing.contents(tmp_path / f"{name}.duckdb") for name in "ab")
+    assert a != b and "raw.t table" in a
+    assert {"raw.t", "main.hash (macro)"} <= set(releasing.holds(tmp_path / "a.duckdb"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "create view v as select 1",
+        "create macro m(x) as x",
+        "create macro m(x) as table select x",
+        "create sequence s",
+        "create type mood as enum ('good')",
+        "create table u (n int)",
+        "alter table t rename column n to m",
+        'create table "a b\nc" (n int)',
+    ],
+)
+def test_whatever_a_file_holds_more_is_told(tmp_path, more):
+    write(tmp_path / "a.duckdb", "create table t as select 1 as n")
+    before = releasing.contents(tmp_path / "a.duckdb")
+    write(tmp_path / "a.duckdb", more)
+    after = releasing.contents(tmp_path / "a.duckdb")
+    assert after != before and all(line.split()[0].startswith("main.") for line in after.splitlines())
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -48,7 +84,11 @@ def test_a_file_that_cannot_be_tried_says_so(text, error):
         watch(text)
 
 
-def watch(text):
+def watch(text, **more):
+    return watching(text, **more)[0]
+
+
+def watching(text, **more):
     return releasing.session(
         {
             "op": "watched",
@@ -57,10 +97,11 @@ def watch(text):
             "arguments": ["built.duckdb", "served.duckdb"],
             "served": "served.duckdb",
             "query": "from serving.t order by all",
-            "warehouses": {"served.duckdb": {"serving.t": ROWS.slice(0, 1)}},
             "mornings": [{"tables": {"marts.t": ROWS.slice(0, 2)}, "in_log": {"marts.t": ROWS}}],
+            "warehouses": {more.get("served", "served.duckdb"): {"serving.t": ROWS.slice(0, 1)}},
+            **more,
         }
-    )["mornings"][0]
+    )["mornings"]
 
 
 IN_ONE_STEP = """
@@ -73,6 +114,65 @@ def publish(built, served):
     con.close()
     os.replace(aside, served)
 """
+
+
+IN_A_THREAD = """
+import os, duckdb, threading
+def publish(built, served):
+    one = threading.Thread(target=work, args=(served,))
+    one.start(); one.join()
+def work(served):
+"""
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        "old = served.parent.with_name('old'); served.parent.rename(old); old.rename(served.parent)",
+        "old = served.with_name('old'); served.rename(old); old.rename(served)",
+        "up = served.parent.parent; old = up.with_name(up.name + '-old'); up.rename(old); old.rename(up)",
+    ],
+)
+def test_a_moment_without_the_file_is_noticed_wherever_it_went(moves):
+    request = {"served": "there/served.duckdb", "arguments": ["built.duckdb", "there/served.duckdb"]}
+    assert watch(f"{IN_A_THREAD}    {moves}\n", **request)["gone"]
+
+
+STOPPED = """
+import os, signal, time
+def publish(built, served):
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            words = open(f"/proc/{pid}/cmdline").read()
+        except OSError:
+            continue
+        if "read_only=True" in words and os.getppid() in (int(open(f"/proc/{pid}/stat").read().split()[3]), pid):
+            os.kill(pid, signal.SIGSTOP); time.sleep(0.1); os.kill(pid, signal.SIGCONT)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the process in /proc")
+def test_a_reader_who_was_stopped_for_a_while_has_not_seen_all():
+    with pytest.raises(LearnerError, match="stopped for a while"):
+        watch(STOPPED)
+    assert watch(IN_ONE_STEP)["raised"] == ""
+
+
+def test_an_answer_that_was_not_asked_for_is_nobodys():
+    reader = releasing.Reader.here()
+    reader._process.stdin.write('[0, "begin"]\n')
+    with pytest.raises(LearnerError, match="spoke in its place"):
+        reader.order("begin")
+    assert releasing.Reader.here().order("begin") == 0
+
+
+def test_a_publish_that_is_killed_leaves_what_it_was_doing_and_the_next_one_runs():
+    mornings = [{"tables": {"marts.t": ROWS}, "killed": killed} for killed in (0, 0.5, 0)]
+    done = watching(
+        IN_ONE_STEP.replace("    con = duck", "    aside.unlink(missing_ok=True)\n    con = duck"), mornings=mornings
+    )
+    assert [d["raised"].split(" (")[0] for d in done] == ["", "the function ended its process", ""]
+    assert 0 < done[1]["looks"] < done[0]["looks"] == done[2]["looks"]
 
 
 def test_a_reader_in_another_process_sees_the_old_file_then_the_new_one_with_what_stood_in_the_log():
@@ -113,6 +213,21 @@ def test_another_session_sees_nothing_of_a_transaction_until_its_end():
     ]
     request["text"] = text.replace("    con.execute('begin')\n", "").replace("    con.execute('commit')\n", "")
     assert ["rows", []] in [state for _, state in releasing.session(request)["mornings"][0]["seen"]]
+
+
+@pytest.mark.parametrize("call", ["execute", "sql", "query"])
+def test_another_session_reads_after_each_statement_of_one_text(call):
+    body = f"con.{call}('delete from t; insert into t values (9)')\nreturn con.execute('pivot t on n using sum(n); from t').fetchall()[0][0]"
+    done = inside(body)
+    assert done["returned"] == 9, done
+    assert [state for _, state in done["seen"]] == [["rows", [["1"]]], ["rows", []], ["rows", [["9"]]]]
+
+
+@pytest.mark.parametrize("value", ["union_value(n := 2)", "[n]", "'1'::varint", "interval 1 day", "'infinity'::date"])
+def test_a_table_of_any_type_comes_back_as_rows_or_words(value):
+    body = f'con.execute("create table u as select {value} as n from t")'
+    rows = inside(body, queries={"u": "from u"})["rows"]["u"]
+    assert isinstance(rows, str | pa.Table)
 
 
 def inside(body, **more):

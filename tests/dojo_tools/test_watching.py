@@ -30,15 +30,27 @@ def moved_back(file, new):
     aside.replace(file)
 
 
+def folder_away(file, new):
+    aside = file.parent.with_name("folder-aside")
+    file.parent.rename(aside)
+    aside.rename(file.parent)
+
+
 @pytest.mark.parametrize("events", [True, False], ids=["inotify", "looking"])
 @pytest.mark.parametrize(
     ("change", "gone", "written"),
-    [(moved_over, False, False), (copied_over, False, True), (taken_away_first, True, False), (moved_back, False, True)],
+    [
+        (moved_over, False, False),
+        (copied_over, False, True),
+        (taken_away_first, True, False),
+        (moved_back, False, True),
+        (folder_away, True, False),
+    ],
 )
 def test_what_a_reader_would_have_met(tmp_path, monkeypatch, change, gone, written, events):
     if not events:
         monkeypatch.setattr(watching, "_events_of", lambda folder: None)
-        if change in (taken_away_first, moved_back):
+        if change in (taken_away_first, moved_back, folder_away):
             pytest.skip("a moment between two looks is not seen where the system reports no events")
     file, new = tmp_path / "prod.duckdb", tmp_path / "next"
     file.write_bytes(b"old" * 1000)

@@ -30,6 +30,13 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+def test_a_command_that_says_why_on_standard_output_is_quoted_too(tmp_path):
+    history.make(tmp_path / "repo")
+    who = {f"GIT_{role}_{what}": "a@b.example" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    with pytest.raises(RuntimeError, match=r"git commit failed: .*nothing to commit"):
+        history.git(tmp_path / "repo", "commit", "--message", "nothing", environment=who)
+
+
 def test_run_from_a_git_hook_it_leaves_the_hook_s_repository_alone(tmp_path, monkeypatch):
     outer = tmp_path / "outer"
     subprocess.run(["git", "init", "--quiet", str(outer)], check=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from typing import Any
 
 import duckdb
 
+from dojo.judge import plain
 from dojo.judge.work import LearnerError, NotCheckable
 from dojo.tools import git as git_tool
 from dojo.tools import releasing_dbt
@@ -32,6 +34,7 @@ from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_function import Function, Served, Session
 from dojo.tools.releasing_reader import READER
 from dojo.tools.watching import Watch
+from shopflow.history import git
 from shopflow.tables import BATCH_ROWS
 
 
@@ -70,12 +73,58 @@ def _put(con: duckdb.DuckDBPyConnection, tables: dict[str, Any], statements: lis
     con.execute("commit")
 
 
-_RELATIONS = """
-select schema_name, table_name, 'table' from duckdb_tables() where database_name = current_database()
+_HELD = """
+select schema_name, table_name, 'table' as kind, '' as definition from duckdb_tables() where database_name = $file
+union all select schema_name, view_name, 'view', sql from duckdb_views() where database_name = $file and not internal
 union all
-select schema_name, view_name, md5(sql) from duckdb_views() where database_name = current_database() and not internal
+select schema_name, function_name, 'macro', parameters::text || macro_definition
+from duckdb_functions() where database_name = $file and not internal
+union all select schema_name, sequence_name, 'sequence', sql from duckdb_sequences() where database_name = $file
+union all
+select schema_name, type_name, 'type', logical_type || coalesce(labels::text, '')
+from duckdb_types() where database_name = $file and not internal
 order by all
 """
+_COLUMNS = """
+select schema_name, table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index)
+from duckdb_columns() where database_name = $file and not internal group by all
+"""
+
+
+@contextlib.contextmanager
+def _attached(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """(a connection of our own, the name of the file in it): no macro of the file can take the place of a function there."""
+    name = path.stem if path.stem.lower() not in ("memory", "system", "temp") else f"the {path.stem}"
+    con = duckdb.connect()
+    try:
+        con.execute(f"attach {_text(str(path))} as {_quoted(name)} (read_only)")
+        yield con, name
+    finally:
+        con.close()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _held(con: duckdb.DuckDBPyConnection, file: str) -> list[tuple[str, str, str, str]]:
+    """(schema, name, kind, definition) of all that an attached file holds: tables, views, macros, sequences and types."""
+    return con.execute(_HELD.replace("$file", _text(file))).fetchall()
+
+
+def holds(path: Path) -> list[str] | str:
+    """Names of all that a warehouse file holds, those that are no tables with their kind; DuckDB's words where it cannot be read."""
+    try:
+        with _attached(path) as (con, file):
+            return [
+                _told(schema, name) + (f" ({kind})" if kind != "table" else "") for schema, name, kind, _ in _held(con, file)
+            ]
+    except duckdb.Error as error:
+        return _first_line(error)
 
 
 def contents(path: Path) -> str:
@@ -83,20 +132,36 @@ def contents(path: Path) -> str:
     if not path.is_file():
         return "no file"
     try:
-        con = duckdb.connect(str(path))
+        with _attached(path) as (con, file):
+            columns = {(s, n): c for s, n, c in con.execute(_COLUMNS.replace("$file", _text(file))).fetchall()}
+            return "\n".join(_line(con, file, *one, columns.get(one[:2], "")) for one in _held(con, file))
     except duckdb.Error as error:
-        return f"cannot be opened: {str(error).splitlines()[0][:160]}"
+        return f"cannot be opened: {_first_line(error)}"
+
+
+def _line(
+    con: duckdb.DuckDBPyConnection, file: str, schema: str, name: str, kind: str, definition: str, columns: str
+) -> str:
+    head = f"{_told(schema, name)} {kind}"
+    if definition:
+        head += f" {hashlib.md5(definition.encode()).hexdigest()}"
+    if kind not in ("table", "view"):
+        return head
     try:
-        lines = []
-        for schema, name, kind in con.execute(_RELATIONS).fetchall():
-            try:
-                count, digest = con.execute(f'select count(*), bit_xor(hash(t)) from "{schema}"."{name}" as t').fetchone()
-                lines.append(f"{schema}.{name} {kind} {count} {digest}")
-            except duckdb.Error as error:
-                lines.append(f"{schema}.{name} {kind} broken: {str(error).splitlines()[0][:160]}")
-        return "\n".join(lines)
-    finally:
-        con.close()
+        relation = ".".join(_quoted(part) for part in (file, schema, name))
+        count, digest = con.execute(f"select count(*), bit_xor(hash(t)) from {relation} as t").fetchone()
+        return f"{head} {hashlib.md5(columns.encode()).hexdigest()} {count} {digest}"
+    except duckdb.Error as error:
+        return f"{head} broken: {_first_line(error)}"
+
+
+def _told(schema: str, name: str) -> str:
+    """schema.name without spaces or ends of lines in it."""
+    return f"{schema}.{name}".encode("unicode_escape").decode().replace(" ", "\\x20")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
@@ -110,12 +175,22 @@ def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
         try:
             con = duckdb.connect(str(path))
             try:
-                answers[key] = con.execute(query).to_arrow_table(BATCH_ROWS)
+                answers[key] = _rows(con, query)
             finally:
                 con.close()
         except duckdb.Error as error:
-            answers[key] = str(error).splitlines()[0][:300]
+            answers[key] = _first_line(error)
     return answers
+
+
+def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The answer as a table, or in words why there is none: also where it holds what is not carried to the judge."""
+    try:
+        table = con.execute(query).to_arrow_table(BATCH_ROWS)
+        plain.copy(table)
+    except (duckdb.Error, plain.NotPlain, ValueError, NotImplementedError) as error:
+        return _first_line(error)
+    return table
 
 
 @contextlib.contextmanager
@@ -220,12 +295,13 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
             "room": room,
             "state": room / "state",
         }
-        before = contents(guarded)
+        before, refs = contents(guarded), _refs(room / "repo")
         arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
         outcome = function.call(arguments, {"dbt": dbt.ask})
         answer = {
             **asdict(outcome),
             "before": before,
+            "refs": refs,
             "after": contents(guarded),
             "calls": [asdict(c) for c in dbt.calls],
             "rows": _asked(room, request.get("queries") or {}),
@@ -234,6 +310,14 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("stream"):
             answer |= git_tool.state(room / "repo")
         return answer
+
+
+def _refs(repo: Path) -> dict[str, str]:
+    """{branch or tag: id of its commit} of a repository; nothing where there is none."""
+    if not (repo / ".git").exists():
+        return {}
+    listed = git(repo, "for-each-ref", "--format=%(refname:short) %(objectname)")
+    return dict(line.split() for line in listed.splitlines())
 
 
 def _furnish(room: Path, request: dict[str, Any]) -> None:
@@ -259,15 +343,31 @@ class Reader(Companion):
 
     def __init__(self) -> None:
         super().__init__("-c", READER, text=True)
+        self._orders = 0
 
     def order(self, *words: str) -> Any:
-        """Gives one order and waits for the answer. LearnerError where somebody has ended the process."""
+        """Gives one order and waits for the answer. LearnerError where somebody has ended the process or speaks in its place."""
+        self._orders += 1
         try:
-            self._process.stdin.write(json.dumps(words) + "\n")
+            self._process.stdin.write(json.dumps([self._orders, *words]) + "\n")
             self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            raise LearnerError("Stopped", "the process that reads the served file was ended") from None
+            number, answer = json.loads(self._process.stdout.readline())
+        except (OSError, ValueError, TypeError):
+            number, answer = None, None
+        if number != self._orders:
+            self.end()
+            raise LearnerError("Stopped", "the process that reads the served file was ended, or somebody spoke in its place")
+        return answer
+
+    def was_stopped(self) -> bool:
+        """Whether somebody has held the process up, by a signal, since this was last asked."""
+        if not hasattr(os, "waitid"):
+            return False
+        try:
+            found = os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        except ChildProcessError:
+            return False
+        return found is not None
 
 
 def _watched(request: dict[str, Any]) -> dict[str, Any]:
@@ -276,37 +376,52 @@ def _watched(request: dict[str, Any]) -> dict[str, Any]:
         raise NotCheckable(
             "Windows does not let a file be replaced while somebody reads it. Check this task in WSL or on another system."
         )
-    with _room() as room, Function(request["text"], request["entry"]) as function:
+    Reader.here().order("begin")  # before there is anybody who could be in its way
+    with _room() as room:
         for name, tables in request["warehouses"].items():
             _fill(room / name, tables)
-        return {"mornings": [_watched_morning(room, function, morning, request) for morning in request["mornings"]]}
+        mornings: list[dict[str, Any]] = []
+        for morning in request["mornings"]:
+            looks = mornings[-1]["looks"] if mornings else 0
+            mornings.append(_watched_morning(room, morning, request, round(looks * morning.get("killed", 0))))
+        return {"mornings": mornings}
 
 
-def _watched_morning(room: Path, function: Function, morning: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    built, reader = room / request["arguments"][0], Reader.here()
+def _watched_morning(room: Path, morning: dict[str, Any], request: dict[str, Any], killed: int) -> dict[str, Any]:
+    """One call, in a process of its own as every morning's; it is killed at the look of that number, if there is one."""
+    built, reader, looks = room / request["arguments"][0], Reader.here(), 0
     for old in (built, built.with_name(f"{built.name}.wal")):
         old.unlink(missing_ok=True)
     _fill(built, morning["tables"])
     if morning.get("in_log"):
         _leave_in_log(built, morning["in_log"])
     served = room / request["served"]
-    reader.order("watch", str(served), request["query"])
-    with Watch(served) as watch:
-        try:
-            outcome = function.call(
-                [room / name for name in request["arguments"]],
-                {"look": lambda message, _: reader.order("look", str(message.get("line", ""))[:300])},
-                traced=True,
-            )
-        finally:
-            reader.order("look", "")
-            seen = reader.order("stop")
+
+    def look(message: dict[str, Any], _: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == killed:
+            function.kill()
+        return reader.order("look", str(message.get("line", ""))[:300])
+
+    with Function(request["text"], request["entry"]) as function:
+        reader.order("watch", str(served), request["query"])
+        with Watch(served) as watch:
+            try:
+                outcome = function.call([room / name for name in request["arguments"]], {"look": look}, traced=True)
+            finally:
+                reader.order("look", "")
+                seen = reader.order("stop")
+        if reader.was_stopped():
+            raise LearnerError("Stopped", "the process that reads the served file was stopped for a while")
     files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
     told = {
         "seen": seen,
+        "looks": looks,
         "gone": watch.moments.gone,
         "written": watch.moments.written,
         "files": files,
+        "holds": holds(served),
         "rows": _asked(room, request.get("queries") or {}),
     }
     return {**asdict(outcome), **told}
@@ -363,13 +478,6 @@ def _morning(con: Any, other: Any, function: Function, morning: dict[str, Any], 
     look("")
     rows = {key: _rows(other, query) for key, query in request["queries"].items()}
     return {**asdict(outcome), "seen": seen, "rows": rows}
-
-
-def _rows(con: Any, query: str) -> Any:
-    try:
-        return con.execute(query).to_arrow_table(BATCH_ROWS)
-    except duckdb.Error as error:
-        return str(error).splitlines()[0][:300]
 
 
 # ---------------------------------------------------------------- targets: a profile, and what a run of each target touches

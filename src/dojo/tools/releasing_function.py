@@ -94,6 +94,10 @@ class Function:
                 return _outcome(message, value)
             self._answer(answers[message["op"]], message, value)
 
+    def kill(self) -> None:
+        """Kills the process in the middle of a call, as a machine does that goes down."""
+        self._process.kill()
+
     def _answer(self, answer: Callable[[dict, Any], Any], message: dict, value: Any) -> None:
         try:
             self._say({"op": "answer"}, answer(message, value))
@@ -156,12 +160,16 @@ class _Forked:
         status = os.waitpid(pid, 0)[1] if pid else 0
         return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
 
+    def kill(self) -> None:
+        """Kills the process and what it started."""
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
     def end(self) -> None:
-        """Ends the process and what it started."""
+        """Ends the process and what it started, and takes the pipes away."""
         if self.pid:
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(self.pid, signal.SIGKILL)
+            self.kill()
             os.waitpid(self.pid, 0)
             self.pid = 0
         for pipe in (self.inbox, self.outbox):
@@ -183,14 +191,19 @@ class _Spawned(Companion):
         """How the process ended, in words."""
         return f"exit status {self._process.wait()}"
 
+    def kill(self) -> None:
+        """Kills the process; the next function gets another one."""
+        self._process.kill()
+
     def close(self) -> None:
         """Leaves it for the next function."""
 
 
 class Session:
-    """The judge's side of a connection that the learner's function calls; `look` is told the line after each call."""
+    """The judge's side of a connection that the learner's function calls; `look` is told the line after each statement."""
 
     REFUSED = ("create_function", "remove_function", "map", "register_filesystem", "unregister_filesystem", "load_extension")
+    QUERIES = ("execute", "executemany", "sql", "query", "from_query")
     SHOWN = ("description", "rowcount", "columns", "types", "dtypes", "shape", "alias", "type")
 
     def __init__(self, connection: Any, look: Callable[[str], None]):
@@ -209,11 +222,29 @@ class Session:
         if name in self.SHOWN:
             return self._returned(getattr(thing, name))
         given, named = [self._meant(v) for v in given], {k: self._meant(v) for k, v in named.items()}
+        line = str(message.get("line", ""))[:300]
         try:
+            if name in self.QUERIES and isinstance(thing, duckdb.DuckDBPyConnection):
+                given, named = self._up_to_the_last(thing, given, named, line)
             returned = getattr(thing, name)(*given, **named)
             return self._returned(returned)
         finally:
-            self._look(str(message.get("line", ""))[:300])
+            self._look(line)
+
+    def _up_to_the_last(self, connection: Any, given: list[Any], named: dict, line: str) -> tuple[list[Any], dict]:
+        """Runs the statements of a text one by one, all but the last; returns the arguments of the call that runs that one."""
+        text = given[0] if given else named.get("query")
+        try:
+            statements = connection.extract_statements(text) if isinstance(text, str) else []
+        except duckdb.Error:
+            statements = []  # the call itself says what is wrong
+        if len(statements) < 2:
+            return given, named
+        for statement in statements[:-1]:
+            connection.execute(statement)
+            self._look(line)
+        last = statements[-1]
+        return ([last, *given[1:]], named) if given else ([], {**named, "query": last})
 
     def _meant(self, value: Any) -> Any:
         return self._things[value[_THING]] if isinstance(value, dict) and [*value] == [_THING] else value

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 READER = """
-import ctypes, json, queue, sys, threading
-import duckdb
+import ctypes, sys
 
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # no process of the same user may write into this one's memory
+
+import json, queue, threading
+import duckdb
 
 orders = queue.Queue()
 
 def listen():
     for line in sys.stdin:
         orders.put(json.loads(line))
-    orders.put(["end"])
+    orders.put([0, "end"])
 
 def look(path, query):
     try:
@@ -31,7 +33,7 @@ def main():
     seen, line = [], ""
     while True:
         try:
-            order = orders.get(timeout=None if path is None else 0.002)  # an order soon after needs no look of its own before
+            number, *order = orders.get(timeout=None if path is None else 0.002)  # soon after needs no look of its own before
         except queue.Empty:
             order = ["free"]
         if order[0] == "end":
@@ -48,9 +50,10 @@ def main():
         if order[0] == "stop":
             path = None
         if order[0] != "free":
-            print(json.dumps(seen if order[0] == "stop" else len(seen)), flush=True)
+            print(json.dumps([number, seen if order[0] == "stop" else len(seen)]), flush=True)
 
 threading.Thread(target=listen, daemon=True).start()
 main()
 """
-"""Run by `python -c`. Orders come in on standard input, a line each: watch (path, query), look (a line of code), stop, end."""
+"""Run by `python -c`. Orders come in on standard input, a line each, with a number that the answer repeats:
+begin, watch (path, query), look (a line of code), stop."""

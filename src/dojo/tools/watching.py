@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODIFY, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
+DELETE_SELF, MOVE_SELF = 0x400, 0x800
 _HEAD = struct.Struct("iIII")
 EVERY = 0.02
 """Seconds between two looks where the system does not report events."""
@@ -56,6 +57,7 @@ class Watch:
         self._thread.join(5)
         self._look()
         if self._events is not None:
+            self._hear()
             os.close(self._events)
 
     def _follow(self) -> None:
@@ -63,9 +65,18 @@ class Watch:
             if self._events is None:
                 self._look()
             elif select.select([self._events], [], [], EVERY)[0]:
-                for kind, name in _read(self._events):
-                    if name == self._file.name:
-                        self._heard(kind)
+                self._hear()
+            if self._state() is None:
+                self.moments.gone = True
+
+    def _hear(self) -> None:
+        """Every event that waits."""
+        while events := _read(self._events):
+            for kind, name in events:
+                if kind & (MOVE_SELF | DELETE_SELF):
+                    self.moments.gone = True  # the folder, or one that it stands in
+                elif name == self._file.name:
+                    self._heard(kind)
 
     def _heard(self, kind: int) -> None:
         if kind & (MOVED_FROM | DELETE):
@@ -114,9 +125,11 @@ def _events_of(folder: Path) -> int | None:
     if descriptor < 0:
         return None
     mask = MODIFY | MOVED_FROM | MOVED_TO | CREATE | DELETE
-    if libc.inotify_add_watch(descriptor, os.fsencode(folder), mask) < 0:
+    if libc.inotify_add_watch(descriptor, os.fsencode(folder), mask | MOVE_SELF | DELETE_SELF) < 0:
         os.close(descriptor)
         return None
+    for above in folder.parents:  # no more than is allowed: what cannot be watched cannot be moved either
+        libc.inotify_add_watch(descriptor, os.fsencode(above), MOVE_SELF | DELETE_SELF)
     return descriptor
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import random
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
+from itertools import combinations, count
 from statistics import median
 from typing import Any
 
@@ -39,8 +42,13 @@ class Record:
 
 @lru_cache(maxsize=8)
 def record(seed: int) -> Record:
-    """Ten weeks of deliveries: releases, hotfixes, rollbacks, failed tries, redeliveries, incidents with and without a cause."""
-    made = _Weeks(random.Random(f"dora {seed}"))
+    """Ten weeks of deliveries in which each known mistake gives numbers of its own."""
+    return next(made for made in (_record(random.Random(f"dora {seed} {n}")) for n in count()) if _decides(made))
+
+
+def _record(dice: random.Random) -> Record:
+    """Releases, hotfixes, rollbacks, failed tries, redeliveries, incidents with and without a cause."""
+    made = _Weeks(dice)
     for week in range(10):
         made.week(week)
     tables = made.tables()
@@ -53,6 +61,17 @@ def record(seed: int) -> Record:
         ("a week without a release", start + dt.timedelta(days=90), start + dt.timedelta(days=96)),
     )
     return Record(tables, tuple(Period(said, a, b, _measures(tables, a, b)) for said, a, b in windows))
+
+
+def _decides(made: Record) -> bool:
+    """Whether no two mistakes, nor a mistake and the right answer, read the same in all windows."""
+    for name in NAMES:
+        alternatives = [_alternatives(name, made.tables, p) for p in made.periods]
+        answers = [[one[cause] for one in alternatives] for cause in _CAUSES[name]]
+        answers.append([p.measures[name] for p in made.periods])
+        if any(_all_same(one, other) for one, other in combinations(answers, 2)):
+            return False
+    return True
 
 
 class _Weeks:
@@ -103,9 +122,27 @@ class _Weeks:
             night = dt.datetime.combine(self.edge, dt.time(22, 30))  # half past midnight in Berlin
             self.release(night, 2)
             self.release(night - dt.timedelta(hours=9), 1)
+        if number == 3:
+            again = [c["commit_id"] for c in self.commits]  # prod is set up anew
+            self.deploy("prod", "success", "hotfix", None, self.start + dt.timedelta(weeks=3, hours=4), again)
+        if number == 4:
+            self.odd_days()
         if number in (1, 4, 6):
             began = self.start + dt.timedelta(weeks=number, days=2, hours=6)
             self.incident(None, began, began + dt.timedelta(hours=30))  # a source was down: no change caused it
+
+    def odd_days(self) -> None:
+        """What is undone by a try that failed, in staging, by a hotfix, or a day after the window; a late incident."""
+        thursday = self.start + dt.timedelta(weeks=4, days=3, hours=7)
+        one, two, three, four, five, six = (self.release(thursday + dt.timedelta(hours=13 * n), 1) for n in range(6))
+        self.deploy("prod", "failed", "rollback", one, thursday + dt.timedelta(hours=1), [])
+        self.deploy("staging", "success", "rollback", two, thursday + dt.timedelta(hours=17), [])
+        self.deploy("staging", "success", "hotfix", six, thursday + dt.timedelta(hours=70), [])
+        self.deploy("prod", "success", "hotfix", three, thursday + dt.timedelta(hours=33), [])
+        monday = self.start + dt.timedelta(weeks=5, hours=5)
+        self.deploy("prod", "success", "rollback", four, monday, [])
+        self.incident(five, monday, monday + dt.timedelta(hours=26, minutes=7))
+        self.deploy("prod", "success", "hotfix", None, monday - dt.timedelta(hours=14), [])  # for a source that was down
 
     def release(self, at: dt.datetime, commits: int) -> int:
         """New commits through staging into prod; now and then prod is tried twice."""
@@ -138,12 +175,15 @@ class _Weeks:
     def trouble(self, release: int, at: dt.datetime) -> None:
         """A hotfix, a rollback, two incidents of one cause, or one that nobody has restored yet."""
         kind = self.dice.choice(("hotfix", "rollback", "quiet rollback", "twice", "open"))
-        began, long = at + dt.timedelta(minutes=25), dt.timedelta(minutes=self.dice.choice((40, 70, 130, 900)))
+        began, long = (
+            at + dt.timedelta(minutes=25),
+            dt.timedelta(minutes=self.dice.choice((40, 70, 130, 900)) + self.dice.randint(-19, 19)),
+        )
         held = [c["commit_id"] for c in self.contents if c["deployment_id"] == release]
         if kind != "quiet rollback":
             self.incident(release, began, None if kind == "open" else began + long)
         if kind == "twice":
-            self.incident(release, began + dt.timedelta(minutes=10), began + long + dt.timedelta(minutes=10))
+            self.incident(release, began + dt.timedelta(minutes=10), began + long + dt.timedelta(minutes=31))
         if kind == "hotfix":
             fix = f"{len(self.commits):07x}"
             self.commits.append(
@@ -202,41 +242,51 @@ def _hours(length: dt.timedelta) -> float:
 # ---------------------------------------------------------------- the checks
 
 _CAUSES = {
-    "deployments_per_week": (
-        ("utc", "the days are UTC days; ShopFlow's books are kept in Berlin", lambda t, p: _rate(t, p, _live, local=False)),
-        (
-            "counts-all",
-            "every row of the table was counted, tries that failed and staging among them",
-            lambda t, p: _rate(t, p, lambda d: True),
-        ),
-        (
-            "counts-staging",
-            "deployments to staging were counted",
-            lambda t, p: _rate(t, p, lambda d: d["status"] == "success"),
-        ),
-        ("counts-failed", "tries that failed were counted", lambda t, p: _rate(t, p, lambda d: d["env"] == "prod")),
-        ("days-off", "both the first and the last day belong to the window", lambda t, p: _rate(t, p, _live, days=-1)),
-        (
-            "only-releases",
-            "hotfixes and rollbacks are deployments too",
-            lambda t, p: _rate(t, p, lambda d: _live(d) and d["kind"] == "release"),
-        ),
-    ),
+    "deployments_per_week": {
+        "utc": "the days are UTC days; ShopFlow's books are kept in Berlin",
+        "counts-all": "every row of the table was counted, tries that failed and staging among them",
+        "counts-staging": "deployments to staging were counted",
+        "counts-failed": "tries that failed were counted",
+        "days-off": "both the first and the last day belong to the window",
+        "without-first": "the first day of the window was left out",
+        "without-last": "the last day of the window was left out",
+        "only-releases": "hotfixes and rollbacks are deployments too",
+    },
+    "lead_time_hours": {
+        "every-delivery": "a commit that came again with a hotfix or a rollback was counted again",
+        "first-in-window": "a commit that had reached prod before the window was counted again",
+        "mean": "this is the mean: one odd case moves it, and the median stays",
+        "from-merge": "the hours run from the merge; the wait for a review is part of the lead time",
+    },
+    "recovery_hours": {
+        "mean": "this is the mean: one odd case moves it, and the median stays",
+        "began-inside": "an incident that began after the window counts too where a deployment of the window caused it",
+        "whatever-cause": "incidents that no deployment of the window caused were counted",
+    },
+    "change_failure_rate": {
+        "counts-incidents": "incidents were counted: two of them with one cause are one failed deployment",
+        "forgets-rollbacks": "some deployments were undone before anybody wrote an incident: `undoes` names them",
+        "rollback-itself": "the rollback was counted as the failure; it is the cure of one",
+        "undone-inside": "a deployment that is undone after the window is a failure of the window too",
+        "undone-by-failed": "a rollback that failed undid nothing",
+        "undone-in-staging": "a rollback in staging undid nothing in prod",
+        "undone-anywhere": "rollbacks that failed or ran in staging undid nothing in prod",
+        "only-rollbacks": "a hotfix undoes a deployment as well as a rollback does",
+    },
+    "rework_rate": {
+        "failed-not-rework": "this is the share that failed; asked for are the deployments that mended or undid another",
+        "no-rollbacks": "rollbacks were left out; nobody had planned them either",
+        "by-undoes": "a hotfix that names no deployment is rework too: its `kind` says so",
+    },
 }
-
-
-def _live(deployment: dict[str, Any]) -> bool:
-    return deployment["env"] == "prod" and deployment["status"] == "success"
-
-
-def _rate(tables: dict[str, Any], period: Period, which: Any, *, local: bool = True, days: int = 0) -> float | None:
-    rows = tables["delivery.deployments"].to_pylist()
-    count = sum(
-        which(d) and period.first <= (to_berlin(d["deployed_at"]) if local else d["deployed_at"]).date() <= period.last
-        for d in rows
-    )
-    length = (period.last - period.first).days + 1 + days
-    return count / length * 7 if length else None
+"""Known mistakes of each measure; one is named where it gives the answers of all windows."""
+_MEANING = {
+    "deployments_per_week": "the number of successful deployments to prod, over the weeks of the window",
+    "lead_time_hours": "the median, over commits that reached prod for the first time in the window, of the hours from authored_at",
+    "change_failure_rate": "the share of the window's deployments that an incident names, or that a later one undoes; each counts once",
+    "rework_rate": "the share of the window's deployments that nobody had planned: hotfixes and rollbacks",
+    "recovery_hours": "the median of incidents a deployment of the window caused, and that are restored",
+}
 
 
 def _answers(work: Work, data: Record) -> list[Any]:
@@ -247,125 +297,222 @@ def _answers(work: Work, data: Record) -> list[Any]:
 
 def _measure(name: str):
     def judge(work: Work, data: Record) -> str:
-        for answer, period in zip(_answers(work, data), data.periods, strict=True):
-            tried = f"dora(con, {period.first}, {period.last}): {period.said}"
-            if not isinstance(answer, dict) or name not in answer:
-                raise NotYet(
-                    f"`dora` must return a dict with `{name}`.",
-                    tried=tried,
-                    expected=", ".join(NAMES),
-                    got=sorted(answer) if isinstance(answer, dict) else answer,
-                    cause="shape",
-                )
-            got, wanted = answer[name], period.measures[name]
-            if not _same(got, wanted):
-                raise _other(name, got, wanted, data, period, tried)
+        answers = _answers(work, data)
+        for answer, period in zip(answers, data.periods, strict=True):
+            _of_its_kind(name, answer, _tried(period))
+        given = [answer[name] for answer in answers]
+        for got, period in zip(given, data.periods, strict=True):
+            if not _same(got, period.measures[name]):
+                raise _other(name, got, period, _cause(name, given, data))
         shown = data.periods[0].measures[name]
         return f"{len(data.periods)} windows right; over eight weeks {shown:.2f}."
 
     return judge
 
 
+def _tried(period: Period) -> str:
+    return f"dora(con, {period.first}, {period.last}): {period.said}"
+
+
+def _of_its_kind(name: str, answer: Any, tried: str) -> None:
+    """NotYet where the answer is no dict, lacks the measure, or holds something else than a number or None there."""
+    if not isinstance(answer, dict) or name not in answer:
+        got = (", ".join(map(str, answer)) or "no keys") if isinstance(answer, dict) else f"{answer!r}"
+        raise NotYet(
+            f"`dora` must return a dict with `{name}`.", tried=tried, expected=", ".join(NAMES), got=got, cause="shape"
+        )
+    value = answer[name]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | Decimal)):
+        raise NotYet(
+            f"`{name}` must be a number, or None where there is nothing to measure.",
+            tried=tried,
+            expected="a number or None",
+            got=f"{value!r} (a {type(value).__name__})",
+            cause="type",
+        )
+
+
+def _number(value: float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _same(got: Any, wanted: float | None) -> bool:
+    """Whether two measures agree to a hundredth; each is a number or None."""
     if wanted is None or got is None:
         return got is None and wanted is None
-    try:
-        return abs(float(got) - wanted) <= 0.006
-    except (TypeError, ValueError):
-        return False
+    return _number(got) == wanted or abs(_number(got) - wanted) <= 0.006
 
 
-def _other(name: str, got: Any, wanted: float | None, data: Record, period: Period, tried: str) -> NotYet:
-    for cause, said, value in _CAUSES.get(name, ()):
-        if wanted is not None and _same(got, value(data.tables, period)):
-            return NotYet(f"`{name}`: {said}.", tried=tried, expected=round(wanted, 2), got=got, cause=cause)
-    said = {
-        "deployments_per_week": "the number of successful deployments to prod, over the weeks of the window",
-        "lead_time_hours": "the median, over commits that reached prod for the first time in the window, of the hours from authored_at",
-        "change_failure_rate": "the share of the window's deployments that an incident names, or that a later one undoes; each counts once",
-        "rework_rate": "the share of the window's deployments that nobody had planned: hotfixes and rollbacks",
-        "recovery_hours": "the median of incidents a deployment of the window caused, and that are restored",
-    }[name]
-    if wanted is None:
-        said += "; where there is nothing to measure, None"
-    cause = _kind(name, got, data, period)
-    shown = round(got, 2) if isinstance(got, float) else got
-    return NotYet(
-        f"`{name}` is {said}. {_MEANS.get(cause, '')}".strip(),
-        tried=tried,
-        expected="None" if wanted is None else round(wanted, 2),
-        got="None" if got is None else shown,
-        cause=cause,
-    )
+def _all_same(given: list[Any], wanted: list[float | None]) -> bool:
+    return all(_same(got, value) for got, value in zip(given, wanted, strict=True))
 
 
-_MEANS = {
-    "every-delivery": "A commit that came again with a hotfix or a rollback was counted again.",
-    "from-merge": "You count from the merge; the wait for a review is part of the lead time.",
-    "mean": "You return the mean: one odd case moves it, and the median stays.",
-    "counts-incidents": "You count incidents: two of them with one cause are one failed deployment.",
-    "forgets-rollbacks": "Some deployments were undone before anybody wrote an incident: `undoes` names them.",
-    "rollback-itself": "You count the rollback as the failure; it is the cure of one.",
-    "failed-not-rework": "You return the share that failed; this one asks for the deployments that mended or undid another.",
-    "no-rollbacks": "You leave rollbacks out; nobody had planned them either.",
-}
+def _shown(value: Any) -> str:
+    """A measure as it is read, with so many digits that two which do not agree never read the same."""
+    if value is None:
+        return "None"
+    if isinstance(value, int):
+        return f"{value}" if math.isfinite(_number(value)) else f"a whole number of {value.bit_length():,} bits"
+    return f"{float(value):.3f}"
 
 
-def _arrivals(tables: dict[str, Any], period: Period) -> list[tuple[str, dt.datetime]]:
-    """Commits and when they first reached prod, of those that did so in the window."""
-    live = sorted((d for d in tables["delivery.deployments"].to_pylist() if _live(d)), key=lambda d: d["deployed_at"])
-    first: dict[str, dt.datetime] = {}
-    held: dict[int, list[str]] = {}
-    for row in tables["delivery.contents"].to_pylist():
-        held.setdefault(row["deployment_id"], []).append(row["commit_id"])
-    for d in live:
-        for commit in held.get(d["deployment_id"], []):
-            first.setdefault(commit, d["deployed_at"])
-    return [(c, at) for c, at in first.items() if period.first <= to_berlin(at).date() <= period.last]
+def _other(name: str, got: Any, period: Period, cause: str) -> NotYet:
+    said = f"`{name}` is {_MEANING[name]}."
+    if cause:
+        said = f"`{name}`: {_CAUSES[name][cause]}."
+    elif got is not None and not math.isfinite(_number(got)):
+        said, cause = f"`{name}` must be a finite number, or None where there is nothing to measure.", "not-finite"
+    elif period.measures[name] is None:
+        said = f"{said[:-1]}; where there is nothing to measure, None."
+    return NotYet(said, tried=_tried(period), expected=_shown(period.measures[name]), got=_shown(got), cause=cause or name)
 
 
-def _kind(name: str, got: Any, data: Record, period: Period) -> str:
-    """The named mistake that gives this very number, else what the measure is called."""
-    for cause, value in _alternatives(name, data.tables, period).items():
-        if _same(got, value):
+def _cause(name: str, given: list[Any], data: Record) -> str:
+    """The known mistake that gives these very numbers in all windows; "" where none does."""
+    alternatives = [_alternatives(name, data.tables, p) for p in data.periods]
+    for cause in _CAUSES[name]:
+        if _all_same(given, [one[cause] for one in alternatives]):
             return cause
-    return name
+    return ""
+
+
+# ---------------------------------------------------------------- what each mistake gives
+
+
+def _live(deployment: dict[str, Any]) -> bool:
+    return deployment["env"] == "prod" and deployment["status"] == "success"
+
+
+def _day(deployment: dict[str, Any]) -> dt.date:
+    return to_berlin(deployment["deployed_at"]).date()
 
 
 def _alternatives(name: str, tables: dict[str, Any], period: Period) -> dict[str, float | None]:
-    deployments = [d for d in tables["delivery.deployments"].to_pylist() if _live(d)]
-    inside = {
-        d["deployment_id"]: d for d in deployments if period.first <= to_berlin(d["deployed_at"]).date() <= period.last
+    return _MISTAKEN[name](tables, period)
+
+
+def _mistaken_rates(tables: dict[str, Any], period: Period) -> dict[str, float | None]:
+    rows, day = tables["delivery.deployments"].to_pylist(), dt.timedelta(days=1)
+    length = (period.last - period.first).days + 1
+
+    def rate(which: Any, first: dt.date = period.first, last: dt.date = period.last, of: Any = _day) -> float:
+        return sum(which(d) and first <= of(d) <= last for d in rows) / length * 7
+
+    return {
+        "utc": rate(_live, of=lambda d: d["deployed_at"].date()),
+        "counts-all": rate(lambda d: True),
+        "counts-staging": rate(lambda d: d["status"] == "success"),
+        "counts-failed": rate(lambda d: d["env"] == "prod"),
+        "days-off": rate(_live) * length / (length - 1) if length > 1 else math.inf,
+        "without-first": rate(_live, first=period.first + day),
+        "without-last": rate(_live, last=period.last - day),
+        "only-releases": rate(lambda d: _live(d) and d["kind"] == "release"),
     }
+
+
+def _inside(tables: dict[str, Any], period: Period) -> dict[int, dict[str, Any]]:
+    """The deployments that count, in the order in which they came."""
+    rows = sorted(tables["delivery.deployments"].to_pylist(), key=lambda d: d["deployed_at"])
+    return {d["deployment_id"]: d for d in rows if _live(d) and period.first <= _day(d) <= period.last}
+
+
+def _mistaken_leads(tables: dict[str, Any], period: Period) -> dict[str, float | None]:
     commits = {c["commit_id"]: c for c in tables["delivery.commits"].to_pylist()}
-    incidents = [i for i in tables["ops.incidents"].to_pylist() if i["caused_by"] in inside]
-    held = [r for r in tables["delivery.contents"].to_pylist() if r["deployment_id"] in inside]
-    if name == "lead_time_hours" and held:
-        every = [_hours(inside[r["deployment_id"]]["deployed_at"] - commits[r["commit_id"]]["authored_at"]) for r in held]
-        arrivals = _arrivals(tables, period)
-        authored = [_hours(at - commits[c]["authored_at"]) for c, at in arrivals]
-        merged = [_hours(at - commits[c]["merged_at"]) for c, at in arrivals]
-        return {
-            "every-delivery": median(every),
-            "mean": sum(authored) / len(authored) if authored else None,
-            "from-merge": median(merged) if merged else None,
-        }
-    if name == "change_failure_rate" and inside:
-        return {
-            "counts-incidents": len(incidents) / len(inside),
-            "forgets-rollbacks": len({i["caused_by"] for i in incidents}) / len(inside),
-            "rollback-itself": sum(d["kind"] != "release" for d in inside.values()) / len(inside),
-        }
-    if name == "rework_rate" and inside:
-        failed = {i["caused_by"] for i in incidents} | {d["undoes"] for d in deployments}
-        return {
-            "failed-not-rework": len(failed & inside.keys()) / len(inside),
-            "no-rollbacks": sum(d["kind"] == "hotfix" for d in inside.values()) / len(inside),
-        }
-    lengths = [_hours(i["restored_at"] - i["began_at"]) for i in incidents if i["restored_at"]]
-    if name == "recovery_hours" and lengths:
-        return {"mean": sum(lengths) / len(lengths)}
-    return {}
+    ever = _inside(tables, Period("", dt.date.min, dt.date.max, {}))
+    inside = _inside(tables, period)
+
+    def arrivals(of: dict[int, dict[str, Any]]) -> list[tuple[str, dt.datetime]]:
+        held: dict[int, list[str]] = {}
+        for row in tables["delivery.contents"].to_pylist():
+            held.setdefault(row["deployment_id"], []).append(row["commit_id"])
+        return [(c, d["deployed_at"]) for d in of.values() for c in held.get(d["deployment_id"], [])]
+
+    def first(found: list[tuple[str, dt.datetime]]) -> list[tuple[str, dt.datetime]]:
+        return [(c, at) for c, at in dict(reversed(found)).items() if period.first <= to_berlin(at).date() <= period.last]
+
+    def hours(found: list[tuple[str, dt.datetime]], since: str = "authored_at") -> list[float]:
+        return [_hours(at - commits[c][since]) for c, at in found]
+
+    once = first(arrivals(ever))
+    return {
+        "every-delivery": _median(hours(arrivals(inside))),
+        "first-in-window": _median(hours(first(arrivals(inside)))),
+        "mean": _mean(hours(once)),
+        "from-merge": _median(hours(once, "merged_at")),
+    }
+
+
+def _mistaken_recoveries(tables: dict[str, Any], period: Period) -> dict[str, float | None]:
+    inside = _inside(tables, period)
+    over = [i for i in tables["ops.incidents"].to_pylist() if i["restored_at"]]
+    caused = [i for i in over if i["caused_by"] in inside]
+
+    def hours(incidents: list[dict[str, Any]]) -> list[float]:
+        return [_hours(i["restored_at"] - i["began_at"]) for i in incidents]
+
+    def began_inside(incident: dict[str, Any]) -> bool:
+        return period.first <= to_berlin(incident["began_at"]).date() <= period.last
+
+    return {
+        "mean": _mean(hours(caused)),
+        "began-inside": _median(hours([i for i in caused if began_inside(i)])),
+        "whatever-cause": _median(hours([i for i in over if began_inside(i)])),
+    }
+
+
+def _mistaken_failures(tables: dict[str, Any], period: Period) -> dict[str, float | None]:
+    rows, inside = tables["delivery.deployments"].to_pylist(), _inside(tables, period)
+    causes = [i["caused_by"] for i in tables["ops.incidents"].to_pylist() if i["caused_by"] in inside]
+
+    def undone(which: Any) -> float | None:
+        failed = {*causes} | {d["undoes"] for d in rows if which(d)}
+        return _share(len(failed & inside.keys()), inside)
+
+    return {
+        "counts-incidents": _share(len(causes), inside),
+        "forgets-rollbacks": _share(len({*causes}), inside),
+        "rollback-itself": _share(sum(d["kind"] != "release" for d in inside.values()), inside),
+        "undone-inside": undone(lambda d: d["deployment_id"] in inside),
+        "undone-by-failed": undone(lambda d: d["env"] == "prod"),
+        "undone-in-staging": undone(lambda d: d["status"] == "success"),
+        "undone-anywhere": undone(lambda d: True),
+        "only-rollbacks": undone(lambda d: _live(d) and d["kind"] == "rollback"),
+    }
+
+
+def _mistaken_rework(tables: dict[str, Any], period: Period) -> dict[str, float | None]:
+    inside = _inside(tables, period)
+    failed = {i["caused_by"] for i in tables["ops.incidents"].to_pylist()}
+    failed |= {d["undoes"] for d in tables["delivery.deployments"].to_pylist() if _live(d)}
+    return {
+        "failed-not-rework": _share(len(failed & inside.keys()), inside),
+        "no-rollbacks": _share(sum(d["kind"] == "hotfix" for d in inside.values()), inside),
+        "by-undoes": _share(sum(d["undoes"] is not None for d in inside.values()), inside),
+    }
+
+
+_MISTAKEN = {
+    "deployments_per_week": _mistaken_rates,
+    "lead_time_hours": _mistaken_leads,
+    "recovery_hours": _mistaken_recoveries,
+    "change_failure_rate": _mistaken_failures,
+    "rework_rate": _mistaken_rework,
+}
+
+
+def _median(values: list[float]) -> float | None:
+    return median(values) if values else None
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _share(number: int, inside: dict[int, Any]) -> float | None:
+    return number / len(inside) if inside else None
 
 
 _REFERENCE = '''\
@@ -412,6 +559,11 @@ def _but(*changes: tuple[str, str]) -> str:
             raise ValueError(f"{old!r} is not in the reference")
         text = text.replace(old, new)
     return text
+
+
+def _with_values(value: str) -> str:
+    """The reference's answer with another value in each place; `v` is the right one."""
+    return f"{_REFERENCE}\n\nright = dora\n\n\ndef dora(con, first, last):\n    return {{k: {value} for k, v in right(con, first, last).items()}}\n"
 
 
 _PANDAS = '''\
@@ -548,11 +700,47 @@ TASK_7 = Task(
             ),
             "rollback-itself",
         ),
+        wrong(
+            "undone within the window",
+            _but(("select undoes from live", "select undoes from inside")),
+            "undone-inside",
+        ),
+        wrong(
+            "undone by a try that failed",
+            _but(("select undoes from live", "select undoes from delivery.deployments where env = 'prod'")),
+            "undone-by-failed",
+        ),
+        wrong(
+            "undone in staging",
+            _but(("select undoes from live", "select undoes from delivery.deployments where status = 'success'")),
+            "undone-in-staging",
+        ),
+        wrong(
+            "undone by any row of the table",
+            _but(("select undoes from live", "select undoes from delivery.deployments")),
+            "undone-anywhere",
+        ),
+        wrong(
+            "only rollbacks undo",
+            _but(("select undoes from live", "select undoes from live where kind = 'rollback'")),
+            "only-rollbacks",
+        ),
         wrong("mean recovery time", _but(("select median(hours) from restored", "select avg(hours) from restored")), "mean"),
         wrong(
             "every incident, whatever caused it",
             _but(("caused_by in (select deployment_id from inside) and restored_at", "restored_at")),
             "recovery_hours",
+            "whatever-cause",
+        ),
+        wrong(
+            "incidents that began in the window",
+            _but(
+                (
+                    "and restored_at is not null",
+                    "and restored_at is not null and timezone('Europe/Berlin', timezone('UTC', began_at))::date between $first and $last",
+                )
+            ),
+            "began-inside",
         ),
         wrong(
             "zero where there is nothing",
@@ -565,6 +753,20 @@ TASK_7 = Task(
             "failed-not-rework",
         ),
         wrong("rework without rollbacks", _but(("kind <> 'release'", "kind = 'hotfix'")), "no-rollbacks"),
+        wrong("rework by what it undoes", _but(("kind <> 'release'", "undoes is not null")), "by-undoes"),
+        wrong("texts", _with_values("str(v)"), "type"),
+        wrong("NaN where there is nothing", _with_values("float('nan') if v is None else v"), "not-finite"),
+        wrong("a number that is too large for a float", _with_values("10**400"), "not-finite"),
+        wrong("true and false", _with_values("bool(v)"), "type"),
+        wrong("amounts without end", _with_values("__import__('decimal').Decimal('Infinity')"), "not-finite"),
+        wrong("no keys", "def dora(con, first, last):\n    return {}\n", "shape"),
+        wrong("keys of several kinds", "def dora(con, first, last):\n    return {1: 2, None: 3, 'a': 4}\n", "shape"),
+        wrong(
+            "without the first day",
+            _but(("where day between $first and $last)", "where day > $first and day <= $last)")),
+            "without-first",
+            *NAMES,
+        ),
         wrong("another shape", "def dora(con, first, last):\n    return 1, 2, 3, 4, 5\n", "shape"),
     ),
     clauses={
@@ -577,6 +779,9 @@ TASK_7 = Task(
         "*for the first time*": "a commit counts in every deployment",
         "from `authored_at`": "from merge, not from writing",
         "or that a later successful deployment to prod undoes": "a rollback without an incident is no failure",
+        "that a later": "undone within the window",
+        "successful deployment to prod undoes": "undone by a try that failed",
+        "deployment to prod undoes": "undone in staging",
         "Each counts once": "counts incidents, not deployments",
         "A rollback is no failure itself": "the rollback itself is the failure",
         "the median duration": "mean recovery time",

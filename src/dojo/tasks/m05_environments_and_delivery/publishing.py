@@ -9,26 +9,33 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
+from dojo.tasks.m05_environments_and_delivery.compared import difference, readable
+from dojo.tasks.m05_environments_and_delivery.told import euros
 
 SCRIPT = "repo/pipeline/publish.py"
 BUILT, SERVED = "build/warehouse.duckdb", "serving/dashboards.duckdb"
 QUESTION = """
 select
-    (select count(*) from serving.fact_sales), (select sum(line_revenue) from serving.fact_sales),
-    (select count(*) from serving.daily_revenue), (select sum(revenue_eur) from serving.daily_revenue)
+    (select system.main.count_star() from serving.fact_sales), (select system.main.sum(line_revenue) from serving.fact_sales),
+    (select system.main.count_star() from serving.daily_revenue), (select system.main.sum(revenue_eur) from serving.daily_revenue)
 """
-"""What the dashboard asks: both tables in one query."""
-HELD = "select schema_name || '.' || table_name as name from duckdb_tables() where database_name = current_database() order by all"
+"""What the dashboard asks: both tables in one query. The names are whole ones: no macro in the file takes their place."""
+TABLES = {"facts": "serving.fact_sales", "daily": "serving.daily_revenue"}
 
 
 @dataclass(frozen=True)
 class Morning:
-    """One publish: its name, the built warehouse, rows of it that still stand in the log, what readers must see at the end."""
+    """One publish: its name, the built warehouse, rows that still stand in its log, what must be served, and as readers see it.
+
+    killed: how far the function comes before it is killed, as a share of its lines; 0 lets it end.
+    """
 
     name: str
     tables: dict[str, Any]
     in_log: dict[str, Any]
+    served: dict[str, Any]
     wanted: list[str]
+    killed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,21 +63,33 @@ def _answer(marts: dict[str, Any]) -> list[str]:
 
 @lru_cache(maxsize=8)
 def mornings(seed: int) -> Mornings:
-    """A morning whose build stopped half-way, the repaired one, and one whose writer was killed after its last commit."""
-    days = [warehouses.loaded(seed, n) for n in range(3)]
+    """A build that stopped half-way, an ordinary morning, a publish that is killed, and a build whose writer was killed."""
+    days = [warehouses.loaded(seed, n) for n in range(4)]
     marts = [day.marts() for day in days]
-    answers = [_answer(m) for m in marts]
-    half = {**days[1].raw, "marts.fact_sales": marts[1]["marts.fact_sales"]}
+    answers, served = [_answer(m) for m in marts], [_serving(m) for m in marts]
+    built = [{**day.raw, "marts.dim_customer": _customers(day), **m} for day, m in zip(days, marts, strict=True)]
+    half = {name: table for name, table in built[1].items() if name != "marts.daily_revenue"}
     return Mornings(
-        _serving(marts[0]),
+        served[0],
         answers[0],
         (
-            Morning("the build stopped before daily_revenue", half, {}, answers[0]),
-            Morning("an ordinary morning", {**days[1].raw, **marts[1]}, {}, answers[1]),
-            Morning(
-                "a build whose last rows stand in its write-ahead log", {**days[2].raw, **marts[1]}, marts[2], answers[2]
-            ),
+            Morning("the build stopped before daily_revenue", half, {}, served[0], answers[0]),
+            Morning("an ordinary morning", built[1], {}, served[1], answers[1]),
+            Morning("your function is killed on its way", built[2], {}, served[2], answers[2], 0.5 + seed % 40 / 100),
+            Morning(LOG, {**built[3], **marts[0]}, marts[3], served[3], answers[3]),
         ),
+    )
+
+
+LOG = "a build whose last rows stand in its write-ahead log"
+
+
+def _customers(day: warehouses.Loaded) -> Any:
+    """marts.dim_customer: names and e-mail addresses, which are nobody's business at the dashboards."""
+    return warehouses.changed(
+        day.raw["raw.orders"],
+        "create or replace table rows as select distinct customer_id, 'Customer ' || customer_id as full_name, "
+        "'customer.' || customer_id || '@example.org' as email from rows where customer_id is not null",
     )
 
 
@@ -84,8 +103,8 @@ def _done(work: Work, data: Mornings) -> list[dict[str, Any]]:
         "served": SERVED,
         "query": QUESTION,
         "warehouses": {SERVED: data.served},
-        "mornings": [{"tables": m.tables, "in_log": m.in_log} for m in data.mornings],
-        "queries": {"held": [SERVED, HELD]},
+        "mornings": [{"tables": m.tables, "in_log": m.in_log, "killed": m.killed} for m in data.mornings],
+        "queries": {key: [SERVED, f"from {name}"] for key, name in TABLES.items()},
     }
     return work.once(("05.4", id(data)), lambda: work.tool("releasing", request)["mornings"])
 
@@ -107,89 +126,137 @@ def _last(done: dict[str, Any]) -> list:
     return done["seen"][-1][1]
 
 
+def _named(figures: Any) -> str:
+    """The four figures that a reader asks for, each with its name."""
+    lines, facts, rows, daily = figures
+    return f"{lines} lines and {euros(facts)} in fact_sales, {rows} rows and {euros(daily)} in daily_revenue"
+
+
 def the_new_day_arrives(work: Work, data: Mornings) -> str:
-    for done, morning in list(zip(_done(work, data), data.mornings, strict=True))[1:]:
-        tried = f"publish(built, served): {morning.name}"
-        _not_locked_out(done, tried)
-        if done["raised"]:
-            where = f" in line {done['line']}" if done["line"] else ""
-            raise NotYet(
-                f"Your function stopped{where}, and readers still see yesterday.",
-                tried=tried,
-                expected="no error",
-                got=done["raised"],
-                cause="raised",
-                look="The publish before this one could not finish. What it left behind is still there."
-                if morning.name.startswith("an ord")
-                else "",
-            )
-        kind, rows = _last(done)
-        if kind == "rows" and rows[0] != morning.wanted:
-            log = bool(morning.in_log)
-            raise NotYet(
-                "Readers see yesterday: the newest rows stand in the log beside the built file, and a copy of the file alone does not have them."
-                if log
-                else "Readers still see yesterday.",
-                tried=tried,
-                expected=", ".join(morning.wanted),
-                got=", ".join(rows[0]),
-                cause="log-forgotten" if log else "not-published",
-                look="Read the built warehouse through DuckDB, which reads the log too." if log else "",
-            )
-        if kind == "error":
-            raise NotYet(
-                "After your publish readers get an error.",
-                tried=tried,
-                expected=", ".join(morning.wanted),
-                got=rows,
-                cause="unreadable",
-            )
-        held = done["rows"]["held"].to_pylist() if not isinstance(done["rows"]["held"], str) else []
-        extra = [r["name"] for r in held if r["name"] not in ("serving.fact_sales", "serving.daily_revenue")]
-        if extra:
-            raise NotYet(
-                "More was published than readers may see.",
-                tried=f"the tables of {SERVED}",
-                expected="serving.daily_revenue, serving.fact_sales",
-                got=", ".join(extra),
-                cause="too-much",
-                look="A copy of the whole file carries raw.* with it.",
-            )
-    return f"Both tables arrive: {data.mornings[-1].wanted[0]} lines, €{data.mornings[-1].wanted[1]}."
+    before = ["rows", [data.shown]]
+    for done, morning in zip(_done(work, data), data.mornings, strict=True):
+        if morning.wanted != data.shown and not morning.killed:
+            _arrives(done, morning, before)
+        before = _last(done)
+    shown = data.mornings[-1].wanted
+    return f"Both tables arrive: {shown[0]} lines, {euros(shown[1])}."
+
+
+def _arrives(done: dict[str, Any], morning: Morning, before: list) -> None:
+    tried = f"publish(built, served): {morning.name}"
+    _not_locked_out(done, tried)
+    last = _last(done)
+    if done["raised"]:
+        where = f" in line {done['line']}" if done["line"] else ""
+        left = "already exists" in done["raised"]
+        raise NotYet(
+            f"Your function stopped{where}" + (", and readers still see yesterday." if last == before else "."),
+            tried=tried,
+            expected="no error",
+            got=done["raised"],
+            cause="raised",
+            look="A publish before this one did not come to its end. What it left behind is still there." if left else "",
+        )
+    if last[0] == "error":
+        said = "After your publish readers get an error."
+        raise NotYet(said, tried=tried, expected=_named(morning.wanted), got=last[1], cause="unreadable")
+    if last[1][0] != morning.wanted:
+        _older(last, before, morning, tried)
+    for key, name in TABLES.items():
+        _as_built(name, done["rows"][key], morning.served[name], tried)
+    _nothing_else(done["holds"], tried)
+
+
+def _older(last: list, before: list, morning: Morning, tried: str) -> None:
+    """NotYet where readers see what was there before, or what stands in the built file without its log."""
+    expected, got = _named(morning.wanted), _named(last[1][0])
+    if last == before:
+        raise NotYet("Readers still see yesterday.", tried=tried, expected=expected, got=got, cause="not-published")
+    if morning.in_log and last[1][0] == _answer(morning.tables):
+        raise NotYet(
+            "Readers see an older day: the newest rows stand in the log beside the built file, and a copy of the file alone does not have them.",
+            tried=tried,
+            expected=expected,
+            got=got,
+            cause="log-forgotten",
+            look="Read the built warehouse through DuckDB, which reads the log too.",
+        )
+
+
+def _as_built(name: str, got: Any, wanted: Any, tried: str) -> None:
+    """NotYet where a served table is not, row by row, the one that was built."""
+    readable(name, got, wanted, tried)
+    differs = difference(got, wanted)
+    if differs:
+        same = got.num_rows == wanted.num_rows
+        raise NotYet(
+            f"`{name}` does not hold what was built" + (": some of its rows differ." if same else ", row by row."),
+            tried=tried,
+            expected=differs.one_missing if same else f"{wanted.num_rows:,} rows",
+            got=differs.one_extra if same else f"{got.num_rows:,} rows",
+            cause="content",
+        )
+
+
+def _nothing_else(holds: list[str] | str, tried: str) -> None:
+    """NotYet where the served file holds more than the two tables."""
+    if isinstance(holds, str):
+        said = f"What {SERVED} holds cannot be read."
+        raise NotYet(said, tried=tried, expected=", ".join(TABLES.values()), got=holds, cause="unreadable")
+    extra = [name for name in holds if name.removesuffix(" (view)") not in TABLES.values()]
+    if extra:
+        raise NotYet(
+            "More was published than readers may see.",
+            tried=f"{tried}; what {SERVED} holds",
+            expected=", ".join(TABLES.values()),
+            got=", ".join(extra),
+            cause="too-much",
+            look="Customers' names and addresses stand in marts.dim_customer." if "dim_customer" in str(extra) else "",
+        )
 
 
 def nobody_meets_half(work: Work, data: Mornings) -> str:
-    looked, before = 0, data.shown
+    before = data.shown
     for done, morning in zip(_done(work, data), data.mornings, strict=True):
         _not_locked_out(done, f"publish(built, served): {morning.name}")
-        allowed = (before, morning.wanted)
         for line, (kind, found) in done["seen"]:
-            looked += 1
-            tried = f"a reader in another process; your function had come to: {line or 'its end'}"
+            tried = f"a reader in another process; {morning.name}; your function had come to: {line or 'its end'}"
             if kind == "error":
                 raise _refused(found, tried)
-            if found[0] not in allowed:
-                raise NotYet(
-                    "A reader saw half a publish: the facts of one day beside the revenue of another.",
-                    tried=tried,
-                    expected="yesterday's four figures or today's: " + ", ".join(morning.wanted),
-                    got=", ".join(found[0]),
-                    cause="half",
-                    look="Two tables that belong together change in one step.",
-                )
+            if found[0] not in (before, morning.wanted):
+                _met(found[0], before, morning, tried)
         if done["gone"] or done["written"]:
             raise _unseen(done, morning)
-        before = morning.wanted
+        before = _last(done)[1][0] if morning.killed else morning.wanted
     _something_published(work, data)
-    return "Readers of another process saw yesterday, then today, and no error."
+    killed = any(
+        m.killed and "ended its process" in d["raised"] for d, m in zip(_done(work, data), data.mornings, strict=True)
+    )
+    said = "Readers of another process saw yesterday, then today, and no error"
+    return f"{said}, even when your function was killed." if killed else f"{said}."
+
+
+def _met(found: list[str], before: list[str], morning: Morning, tried: str) -> None:
+    """NotYet for figures that belong to no day; a half is what has one table's figures of each day."""
+    halves = (before[:2] + morning.wanted[2:], morning.wanted[:2] + before[2:])
+    raise NotYet(
+        "A reader saw half a publish: the facts of one day beside the revenue of another."
+        if found in halves
+        else "A reader saw figures that are neither yesterday's nor today's.",
+        tried=tried,
+        expected=f"{_named(before)}; or {_named(morning.wanted)}",
+        got=_named(found),
+        cause="half" if found in halves else "other-figures",
+        look="Two tables that belong together change in one step." if found in halves else "",
+    )
 
 
 def _something_published(work: Work, data: Mornings) -> None:
-    if [_last(done) for done in _done(work, data)][-1] == ["rows", [data.shown]]:
+    if all(_last(done) == ["rows", [data.shown]] for done in _done(work, data)):
         raise NotYet(
             "Readers met no error, since nothing was published.",
             expected="today, at the end",
-            got="yesterday, three mornings long",
+            got=f"yesterday, {len(data.mornings)} mornings long",
             cause="not-published",
         )
 
@@ -247,15 +314,17 @@ def _refused(words: str, tried: str) -> NotYet:
 def half_a_build_is_not_published(work: Work, data: Mornings) -> str:
     done, morning = _done(work, data)[0], data.mornings[0]
     kind, found = _last(done)
+    tried = f"publish(built, served): {morning.name}"
     if kind == "error" or found[0] != morning.wanted:
         raise NotYet(
-            "The build had no daily_revenue, and it was put in front of readers nevertheless.",
-            tried=f"publish(built, served): {morning.name}",
-            expected="yesterday's file, untouched: " + ", ".join(morning.wanted),
-            got=found if kind == "error" else ", ".join(found[0]),
+            "The build had no daily_revenue, and readers do not see yesterday any more.",
+            tried=tried,
+            expected="yesterday's file, untouched: " + _named(morning.wanted),
+            got=found if kind == "error" else _named(found[0]),
             cause="half-built",
-            look="An error on the way must keep the last step from happening.",
         )
+    for key, name in TABLES.items():
+        _as_built(name, done["rows"][key], morning.served[name], tried)
     _something_published(work, data)
     return "A build that stopped half-way leaves yesterday's file in place."
 
@@ -286,6 +355,15 @@ def _but(old: str, new: str) -> dict[str, str]:
         raise ValueError(f"{old!r} is not in the reference")
     return {SCRIPT: _REFERENCE.replace(old, new)}
 
+
+def _more(statements: str) -> dict[str, str]:
+    """The reference with more done to its new file; `served` is known there."""
+    return _but(_LAST, f'{_LAST}        con.execute(f"""{statements}""")\n')
+
+
+_LAST = '            con.execute(f"create table serving.{table} as from built.marts.{table}")\n'
+_RAW = "create schema raw; create table raw.orders as from built.raw.orders"
+_EVERY_MART = ('("fact_sales", "daily_revenue")', '("fact_sales", "daily_revenue", "dim_customer")')
 
 _TRANSACTION = """\
 import duckdb
@@ -431,6 +509,37 @@ TASK_4 = Task(
             ),
             "too-much",
         ),
+        wrong("publishes every mart", _but(*_EVERY_MART), "too-much"),
+        wrong(
+            "hides raw.* behind a macro",
+            _more(f"{_RAW}; create macro duckdb_tables() as table select null as schema_name"),
+            "too-much",
+        ),
+        wrong(
+            "shows orders through a view over a file",
+            _more(
+                "copy built.raw.orders to '{served.parent}/orders.parquet'; create view orders as from '{served.parent}/orders.parquet'"
+            ),
+            "too-much",
+        ),
+        wrong(
+            "one column of the facts",
+            _but(
+                '"create table serving.{table} as from built.marts.{table}"',
+                '"create table serving.{table} as " + ("select line_revenue from built.marts.fact_sales" if table == "fact_sales" else "from built.marts.daily_revenue")',
+            ),
+            "columns",
+        ),
+        wrong("quantities are gone", _more("update serving.fact_sales set quantity = 0"), "content"),
+        wrong("a day fewer", _more("delete from serving.daily_revenue where rowid >= 5"), "content", "other-figures"),
+        wrong(
+            "columns of a type that cannot be compared",
+            _more(
+                "create or replace table serving.fact_sales as select * replace ({{'a': 1}} as business_date) from serving.fact_sales"
+            ),
+            "columns",
+        ),
+        wrong("days without end", _more("update serving.fact_sales set business_date = 'infinity'"), "content"),
         wrong(
             "replaces before closing",
             {
@@ -466,9 +575,10 @@ TASK_4 = Task(
         "at any moment they like": "a transaction in the served file",
         "ask both tables in one query": "table by table",
         "as `serving.fact_sales` and `serving.daily_revenue`": "only the facts",
-        "and nothing else": "publishes the whole warehouse",
+        "and nothing else": "publishes every mart",
+        "row by row": "quantities are gone",
         "readers keep yesterday's file": "publishes in spite of an error",
-        "three mornings in a row in one folder": "trips over what an earlier morning left",
+        "four mornings in a row in one folder": "trips over what an earlier morning left",
         "its newest rows stand in the file's write-ahead log": "copies the built file and forgets its log",
         "as often as it can and after each of your lines": "deletes, then renames",
     },

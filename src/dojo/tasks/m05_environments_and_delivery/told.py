@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from dojo.judge.contract import NotYet
@@ -30,3 +31,11 @@ def differing(before: str, after: str) -> list[str]:
     if not old or not new:
         return [] if before == after else [after.splitlines()[0] if after else "the file is empty"]
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def euros(amount: Any) -> str:
+    """An amount, or the text of one, as €125,854.82; as it is where it is none."""
+    try:
+        return f"€{Decimal(str(amount)):,.2f}"
+    except InvalidOperation:
+        return str(amount)

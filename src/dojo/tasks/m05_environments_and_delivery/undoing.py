@@ -11,7 +11,8 @@ import duckdb
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.told import commands, differing, no_error
+from dojo.tasks.m05_environments_and_delivery.compared import difference, readable
+from dojo.tasks.m05_environments_and_delivery.told import commands, euros, no_error, relations
 from dojo.tools.git import NoSuchObject, opened
 from dojo.tools.releasing_dbt import slice_of_shopflow
 from shopflow.tables import BATCH_ROWS
@@ -19,6 +20,7 @@ from shopflow.tables import BATCH_ROWS
 SCRIPT = "repo/pipeline/rollback.py"
 PROD, BACKUP = "warehouse/prod.duckdb", "warehouse/backup/prod.duckdb"
 FACTS, DAILY = "dbt/models/marts/fact_sales.sql", "dbt/models/marts/daily_revenue.sql"
+UNITS = "    sum(quantity)::bigint as units,\n"
 BAD = {
     "returns": (
         (
@@ -39,13 +41,17 @@ BAD = {
 
 @dataclass(frozen=True)
 class Release:
-    """A repository whose last release is bad, its warehouses two mornings later, and the rows that must stand there."""
+    """A repository whose last release is bad, its warehouses two mornings later, and the rows that must stand there.
+
+    mistaken: tables that a known mistake leaves: as the bad runs left them, all computed by the bad code, as in the backup.
+    """
 
     stream: str
     files: dict[str, dict[str, Any]]
     facts: Any
     daily: Any
     euros: Any
+    mistaken: dict[str, Any]
 
 
 @lru_cache(maxsize=8)
@@ -53,13 +59,20 @@ def release(seed: int) -> Release:
     """release-41 was good, release-42 is not, and a colleague's commit came after it; another fault for another seed."""
     model, query, message = BAD["returns" if seed % 4 == 3 else "currency"]
     then, now = warehouses.loaded(seed), warehouses.loaded(seed, 2)
-    spoiled = _spoiled(then, now, warehouses.facts(now.raw, query))
+    bad = warehouses.facts(now.raw, query)
+    spoiled = _spoiled(then, now, bad)
     kept = {"ops.run_log": _log(3), "finance.closed_days": _log(2)}
     prod = {**now.raw, **kept, "marts.fact_sales": spoiled, "marts.daily_revenue": warehouses.daily(spoiled)}
     backup = {**then.raw, "ops.run_log": _log(1), "finance.closed_days": _log(1), **then.marts()}
     stream = _stream(model, message)
     euros = warehouses.total(warehouses.daily(now.facts), "select sum(revenue_eur) from rows")
-    return Release(stream, {PROD: prod, BACKUP: backup}, now.facts, warehouses.daily(now.facts), euros)
+    mistaken = {
+        "left": spoiled,
+        "left daily": prod["marts.daily_revenue"],
+        "by the bad code": bad,
+        "backup": then.facts,
+    }
+    return Release(stream, {PROD: prod, BACKUP: backup}, now.facts, warehouses.daily(now.facts), euros, mistaken)
 
 
 def _spoiled(then: warehouses.Loaded, now: warehouses.Loaded, bad: Any) -> Any:
@@ -87,7 +100,7 @@ def _stream(model: tuple[str, str], message: str) -> str:
     """The repository: release-41, a branch merged as release-42, and one commit on top of it."""
     good = {f"dbt/{path}": text for path, text in slice_of_shopflow().items()}
     units = good[DAILY]
-    good[DAILY] = units.replace("    sum(quantity)::bigint as units,\n", "")
+    good[DAILY] = units.replace(UNITS, "")
     bad = good[FACTS].replace(*model)
     if bad == good[FACTS] or good[DAILY] == units:
         raise ValueError("the release changes nothing")
@@ -150,25 +163,19 @@ TRIED = 'rollback(dbt, repo, folder, "release-42")'
 def code_is_back(work: Work, data: Release) -> str:
     done = _done(work, data)
     no_error(done, TRIED)
-    if done["doing"] or [p for p in done["dirty"] if p in (FACTS, DAILY)] or done["branch"] != "main":
-        got = (
-            f"a {done['doing']} in progress"
-            if done["doing"]
-            else f"uncommitted: {', '.join(done['dirty'])}"
-            if done["dirty"]
-            else f"on {done['branch'] or 'no branch'}"
-        )
+    dirty = [path for path in done["dirty"] if path in (FACTS, DAILY)]
+    if done["doing"] or done["branch"] != "main" or dirty:
+        got = f"a {done['doing']} in progress" if done["doing"] else f"uncommitted: {', '.join(dirty)}"
         raise NotYet(
             "The repository is not left on main with everything committed.",
             tried=TRIED,
             expected="main, clean",
-            got=got,
+            got=got if done["doing"] or done["branch"] == "main" else f"on {done['branch'] or 'no branch'}",
             cause="not-committed",
-            look="`git revert` makes the commit itself; of a merge it asks which side stays: `-m 1`.",
         )
     try:
         with opened(done["bundle"]) as repo:
-            _code(repo)
+            _code(repo, done["refs"])
     except (NoSuchObject, RuntimeError) as error:
         raise NotYet(
             "main cannot be read afterwards.", tried=TRIED, expected="main", got=str(error)[:200], cause="not-committed"
@@ -176,9 +183,11 @@ def code_is_back(work: Work, data: Release) -> str:
     return "The release is undone by a commit of its own, and what came after it stands."
 
 
-def _code(repo: Any) -> None:
+def _code(repo: Any, refs: dict[str, str]) -> None:
+    """NotYet where main is not what it must be. `refs` are the branches and tags as they were before."""
     good = slice_of_shopflow()
-    if repo.text("main", FACTS) == repo.text("release-42", FACTS):
+    facts = repo.text("main", FACTS)
+    if facts is not None and any(facts == good[FACTS.removeprefix("dbt/")].replace(*model) for model, _, _ in BAD.values()):
         raise NotYet(
             "`fact_sales` on main is still the one of release-42: tomorrow's run brings the fault back.",
             tried=TRIED,
@@ -186,32 +195,46 @@ def _code(repo: Any) -> None:
             got="as in release-42",
             cause="code-not-back",
         )
-    if not repo.reaches("main", "release-42"):
+    gone = [name for name in ("release-42", "main") if not repo.reaches("main", refs[name])]
+    if gone:
         raise NotYet(
-            "release-42 is not in main's history any more.",
+            "A published commit is not in main's history any more.",
             tried=TRIED,
-            expected="one commit more",
-            got="a history rewritten",
+            expected="every commit that was there, and more",
+            got="; ".join(
+                f"{'the release' if n == 'release-42' else 'the last commit of main'}, {refs[n][:7]}, is gone" for n in gone
+            ),
             cause="rewritten",
             look="Four people have pulled it. On a published branch undoing is one more commit: `git revert`.",
         )
-    if repo.text("main", DAILY) != good[DAILY.removeprefix("dbt/")]:
+    if repo.text("main", DAILY) == good[DAILY.removeprefix("dbt/")].replace(UNITS, ""):
         raise NotYet(
-            "Petra's commit after the release is gone with it: `daily_revenue` has no `units` any more, and merchandising reads them.",
+            "Petra's commit after the release is undone with it: `daily_revenue` has no `units` any more, and merchandising reads them.",
             tried=TRIED,
             expected="later work stays",
             got="daily_revenue as in release-41",
             cause="later-work-lost",
-            look="Undo the one commit. A checkout of the old tag takes everything since along.",
         )
-    if repo.text("main", FACTS) != good[FACTS.removeprefix("dbt/")]:
-        raise NotYet(
-            "`fact_sales` on main is neither the old one nor the bad one.",
-            tried=TRIED,
-            expected="as in release-41",
-            got="another text",
-            cause="code-not-back",
-        )
+    for path, text in good.items():
+        if repo.text("main", f"dbt/{path}") != text:
+            raise NotYet(
+                f"`dbt/{path}` on main is not what it must be: as before the release, with Petra's commit on top.",
+                tried=TRIED,
+                expected=_first_other(text, repo.text("main", f"dbt/{path}")),
+                got=_first_other(repo.text("main", f"dbt/{path}"), text),
+                cause="code-not-back",
+            )
+
+
+def _first_other(text: str | None, other: str | None) -> str:
+    """The first line of a text that is not the other's, with its number."""
+    if text is None:
+        return "no such file"
+    lines, others = text.split("\n"), (other or "").split("\n")
+    for number, line in enumerate(lines):
+        if other is None or number >= len(others) or line != others[number]:
+            return f"line {number + 1}: {line.strip() or '(empty)'}"
+    return f"{len(lines)} lines"
 
 
 def rows_are_back(work: Work, data: Release) -> str:
@@ -229,78 +252,72 @@ def rows_are_back(work: Work, data: Release) -> str:
             )
     for key, wanted, name in (("facts", data.facts, "marts.fact_sales"), ("daily", data.daily, "marts.daily_revenue")):
         got = done["rows"][key]
-        if isinstance(got, str):
-            raise NotYet(
-                f"`{name}` cannot be read afterwards.",
-                tried=tried,
-                expected=f"{wanted.num_rows:,} rows",
-                got=got,
-                cause="unreadable",
-            )
-        missing, extra = _difference(got, wanted)
-        if not missing and not extra:
+        readable(name, got, wanted, tried)
+        differs = difference(got, wanted)
+        if not differs:
             continue
-        if key == "daily":
-            raise NotYet(
-                "The facts are right again, and the dashboard still shows the bad release's revenue.",
-                tried=tried,
-                expected=f"€{data.euros:,}",
-                got=f"{extra} rows differ",
-                cause="dashboard",
-                look="What was computed from bad rows is bad. A plus sign after a selector takes it along.",
-            )
-        raise _facts_differ(got, wanted, extra, done, tried)
-    return f"{data.facts.num_rows:,} lines and €{data.euros:,}, row by row what release-41 makes of everything that has come in."
-
-
-def _difference(got: Any, wanted: Any) -> tuple[int, int]:
-    """(rows that are missing, rows that should not be there); all of them where the columns are others."""
-    if set(got.column_names) != set(wanted.column_names):
-        return wanted.num_rows, got.num_rows
-    con = duckdb.connect()
-    try:
-        con.register("got", got.select(wanted.column_names))
-        con.register("wanted", wanted)
-        ask = "select count(*) from (from {} except all from {})"
-        return con.execute(ask.format("wanted", "got")).fetchone()[0], con.execute(ask.format("got", "wanted")).fetchone()[0]
-    finally:
-        con.close()
-
-
-def _facts_differ(got: Any, wanted: Any, extra: int, done: dict[str, Any], tried: str) -> NotYet:
-    if got.num_rows < wanted.num_rows:
-        return NotYet(
-            "Lines of the last two days are missing: the rows of the release's day were put back, and what came in since is gone.",
+        said, cause, look = _mistake(key, got, data, done)
+        same = got.num_rows == wanted.num_rows
+        raise NotYet(
+            said or f"`{name}` is not what release-41 makes of everything that has come in: {differs.extra:,} rows differ.",
             tried=tried,
-            expected=f"{wanted.num_rows:,} rows",
-            got=f"{got.num_rows:,} rows",
-            cause="days-lost",
+            expected=differs.one_missing if same else f"{wanted.num_rows:,} rows",
+            got=differs.one_extra if same else f"{got.num_rows:,} rows",
+            cause=cause,
+            look=look,
         )
+    return f"{data.facts.num_rows:,} lines and {euros(data.euros)}, row by row what release-41 makes of everything that has come in."
+
+
+def _mistake(key: str, got: Any, data: Release, done: dict[str, Any]) -> tuple[str, str, str]:
+    """(what went wrong, its cause, where to look) for rows that are a known mistake's; else words that fit any."""
+    if key == "daily":
+        if not _alike(got, data.mistaken["left daily"]):
+            return "", "dashboard", ""
+        said = "The facts are right again, and the dashboard still shows the bad release's revenue."
+        return said, "dashboard", "What was computed from bad rows is bad. A plus sign after a selector takes it along."
     prod = [c for c in done["calls"] if c["warehouse"] == PROD]
-    return NotYet(
-        f"{extra:,} lines of `marts.fact_sales` still carry the bad release's revenue.",
-        tried=tried,
-        expected="every line as release-41 computes it",
-        got=f"{extra:,} of {got.num_rows:,} rows differ",
-        cause="rows-stay" if prod else "data-not-back",
-        look="fact_sales is incremental: a run writes orders that changed since the last one, and leaves the rest as the bad model wrote it."
-        if prod
-        else "The code of tomorrow does not repair the rows of yesterday. Prod has to be computed again.",
-    )
+    if _alike(got, data.mistaken["by the bad code"]):
+        return "Every line was computed again, and by the bad release: its code still stood on main then.", "too-early", ""
+    if _alike(got, data.mistaken["backup"]):
+        said = "`marts.fact_sales` is the backup's: what came in since the release is not in it."
+        return said, "days-lost", ""
+    if not _alike(got, data.mistaken["left"]):
+        return "", "other-rows", ""
+    said = "`marts.fact_sales` is as the bad release left it."
+    if not prod:
+        return (
+            said,
+            "data-not-back",
+            "The code of tomorrow does not repair the rows of yesterday. Prod has to be computed again.",
+        )
+    whole = any({"--full-refresh", "-f"} & {*c["arguments"]} for c in prod)
+    look = "fact_sales is incremental: a run writes orders that changed since the last one, and leaves the rest as it is."
+    return said, "rows-stay", "" if whole else look
+
+
+def _alike(got: Any, known: Any) -> bool:
+    return set(got.column_names) == set(known.column_names) and not difference(got, known)
 
 
 def nothing_else_is_lost(work: Work, data: Release) -> str:
     done = _done(work, data)
     no_error(done, TRIED)
-    gone = [name for name in differing(done["before"], done["after"]) if name.startswith(("raw.", "ops.", "finance."))]
-    if gone:
+    before, after = (relations(done[when]) for when in ("before", "after"))
+    others = sorted(name for name in before.keys() | after.keys() if name not in ("marts.fact_sales", "marts.daily_revenue"))
+    changed = [name for name in others if _rows(before.get(name, "")) != _rows(after.get(name, ""))]
+    if changed:
         raise NotYet(
-            "More went back than the release: what came in and was written down since is gone too.",
+            "Whatever else is in the file must be as it was.",
             tried=TRIED,
-            expected="raw, ops and finance as they were",
-            got="changed: " + ", ".join(gone),
+            expected=f"{len(before)} relations, all but fact_sales and daily_revenue untouched",
+            got=", ".join(
+                f"{n} is {'new' if n not in before else 'gone' if n not in after else 'changed'}" for n in changed
+            ),
             cause="lost",
-            look="The backup is two mornings old. Only what the release computed has to go back.",
+            look="The backup is two mornings old. Only what the release computed has to go back."
+            if [name for name in changed if name in before and name in after]
+            else "",
         )
     if done["before"] == done["after"]:
         raise NotYet(
@@ -311,6 +328,12 @@ def nothing_else_is_lost(work: Work, data: Release) -> str:
             cause="data-not-back",
         )
     return "Two mornings of extracts, run log and closed books are as they were."
+
+
+def _rows(line: str) -> str:
+    """What a relation holds; of a view without its text, which dbt may write anew."""
+    name, kind, *rest = line.split(" ") if line else ("", "")
+    return " ".join([name, kind, *(rest[1:] if kind == "view" else rest)])
 
 
 _REFERENCE = """\
@@ -380,6 +403,35 @@ _CLOSED_DAYS = """\
     con.close()
 """
 
+
+def _in_prod(statements: str) -> str:
+    """More lines of a rollback: statements in prod's file."""
+    return f'''\
+    import duckdb
+
+    with duckdb.connect(str(folder / "prod.duckdb")) as con:
+        con.execute("""{statements}""")
+'''
+
+
+_MOVED_TAG = """\
+from shopflow.history import git
+
+
+def rollback(dbt, repo, folder, bad):
+    facts, daily = "dbt/models/marts/fact_sales.sql", "dbt/models/marts/daily_revenue.sql"
+    units = git(repo, "show", f"main:{daily}")
+    git(repo, "reset", "--hard", "release-41")
+    good = (repo / facts).read_text()
+    (repo / facts).write_text("-- nothing\\n")
+    git(repo, "commit", "-am", "Nothing")
+    git(repo, "tag", "-f", bad)
+    (repo / facts).write_text(good)
+    (repo / daily).write_text(units)
+    git(repo, "commit", "-am", "Everything")
+    dbt("build", "--full-refresh", "--select", "fact_sales+", target="prod")
+"""
+
 TASK_6 = Task(
     id="05.6",
     title="Take a release back, to the row",
@@ -419,9 +471,57 @@ TASK_6 = Task(
             ),
             "later-work-lost",
         ),
-        wrong("restores the backup", {SCRIPT: _RESTORE}, "days-lost"),
+        wrong("restores the backup", {SCRIPT: _RESTORE}, "days-lost", "lost"),
         wrong("puts finance's days back as well", {SCRIPT: _REFERENCE + _CLOSED_DAYS}, "lost"),
-        wrong("restores the backup and builds", {SCRIPT: _RESTORE + '    dbt("build", target="prod")\n'}, "days-lost"),
+        wrong(
+            "restores the backup and builds", {SCRIPT: _RESTORE + '    dbt("build", target="prod")\n'}, "days-lost", "lost"
+        ),
+        wrong(
+            "drops a view and leaves a copy",
+            {
+                SCRIPT: _REFERENCE
+                + _in_prod("drop view staging.stg_orders; create table marts.left_over as from marts.fact_sales")
+            },
+            "lost",
+        ),
+        wrong("leaves a macro", {SCRIPT: _REFERENCE + _in_prod("create macro ops.euros(x) as x")}, "lost"),
+        wrong(
+            "renames a column of the run log",
+            {SCRIPT: _REFERENCE + _in_prod("alter table ops.run_log rename status to state")},
+            "lost",
+        ),
+        wrong(
+            "days of a kind that cannot be compared",
+            {
+                SCRIPT: _REFERENCE
+                + _in_prod(
+                    "create or replace table marts.fact_sales as select * replace ({'a': 1} as business_date) from marts.fact_sales"
+                )
+            },
+            "columns",
+        ),
+        wrong(
+            "amounts that no decimal of ours holds",
+            {
+                SCRIPT: _REFERENCE
+                + _in_prod(
+                    "create or replace table marts.fact_sales as select * replace (0::decimal(38, 37) as line_revenue) from marts.fact_sales"
+                )
+            },
+            "other-rows",
+        ),
+        wrong(
+            "another kind of status",
+            {
+                SCRIPT: _REFERENCE
+                + _in_prod(
+                    "create or replace table marts.fact_sales as select * replace ([1] as order_status) from marts.fact_sales"
+                )
+            },
+            "columns",
+        ),
+        wrong("rewrites the history and moves the tag", {SCRIPT: _MOVED_TAG}, "rewritten"),
+        wrong("takes the other side of the merge", _but('"-m", "1"', '"-m", "2"'), "raised"),
         wrong("forgets that it is a merge", _but('"-m", "1", ', ""), "raised"),
         wrong("reverts and does not commit", _but('"--no-edit"', '"--no-commit"'), "not-committed"),
         wrong(
@@ -429,7 +529,7 @@ TASK_6 = Task(
             {
                 SCRIPT: 'from shopflow.history import git\n\n\ndef rollback(dbt, repo, folder, bad):\n    dbt("build", "--full-refresh", target="prod")\n    git(repo, "revert", "--no-edit", "-m", "1", bad)\n'
             },
-            "rows-stay",
+            "too-early",
         ),
         wrong("computes again in dev", _but(', target="prod"', ""), "dbt-failed"),
         wrong("only the facts", _but('"fact_sales+"', '"fact_sales"'), "dashboard"),
@@ -456,5 +556,9 @@ TASK_6 = Task(
     right=(
         right("the facts from the backup, the rest by an incremental run", {SCRIPT: _FROM_BACKUP}),
         right("file by file, then a table made anew", {SCRIPT: _ONE_FILE}),
+        right(
+            "all models, and the tag is gone",
+            _but('"--select", "fact_sales+", target="prod")\n', 'target="prod")\n    git(repo, "tag", "--delete", bad)\n'),
+        ),
     ),
 )
