@@ -126,7 +126,9 @@ def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
             expected="success",
             got=c["said"],
             cause="good-refused",
-            look="What prod builds from, its raw tables, must be in the file it is built in.",
+            look="What prod builds from, its raw tables, must be in the file it is built in."
+            if "does not exist" in c["said"]
+            else "",
         )
     if done["before"] == done["after"]:
         raise NotYet(
