@@ -197,6 +197,21 @@ def only_what_changed(work: Work, data: Branches) -> str:
     return "; ".join(f"{c.said}: {', '.join(c.models) or 'nothing'}" for c in data.changes)
 
 
+def _not_prods(got: Any, said: str, tried: str) -> tuple[str, str]:
+    """Why dev does not hold what the branch makes of prod's tables: in words, and where to look."""
+    if said:
+        nowhere = "does not exist" in said
+        return (
+            "dbt could not build it: its parents are not in dev, and it did not look for them in prod."
+            if nowhere
+            else "dbt could not build it."
+        ), ""
+    if isinstance(got, str) or "--favor-state" in tried:
+        return "What stands in dev is not what the branch makes of prod's tables.", ""
+    look = "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's."
+    return "What was built was computed from dev's old tables and not from prod's.", look if "--defer" in tried else ""
+
+
 def parents_come_from_prod(work: Work, data: Branches) -> str:
     for done, change in zip(_done(work, data), data.changes, strict=True):
         tried = f"“{change.said}”: " + "; ".join(commands(done))
@@ -224,17 +239,14 @@ def parents_come_from_prod(work: Work, data: Branches) -> str:
                     cause="continued",
                     look="`--full-refresh` makes it anew.",
                 )
+            headline, look = _not_prods(got, said, tried)
             raise NotYet(
-                "dbt could not build it: its parents are not in dev, and it did not look for them in prod."
-                if said
-                else "What was built was computed from dev's old tables and not from prod's.",
+                headline,
                 tried=tried,
                 expected=f"{change.value:,} from `{change.ask}` in dev",
                 got=said or got,
                 cause="not-deferred",
-                look=""
-                if said
-                else "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's.",
+                look=look,
             )
     return "Parents were read from prod, and prod is as it was."
 
