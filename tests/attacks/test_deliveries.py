@@ -133,5 +133,82 @@ def test_a_delivery_that_ends_who_watches_it_earns_nothing(attacked):
     assert report.points == 0 and not report.passed, report
 
 
+FORGES = '''
+import shutil
+
+EVIL = """
+def model(dbt, session):
+    import gc
+    import dojo.tools.releasing as R
+    for one in gc.get_objects():
+        if isinstance(one, R.Dbt):
+            one.calls = type("Calls", (list,), {"append": lambda self, call: None})(one.calls)
+    return session.sql("select 1 as a")
+"""
+
+
+def promote(dbt, folder):
+    path = folder.parent / "repo" / "dbt" / "models" / "evil.py"
+    path.write_text(EVIL)
+    dbt("run", "--select", "evil", target="dev")
+    path.unlink()
+    for env in ("dev", "staging"):
+        if not dbt("build", target=env).success:
+            return False
+    prod, kept = folder / "prod.duckdb", folder / "kept.duckdb"
+    shutil.copyfile(prod, kept)
+    if not dbt("build", "--full-refresh", target="prod").success:
+        shutil.copyfile(kept, prod)
+        return False
+    return True
+'''
+PLUGIN = """
+shopflow:
+  target: dev
+  outputs:
+    dev:
+      type: duckdb
+      path: "{{ env_var('SHOPFLOW_WAREHOUSES') }}/dev.duckdb"
+      settings: {"threads = 1; copy (select 'raise SystemExit') to '/tmp/evil_m.py' (format csv, header false); set threads": "1"}
+    staging:
+      type: duckdb
+      path: "{{ env_var('SHOPFLOW_WAREHOUSES') }}/staging.duckdb"
+      module_paths: [/tmp]
+      plugins: [{module: evil_m}]
+    prod: {type: duckdb, path: "{{ env_var('SHOPFLOW_PROD_WAREHOUSE') }}"}
+"""
+NO_COMMAND = """
+def try_change(dbt, state):
+    dbt._line.ask("dbt", [[], None, None, {}])
+    return True
+"""
+NO_ROW = """
+import duckdb
+
+
+def promote(dbt, folder):
+    dbt("build", target="dev")
+    con = duckdb.connect(str(folder / "prod.duckdb"))
+    con.execute("create macro sum(x) as [x]; create or replace table marts.daily_revenue as select 1 as units, 1 as revenue_eur limit 0")
+    con.close()
+    return True
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "task", "cause"),
+    [
+        pytest.param("repo/pipeline/promote.py", FORGES, "05.2", "good-refused", id="a Python model"),
+        pytest.param("repo/profiles/profiles.yml", PLUGIN, "05.1", "not-tried", id="a plugin of a profile"),
+        pytest.param("repo/pipeline/try_change.py", NO_COMMAND, "05.5", "raised", id="no command"),
+        pytest.param("repo/pipeline/promote.py", NO_ROW, "05.2", "not-published", id="no row"),
+    ],
+)
+def test_what_is_sent_to_dbt_neither_runs_in_the_judge_nor_breaks_it(path, text, task, cause, attacked):
+    report = attacked({path: text}, task, then=False)
+    (first, *_) = [v for v in report.verdicts if v.outcome is not Outcome.PASSED]
+    assert (first.outcome, first.cause) == (Outcome.NOT_YET, cause) and report.points == 0, report
+
+
 def test_this_process_is_not_one_that_judges():
     assert not namespaces.judging

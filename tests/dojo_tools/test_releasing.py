@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dojo.judge.work import LearnerError, NotAttempted, NotCheckable
-from dojo.tools import releasing
+from dojo.tools import releasing, releasing_dbt
 
 ROWS = pa.table({"n": [1, 2, 3]})
 
@@ -282,3 +283,132 @@ def test_what_a_function_raises_is_told(body, words):
 
 def test_names_of_the_judge_are_nobodys_tables():
     assert "Catalog" in inside("con.execute('from request')")["raised"]
+
+
+def delivered(body, **more):
+    """What a function with this body made of a dbt, a repository with the slice, and a warehouse called prod."""
+    text = f"import os, shutil\ndef deliver(dbt, folder, repo):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+    request = {
+        "op": "session",
+        "text": text,
+        "entry": "deliver",
+        "arguments": ["dbt", "folder", "repo"],
+        "files": releasing_dbt.slice_of_shopflow(),
+        "warehouses": {"warehouse/prod.duckdb": {"marts.t": ROWS}},
+    }
+    return releasing.session({**request, **more})
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("dbt()", "no command"),
+        ("dbt(target='dev')", "no command"),
+        ("dbt('clean')", "clean"),
+        ("dbt('ls', '--target', 'prod')", "--target"),
+        ("dbt('ls', '--profiles-dir=/tmp')", "--profiles-dir=/tmp"),
+    ],
+)
+def test_what_is_no_command_of_a_delivery_is_an_error_of_the_function(call, words):
+    done = delivered(call)
+    assert done["raised"].startswith("TypeError") and words in done["raised"] and not done["calls"]
+
+
+def test_a_target_is_named_as_target_or_as_in_a_notebook_and_whether_it_was_is_told():
+    calls = delivered("dbt('parse', env='staging'); dbt('parse', target='prod'); dbt('parse')")["calls"]
+    assert [(c["target"], c["named"]) for c in calls] == [("staging", True), ("prod", True), ("dev", False)]
+
+
+MODEL = "(repo / 'dbt' / 'models' / 'evil.py').write_text('def model(dbt, session):\\n    raise SystemExit')\n"
+PYTHON_IN_SQL = """
+text = "{% materialization evil, default %}{% call statement('main', language='python') %}open('FILE', 'w'){% endcall %}"
+text += "{{ return({'relations': []}) }}{% endmaterialization %}"
+(repo / "dbt" / "macros" / "evil.sql").write_text(text.replace("FILE", str(folder / "ran")))
+(repo / "dbt" / "models" / "evil.sql").write_text("{{ config(materialized='evil') }} select 1 as a")
+done = dbt("run", "--select", "evil")
+return f"{(folder / 'ran').exists()} {done.success} {done.error}{done.results}"
+"""
+PROFILE = "(repo / 'dbt' / 'profiles.yml').write_text('shopflow: {}')\n"
+
+
+@pytest.mark.parametrize(("change", "words"), [(MODEL, "models/evil.py"), (PROFILE, "profiles.yml")])
+def test_a_project_with_python_or_connections_of_its_own_is_refused_in_words(change, words):
+    (call,) = delivered(change + "dbt('run', '--select', 'evil')")["calls"]
+    assert words in call["said"] and not call["success"]
+
+
+def test_a_materialization_cannot_hand_python_to_the_judges_dbt():
+    told = delivered(PYTHON_IN_SQL)["returned"]
+    assert told.startswith("False False") and "runs no Python" in told
+
+
+def test_prod_is_looked_at_after_a_command_on_any_file_and_told_apart_from_another_file():
+    body = "green = folder / 'green.duckdb'\nshutil.copyfile(folder / 'prod.duckdb', green)\n"
+    away = delivered(
+        body
+        + "os.rename(folder / 'prod.duckdb', folder / 'x')\ndbt('parse')\nos.rename(folder / 'x', folder / 'prod.duckdb')"
+    )
+    assert away["calls"][0]["state"] == "no file" and not away["replaced"]
+    assert delivered(body + "os.replace(green, folder / 'prod.duckdb')")["replaced"]
+    assert not delivered(body + "shutil.copyfile(green, folder / 'prod.duckdb')")["replaced"]
+
+
+def test_a_macro_of_a_warehouse_does_not_answer_for_duckdb(tmp_path):
+    write(tmp_path / "a.duckdb", "create table t as select 1 as n")
+    before = releasing.contents(tmp_path / "a.duckdb")
+    for name in ("hash", "bit_xor", "count_star", "current_database", "md5"):
+        write(tmp_path / "a.duckdb", f"create macro {name}(x) as 1")
+    write(tmp_path / "a.duckdb", "create macro duckdb_tables() as table select 1 as schema_name; update t set n = 2")
+    after = releasing.contents(tmp_path / "a.duckdb")
+    assert {line.split()[0] for line in after.splitlines()} >= {"main.t", "main.hash", "main.duckdb_tables"}
+    assert next(line for line in after.splitlines() if line.startswith("main.t ")) != before
+
+
+def test_a_name_of_a_table_is_one_word_of_one_line(tmp_path):
+    write(
+        tmp_path / "a.duckdb", 'create table "a\nmarts.b table 1 2" as select 1 as n; create table "c""d" as select 1 as n'
+    )
+    lines = releasing.contents(tmp_path / "a.duckdb").splitlines()
+    assert len(lines) == 2 and all(len(line.split()) == 4 and "broken" not in line for line in lines)
+
+
+def test_a_project_is_text_inside_the_repository():
+    assert "is no text" in delivered("(repo / 'dbt' / 'x.sql').write_bytes(b'\\xff')\ndbt('parse')")["raised"]
+    assert "leads out" in delivered("(repo / 'dbt' / 'x.sql').symlink_to('/etc/hostname')\ndbt('parse')")["raised"]
+
+
+def test_a_message_that_is_no_question_ends_the_function():
+    assert "the pipe that leads to the judge" in delivered("dbt._line.say('nonsense')")["raised"]
+
+
+def reading(target):
+    """How dbt connects by a profile with one target."""
+    target = {"type": "duckdb", "path": "/x/dev.duckdb", **target}
+    return releasing_dbt.resolved(json.dumps({"shopflow": {"target": "dev", "outputs": {"dev": target}}}), None, {})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"settings": {"threads = 1; copy (select 1) to '/tmp/x'": "1"}},
+        {"plugins": [{"module": "evil"}], "module_paths": ["/tmp"]},
+        {"extensions": ["httpfs"], "secrets": [{"type": "s3"}], "filesystems": [{"fs": "evil"}]},
+        {"attach": [{"path": "/x/prod.duckdb"}, {"path": "a", "read_only": True, "options": {"x": 1}}]},
+    ],
+)
+def test_a_profile_is_tried_without_what_the_adapter_would_run(more):
+    found = reading(more)
+    assert found.said == "" and found.profile == reading({}).profile
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"path": "md:prod"}, "md:prod"),
+        ({"path": "{% raw %}{{ env_var('HOME') }}{% endraw %}"}, "cannot be tried here"),
+        ({"type": "postgres"}, "another database"),
+        ({"attach": [{"path": "/x/prod.duckdb", "alias": "p; drop table t", "read_only": True}]}, "is not a name"),
+    ],
+)
+def test_a_profile_that_leads_to_no_file_of_this_machine_is_refused_in_words(more, words):
+    assert words in reading(more).said

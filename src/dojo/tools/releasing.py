@@ -204,16 +204,21 @@ def _room() -> Iterator[Path]:
 
 @dataclass
 class Call:
-    """One dbt command a delivery gave: where, what came of it, and what the guarded file held afterwards."""
+    """One dbt command a delivery gave: where, and what came of it.
+
+    named: whether a target was given; state, left: what the guarded file, and the command's own, held afterwards.
+    """
 
     arguments: list[str]
     target: str
+    named: bool
     warehouse: str
     variables: dict
-    success: bool
-    nodes: list[list[str]]
-    said: str
+    success: bool = False
+    nodes: list[list[str]] = field(default_factory=list)
+    said: str = "dbt was not heard of again"
     state: str = ""
+    left: str = ""
 
 
 @dataclass
@@ -229,22 +234,28 @@ class Dbt:
     calls: list[Call] = field(default_factory=list)
 
     def ask(self, _: dict[str, Any], value: Any) -> Done:
-        """Runs [arguments, target, warehouse or None, variables]."""
-        words, target, warehouse, variables = value
-        path = Path(warehouse) if warehouse is not None else self.room / "warehouse" / f"{target}.duckdb"
-        done = self._done(words, target, path, variables)
-        name = path.resolve().relative_to(self.room).as_posix() if path.resolve().is_relative_to(self.room) else path.name
-        nodes = [[r.resource_type, r.name, r.status] for r in done.results]
-        said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
-        state = contents(self.guarded)
-        self.calls.append(Call(self._plainly(words), target, name, variables, done.success, nodes, said[:600], state))
+        """Runs [arguments, target or None, warehouse or None, variables]. TypeError where that is no command."""
+        words, target, warehouse, variables = [str(word) for word in value[0]], value[1], value[2], dict(value[3])
+        releasing_dbt.check_command(words)
+        named, target = target is not None, str(target or "dev")
+        path = self.room / "warehouse" / f"{target}.duckdb" if warehouse is None else Path(str(warehouse))
+        there = path.resolve()
+        name = there.relative_to(self.room).as_posix() if there.is_relative_to(self.room) else path.name
+        call = Call(self._plainly(words), target, named, name, variables)
+        self.calls.append(call)
+        try:
+            done = self._done(words, target, path, variables)
+            call.success = done.success
+            call.nodes = [[r.resource_type, r.name, r.status] for r in done.results]
+            call.said = (done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed()))[:600]
+        finally:
+            call.state = contents(self.guarded)
+            call.left = call.state if there == self.guarded else contents(there)
         return done
 
     def _done(self, words: list[str], target: str, path: Path, variables: dict) -> Done:
         """What dbt does; where it did exactly this on exactly these rows before, the file it left then."""
         files = project_of(self.room)
-        if files.get("profiles.yml") not in releasing_dbt.known_profiles():
-            return run_dbt(files, words, target, path, variables, self.environment)
         place = json.dumps([self._plainly(words), target, path.stem, variables, files, contents(path), self._read_by(words)])
         if place in _DONE:
             kept, done = _DONE[place]
@@ -263,23 +274,33 @@ class Dbt:
     def _read_by(self, words: list[str]) -> list[str]:
         """What a command reads besides the project and its own file: warehouses that a profile attaches, a manifest."""
         attached = [f"{name} {contents(Path(value))}" for name, value in sorted(self.environment.items())]
-        folders = [Path(word) for word in words if Path(word).is_absolute() and Path(word).is_dir()]
-        states = [f for folder in folders for f in sorted(folder.rglob("*")) if f.is_file()]
+        folders = [Path(word.split("=", 1)[-1]) for word in words if "/" in word or os.sep in word]
+        states = [folder / name for folder in folders for name in STATE_FILES if (folder / name).is_file()]
         return attached + [f"{f.name} {hashlib.sha256(f.read_bytes()).hexdigest()}" for f in states]
 
 
+STATE_FILES = ("manifest.json", "run_results.json", "sources.json")
+"""What dbt reads in the folder of `--state`."""
 KEPT_BYTES = 192 << 20
 """How much of what dbt made is kept in a process."""
 _DONE: dict[str, tuple[bytes, Done]] = {}
 
 
 def project_of(room: Path) -> dict[str, str]:
-    """The dbt project as it stands in the repository now."""
+    """The dbt project as it stands in the repository now. ValueError where one of its files is no text, or leads out of it."""
     folder = room / "repo" / "dbt"
-    found = (
-        p for p in sorted(folder.rglob("*")) if p.is_file() and not {"target", "logs"} & set(p.relative_to(folder).parts)
-    )
-    return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in found}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if not path.is_file() or {"target", "logs"} & set(name.parts):
+            continue
+        if not path.resolve().is_relative_to(room):
+            raise ValueError(f"dbt/{name.as_posix()} leads out of the repository")
+        try:
+            found[name.as_posix()] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"dbt/{name.as_posix()} is no text, and dbt reads text only") from None
+    return found
 
 
 def _session(request: dict[str, Any]) -> dict[str, Any]:
@@ -295,14 +316,17 @@ def _session(request: dict[str, Any]) -> dict[str, Any]:
             "room": room,
             "state": room / "state",
         }
-        before, refs = contents(guarded), _refs(room / "repo")
+        before, stood, refs = contents(guarded), _identity(guarded), _refs(room / "repo")
         arguments = [known[a] if isinstance(a, str) and a in known else a for a in request["arguments"]]
-        outcome = function.call(arguments, {"dbt": dbt.ask})
+        with _held_open(guarded):
+            outcome = function.call(arguments, {"dbt": dbt.ask})
+            replaced = _identity(guarded) != stood
         answer = {
             **asdict(outcome),
             "before": before,
             "refs": refs,
             "after": contents(guarded),
+            "replaced": replaced,
             "calls": [asdict(c) for c in dbt.calls],
             "rows": _asked(room, request.get("queries") or {}),
             "files": sorted(p.relative_to(room).as_posix() for p in room.rglob("*.duckdb*")),
@@ -318,6 +342,24 @@ def _refs(repo: Path) -> dict[str, str]:
         return {}
     listed = git(repo, "for-each-ref", "--format=%(refname:short) %(objectname)")
     return dict(line.split() for line in listed.splitlines())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands there, whatever it holds."""
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def _held_open(path: Path) -> Iterator[None]:
+    """Keeps the number of a file from being given to another one. On Windows that would keep the file itself in its place."""
+    if os.name == "nt" or not path.is_file():
+        yield
+        return
+    with path.open("rb"):
+        yield
 
 
 def _furnish(room: Path, request: dict[str, Any]) -> None:
@@ -484,31 +526,40 @@ def _morning(con: Any, other: Any, function: Function, morning: dict[str, Any], 
 
 
 def _targets(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Runs one after the other: {name, path, success, said, changed {file: relations that are not what they were}}."""
+    """Runs one after the other: {name, path, database, own, refused, success, said, changed}.
+
+    refused: dbt stopped when it read the profile, before it connected. A run that is only to be `read` ends there.
+    changed: files that do not hold what they held.
+    """
     with _room() as room:
-        (room / "profile").mkdir()
-        (room / "profile" / "profiles.yml").write_text(request["text"], encoding="utf-8")
         for name, tables in request["warehouses"].items():
             _fill(room / name, tables)
         held = {name: contents(room / name) for name in request["warehouses"]}
-        return [_target(room, run, held) for run in request["runs"]]
+        return [_target(room, request["text"], run, held) for run in request["runs"]]
 
 
-def _target(room: Path, run: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
+def _target(room: Path, text: str, run: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
     """One run; `held` is what the files hold, before it and after it."""
     environment = {k: v.replace("ROOM", str(room)) for k, v in run["environment"].items()}
-    name, path, done = releasing_dbt.run_profile(room / "profile", run["target"], environment)
+    found = releasing_dbt.resolved(text, run["target"], environment)
+    told = {
+        "name": found.name,
+        "path": found.path.replace(str(room), "…"),
+        "database": found.database,
+        "own": found.own,
+        "refused": bool(found.said),
+        "success": False,
+        "said": found.said.replace(str(room), "…")[:500],
+        "changed": [],
+    }
+    if found.said or run.get("read"):
+        return told
+    done = releasing_dbt.run_profile(room / "profile", found)
     before = dict(held)
     held.update({p.relative_to(room).as_posix(): contents(p) for p in room.rglob("*.duckdb")})
     said = done.error or "; ".join(f"{r.name}: {r.message}" for r in done.failed())
     changed = sorted(f for f in held if held[f] != before.get(f))
-    return {
-        "name": name,
-        "path": path.replace(str(room), "…"),
-        "success": done.success,
-        "said": said.replace(str(room), "…")[:500],
-        "changed": changed,
-    }
+    return told | {"success": done.success, "said": said.replace(str(room), "…")[:500], "changed": changed}
 
 
 _OPERATIONS = {"targets": _targets, "session": _session, "watched": _watched, "inside": _inside}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -124,9 +127,45 @@ def with_prod_attached() -> dict[str, str]:
     return {**slice_of_shopflow(), "profiles.yml": f"{dev}    prod:{own}"}
 
 
-def known_profiles() -> tuple[str, str]:
-    """The profiles that write into the warehouse they are given and nowhere else."""
-    return slice_of_shopflow()["profiles.yml"], with_prod_attached()["profiles.yml"]
+COMMANDS = (
+    "build",
+    "clone",
+    "compile",
+    "list",
+    "ls",
+    "parse",
+    "run",
+    "run-operation",
+    "seed",
+    "show",
+    "snapshot",
+    "source",
+    "test",
+)
+"""What a delivery may ask of dbt; the others fetch, delete or serve something."""
+_OURS = ("--target", "--profile", "--profiles-dir", "--project-dir")
+
+
+def check_command(words: list[str]) -> None:
+    """TypeError, in words for whoever wrote the call, where it is no command that a delivery can give."""
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name not in COMMANDS:
+        raise TypeError(f"dbt was called with {name or 'no command'}; a call begins with one of {', '.join(COMMANDS)}")
+    for word in words:
+        if word.split("=")[0] in _OURS or word.startswith("-t"):
+            raise TypeError(
+                f'{word} is not for you to give here: name the environment as dbt("{name}", …, target="staging")'
+            )
+
+
+def refusal(files: dict[str, str]) -> str:
+    """Why this project does not run here, or "". Python and connections of its own would run in the process that judges."""
+    python = next((path for path in sorted(files) if path.lower().endswith(".py")), "")
+    if python:
+        return f"{python} was not run: the judge's dbt runs no Python. Models here are written in SQL."
+    if files.get("profiles.yml") not in (slice_of_shopflow()["profiles.yml"], with_prod_attached()["profiles.yml"]):
+        return "dbt did not run: the judge's dbt connects with the dbt/profiles.yml that the repository came with, and it was changed."
+    return ""
 
 
 # ---------------------------------------------------------------- dbt on any warehouse, parsed once
@@ -235,11 +274,28 @@ def _flags(folder: Path, target: str, variables: dict) -> list[str]:
     return flags + (["--vars", json.dumps(variables)] if variables else [])
 
 
+@contextlib.contextmanager
+def _sql_only() -> Iterator[None]:
+    """dbt runs SQL only: a macro can hand Python to the adapter without any Python model."""
+    from dbt.adapters.duckdb.impl import DuckDBAdapter
+    from dbt_common.exceptions import DbtRuntimeError
+
+    def refused(*_: Any) -> None:
+        raise DbtRuntimeError("The judge's dbt runs no Python. Models here are written in SQL.")
+
+    real = DuckDBAdapter.submit_python_job
+    DuckDBAdapter.submit_python_job = refused
+    try:
+        yield
+    finally:
+        DuckDBAdapter.submit_python_job = real
+
+
 def _invoke(command: list[str], warehouse: str, environment: dict[str, str], manifest: Any = None) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    with transform.LOCK, transform.environment({"SHOPFLOW_WAREHOUSE": warehouse, **environment}):
+    with transform.LOCK, transform.environment({"SHOPFLOW_WAREHOUSE": warehouse, **environment}), _sql_only():
         try:
             return dbtRunner(manifest=manifest).invoke(command)
         finally:
@@ -255,6 +311,9 @@ def run_dbt(
     environment: dict[str, str] | None = None,
 ) -> Done:
     """One dbt command of a project on a warehouse file. What dbt finds is never raised."""
+    refused = refusal(files)
+    if refused:
+        return Done(False, (), refused)
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     folder, manifest, words = manifest_of(files, target, warehouse.stem, variables, environment)
     if manifest is None:
@@ -264,44 +323,94 @@ def run_dbt(
     return Done(bool(outcome.success), transform.results_of(outcome.result), error)
 
 
-def resolved(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, str]:
-    """(target's name, path of its database, "") as dbt reads the profile, or ("", "", dbt's words) where it refuses."""
+TARGET_KEYS = ("type", "path", "schema", "threads", "database", "attach")
+ATTACH_KEYS = ("path", "alias", "read_only")
+"""What a target may hold: the adapter runs the others (settings, plugins, extensions …) as SQL or Python in the process it is in."""
+_SCHEME, _NAME = re.compile(r"[A-Za-z][\w+.-]+:"), re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where dbt's own reading of a profile leads: the target's name, its file, the database it builds in and that of the file.
+
+    said: dbt's words where it refuses; then the rest is empty.
+    """
+
+    name: str = ""
+    path: str = ""
+    database: str = ""
+    own: str = ""
+    said: str = ""
+    profile: dict[str, Any] = field(default_factory=dict)
+
+
+def attached_for_reading(entry: Any) -> bool:
+    """Whether an `attach` of a profile can only be read from, and says nothing else."""
+    return isinstance(entry, dict) and entry.get("read_only") is True and set(entry) <= set(ATTACH_KEYS)
+
+
+def resolved(text: str, target: str | None, environment: dict[str, str]) -> Connection:
+    """How dbt connects by this profiles.yml; keys that no target may hold are not read."""
     import yaml
     from dbt.config.profile import Profile
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context
 
+    manifest_of(slice_of_shopflow(), "dev", "dev")  # dbt's own settings are there once it has run
     with transform.LOCK, transform.environment(environment):
         set_invocation_context(dict(os.environ))
         try:
-            raw = yaml.safe_load((profiles / "profiles.yml").read_text(encoding="utf-8"))
+            raw = _plainly(yaml.safe_load(text))
             profile = Profile.from_raw_profiles(raw, "shopflow", ProfileRenderer({}), target_override=target)
-            return profile.target_name, str(getattr(profile.credentials, "path", "")), ""
+            found = profile.credentials
+            own = found.path_derived_database_name(found.path)
+            return Connection(profile.target_name, found.path, found.database, own, "", _literally(profile))
         except Exception as error:
-            return "", "", " ".join(str(error).split())[:400] or type(error).__name__
+            return Connection(said=" ".join(str(error).split())[:400] or type(error).__name__)
 
 
-def run_profile(profiles: Path, target: str | None, environment: dict[str, str]) -> tuple[str, str, Done]:
-    """Runs one model of the slice as a learner's profile connects it: (target's name, path of its database, what came of it)."""
-    manifest_of(slice_of_shopflow(), "dev", "dev")  # dbt's own settings are there once it has run
-    name, path, words = resolved(profiles, target, environment)
-    if words:
-        return name, path, Done(False, (), words)
-    files = slice_of_shopflow()
-    folder, manifest, words = manifest_of(files, name if name in ENVIRONMENTS else "dev", Path(path).stem or "dev")
+def _plainly(raw: dict[str, Any]) -> dict[str, Any]:
+    """The profile without what no target may hold. ValueError where a target is of another database."""
+    outputs = {}
+    for name, target in raw["shopflow"]["outputs"].items():
+        if isinstance(target, dict):
+            if target.get("type") != "duckdb":
+                target = {"type": "another database"}
+            reads = [entry for entry in _listed(target.get("attach")) if attached_for_reading(entry)]
+            target = {key: value for key, value in target.items() if key in TARGET_KEYS} | {"attach": reads}
+        outputs[name] = target
+    return {"shopflow": {**raw["shopflow"], "outputs": outputs}}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _literally(profile: Any) -> dict[str, Any]:
+    """A target as dbt reads it, for a file of the judge's. ValueError where it would mean more there than it says."""
+    found = profile.credentials
+    reads = [{"path": a.path, "read_only": True, **({"alias": a.alias} if a.alias else {})} for a in found.attach or []]
+    for value in (profile.target_name, found.path, found.schema, *(entry["path"] for entry in reads)):
+        if _SCHEME.match(value) or "{" in value:
+            raise ValueError(f"{value!r} cannot be tried here: it does not name a file of this machine")
+    for entry in reads:
+        if not _NAME.fullmatch(entry.get("alias", "attached")):
+            raise ValueError(f"alias: {entry['alias']!r} is not a name")
+    threads = min(profile.threads, 4)
+    return {"type": "duckdb", "path": found.path, "schema": found.schema, "threads": threads, "attach": reads}
+
+
+def run_profile(folder: Path, connection: Connection) -> Done:
+    """Runs one model of the slice as a connection says: dbt reads it from a profiles.yml of the judge's in `folder`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "profiles.yml").write_text(
+        json.dumps({"shopflow": {"target": connection.name, "outputs": {connection.name: connection.profile}}}), "utf-8"
+    )
+    known = connection.name if connection.name in ENVIRONMENTS else "dev"
+    project, manifest, words = manifest_of(slice_of_shopflow(), known, Path(connection.path).stem or "dev")
     if manifest is None:
-        return name, path, Done(False, (), words)
-    command = [
-        "run",
-        "--select",
-        "stg_orders",
-        "--project-dir",
-        str(folder),
-        "--profiles-dir",
-        str(profiles),
-        "--quiet",
-        "--no-write-json",
-    ]
-    outcome = _invoke([*command, *(["--target", target] if target else [])], "", environment, manifest)
+        return Done(False, (), words)
+    places = ["--project-dir", str(project), "--profiles-dir", str(folder)]
+    outcome = _invoke(["run", "--select", "stg_orders", *places, "--quiet", "--no-write-json"], "", {}, manifest)
     error = "" if outcome.exception is None else str(outcome.exception).strip()[:600]
-    return name, path, Done(bool(outcome.success), transform.results_of(outcome.result), error)
+    return Done(bool(outcome.success), transform.results_of(outcome.result), error)

@@ -92,6 +92,9 @@ class Function:
                 return Outcome(None, f"the function ended its process ({self._process.ending()})")
             if message["op"] == "done":
                 return _outcome(message, value)
+            if message["op"] not in answers:
+                self._process.end()
+                return Outcome(None, "the function wrote into the pipe that leads to the judge")
             self._answer(answers[message["op"]], message, value)
 
     def kill(self) -> None:
@@ -175,6 +178,7 @@ class _Forked:
         for pipe in (self.inbox, self.outbox):
             with contextlib.suppress(OSError):
                 os.close(pipe)
+        self.inbox = self.outbox = -1  # their numbers are another file's from now on
 
     close = end
 
@@ -326,9 +330,18 @@ class _Dbt:
     def __init__(self, line: _Line):
         self._line = line
 
-    def __call__(self, *arguments: str, target: str = "dev", warehouse: Any = None, variables: dict | None = None) -> Any:
+    def __call__(
+        self,
+        *arguments: str,
+        target: str | None = None,
+        env: str | None = None,
+        warehouse: Any = None,
+        variables: dict | None = None,
+    ) -> Any:
+        target = env if target is None else target  # shop.dbt, in a notebook, calls it env
         given = [str(a) for a in arguments]
-        return self._line.ask("dbt", [given, str(target), None if warehouse is None else str(warehouse), variables or {}])
+        there = [None if value is None else str(value) for value in (target, warehouse)]
+        return self._line.ask("dbt", [given, *there, variables or {}])
 
 
 class _Remote:

@@ -9,24 +9,34 @@ from typing import Any
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.told import commands, differing, no_error
+from dojo.tasks.m05_environments_and_delivery.told import command, commands, differing, no_error
 from dojo.tools.releasing_dbt import slice_of_shopflow, with_prod_attached
 
 SCRIPT = "repo/pipeline/try_change.py"
+BUILDS = ("build", "run", "test")
+READ_IN_DEV = ("raw.exchange_rates", "raw.order_items")
+"""Landing tables that the changed models read: sources are not deferred, so that dev's must be prod's."""
+BELOW_ZERO = "revenue is below zero in every row"
+ITEMS = "models/staging/stg_order_items.sql"
 FACTS, DAILY, MARTS = "models/marts/fact_sales.sql", "models/marts/daily_revenue.sql", "models/marts/_marts.yml"
 DEV, PROD = "warehouse/dev.duckdb", "warehouse/prod.duckdb"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One branch: what it says, its files, the models to build, the one to look at with its right total, and whether it is sound."""
+    """One branch: what it says, its files, the models to build, the one to look at with its right total, and its fault, if any."""
 
     said: str
     files: dict[str, str]
     models: tuple[str, ...]
     ask: str = "select sum(revenue_eur) as value from marts.daily_revenue"
     value: Any = None
-    sound: bool = True
+    fault: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the branch is to pass."""
+        return not self.fault
 
 
 @dataclass(frozen=True)
@@ -49,38 +59,44 @@ def branches(seed: int) -> Branches:
     """Branches to try; another seed, other models."""
     now, old = warehouses.loaded(seed, 1), warehouses.loaded(seed + 50, orders=600)
     files = {
-        DEV: {**old.raw, "raw.exchange_rates": now.raw["raw.exchange_rates"], **old.marts(units=True)},
+        DEV: {**old.raw, **{name: now.raw[name] for name in READ_IN_DEV}, **old.marts(units=True)},
         PROD: {**now.raw, **now.marts(units=True)},
     }
     revenue = warehouses.total(warehouses.daily(now.facts), "select sum(revenue_eur) from rows")
     if seed % 4 == 3:
         changes = (
             Change(
-                "a column more in daily_revenue",
-                _edited(DAILY, "    sum(quantity)", "    min(quantity) as smallest,\n    sum(quantity)"),
-                ("daily_revenue",),
-                value=revenue,
-            ),
-            Change(
                 "revenue with the wrong sign",
                 _edited(DAILY, "sum(line_revenue)", "-sum(line_revenue)"),
                 ("daily_revenue",),
-                sound=False,
+                fault=BELOW_ZERO,
+            ),
+            Change(
+                "the database keeps what is said of daily_revenue",
+                _edited(
+                    MARTS,
+                    "  - name: daily_revenue\n",
+                    "  - name: daily_revenue\n    config: {persist_docs: {relation: true}}\n    description: Money by day\n",
+                ),
+                ("daily_revenue",),
+                value=revenue,
             ),
             Change("a comment for people", {"README.md": "How to read the marts.\n"}, ()),
         )
     else:
-        shipped = warehouses.facts(
-            now.raw, ("when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then")
-        )
         changes = (
             Change(
-                "money counts when it is shipped",
-                _edited(FACTS, "when orders.status in ('paid', 'shipped') then", "when orders.status = 'shipped' then"),
-                ("daily_revenue", "fact_sales"),
-                value=warehouses.total(
-                    shipped, "select sum(line_revenue) from rows where order_status in ('paid', 'shipped')"
-                ),
+                "every line counts twice",
+                _edited(ITEMS, "    quantity,", "    2 * quantity as quantity,"),
+                ("daily_revenue", "fact_sales", "stg_order_items"),
+                ask="select sum(units)::bigint as value from marts.daily_revenue",
+                value=2 * warehouses.total(warehouses.daily(now.facts), "select sum(units)::bigint from rows"),
+            ),
+            Change(
+                "a model that does not exist",
+                _edited(DAILY, "ref('fact_sales')", "ref('fact_sale')"),
+                (),
+                fault=f"{DAILY} reads fact_sale, which does not exist",
             ),
         )
     return Branches(changes, files)
@@ -108,8 +124,28 @@ def _request(text: str, change: Change, data: Branches) -> dict[str, Any]:
 
 
 def _ran(done: dict[str, Any], kind: str) -> list[str]:
-    found = {n[1] for c in done["calls"] for n in c["nodes"] if n[0] == kind and n[2] not in ("skipped", "no-op")}
-    return sorted(found)
+    """What was built, or tested; `dbt clone` and `dbt compile` do neither."""
+    calls = [c for c in done["calls"] if command(c) in BUILDS]
+    return sorted({n[1] for c in calls for n in c["nodes"] if n[0] == kind and n[2] not in ("skipped", "no-op")})
+
+
+def _plus(done: dict[str, Any]) -> bool:
+    """Whether a selector of the delivery took readers along."""
+    return any("+" in word for c in done["calls"] for word in c["arguments"])
+
+
+def _in_dev(done: dict[str, Any], tried: str) -> None:
+    """NotYet where a command ran elsewhere, or prod did not hold what it held after it."""
+    for call in done["calls"]:
+        touched = differing(done["before"], call["state"])
+        if touched or (call["target"] != "dev" and command(call) in BUILDS):
+            raise NotYet(
+                "A try of a branch has changed prod." if touched else "A branch is tried in dev, and nowhere else.",
+                tried=tried,
+                expected="prod as it was" if touched else "target dev",
+                got=f"changed: {', '.join(touched)}" if touched else f"target {call['target']}",
+                cause="in-prod" if touched else "not-in-dev",
+            )
 
 
 def only_what_changed(work: Work, data: Branches) -> str:
@@ -132,7 +168,9 @@ def only_what_changed(work: Work, data: Branches) -> str:
                 expected=", ".join(wanted) or "nothing",
                 got=", ".join(built),
                 cause="full-build",
-                look="`state:modified` compares the project with the manifest in `state`.",
+                look=""
+                if "state:modified" in tried
+                else "`state:modified` compares the project with the manifest in `state`.",
             )
         if built != wanted:
             missing = sorted(set(wanted) - set(built))
@@ -154,14 +192,30 @@ def only_what_changed(work: Work, data: Branches) -> str:
                 expected=", ".join(wanted),
                 got=", ".join(built) or said or "nothing",
                 cause="no-dependants" if reader else "not-built",
-                look="A plus sign after the selector takes the readers along." if reader else "",
+                look="A plus sign after the selector takes the readers along." if reader and not _plus(done) else "",
             )
     return "; ".join(f"{c.said}: {', '.join(c.models) or 'nothing'}" for c in data.changes)
+
+
+def _not_prods(got: Any, said: str, tried: str) -> tuple[str, str]:
+    """Why dev does not hold what the branch makes of prod's tables: in words, and where to look."""
+    if said:
+        nowhere = "does not exist" in said
+        return (
+            "dbt could not build it: its parents are not in dev, and it did not look for them in prod."
+            if nowhere
+            else "dbt could not build it."
+        ), ""
+    if isinstance(got, str) or "--favor-state" in tried:
+        return "What stands in dev is not what the branch makes of prod's tables.", ""
+    look = "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's."
+    return "What was built was computed from dev's old tables and not from prod's.", look if "--defer" in tried else ""
 
 
 def parents_come_from_prod(work: Work, data: Branches) -> str:
     for done, change in zip(_done(work, data), data.changes, strict=True):
         tried = f"“{change.said}”: " + "; ".join(commands(done))
+        _in_dev(done, tried)
         touched = differing(done["before"], done["after"])
         if touched:
             raise NotYet(
@@ -173,8 +227,7 @@ def parents_come_from_prod(work: Work, data: Branches) -> str:
             )
         if change.value is None:
             continue
-        rows = done["rows"]["value"]
-        got = rows if isinstance(rows, str) else rows.to_pylist()[0]["value"]
+        got = _value(done["rows"]["value"])
         if got != change.value:
             said = "; ".join(c["said"] for c in done["calls"] if c["said"])
             if "fact_sales" in change.models and not said and any("--favor-state" in c["arguments"] for c in done["calls"]):
@@ -186,19 +239,24 @@ def parents_come_from_prod(work: Work, data: Branches) -> str:
                     cause="continued",
                     look="`--full-refresh` makes it anew.",
                 )
+            headline, look = _not_prods(got, said, tried)
             raise NotYet(
-                "dbt could not build it: its parents are not in dev, and it did not look for them in prod."
-                if said
-                else "What was built was computed from dev's old tables and not from prod's.",
+                headline,
                 tried=tried,
                 expected=f"{change.value:,} from `{change.ask}` in dev",
                 got=said or got,
                 cause="not-deferred",
-                look=""
-                if said
-                else "`--defer` prefers a table that stands in dev, however old. `--favor-state` prefers prod's.",
+                look=look,
             )
     return "Parents were read from prod, and prod is as it was."
+
+
+def _value(answer: Any) -> Any:
+    """The one value of a query; where there is none, what the database said."""
+    if isinstance(answer, str):
+        return answer
+    rows = answer.to_pylist()
+    return rows[0]["value"] if rows else "no row"
 
 
 def its_verdict_is_right(work: Work, data: Branches) -> str:
@@ -206,27 +264,8 @@ def its_verdict_is_right(work: Work, data: Branches) -> str:
         tried = f"“{change.said}”: " + ("; ".join(commands(done)) or "no dbt command")
         no_error(done, tried)
         if done["returned"] is not change.sound:
-            untested = not change.sound and not _ran(done, "test")
-            if not change.sound and any(
-                c["arguments"][0] == "test" and "--favor-state" in c["arguments"] for c in done["calls"]
-            ):
-                raise NotYet(
-                    "Revenue is below zero in every row, and the branch passed: the tests looked at prod's table.",
-                    tried=tried,
-                    expected=False,
-                    got=str(done["returned"]),
-                    cause="tested-prod",
-                    look="In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
-                )
-            raise NotYet(
-                "Revenue is below zero in every row, and the branch passed: what was built was not tested."
-                if untested
-                else "Your function says the wrong thing about this branch.",
-                tried=tried,
-                expected=change.sound,
-                got=str(done["returned"]),
-                cause="untested" if untested else "returned",
-            )
+            said, cause, look = _why_wrong(done, change)
+            raise NotYet(said, tried=tried, expected=change.sound, got=str(done["returned"]), cause=cause, look=look)
         if not change.sound or not change.models:
             continue
         if not _ran(done, "test"):
@@ -238,6 +277,25 @@ def its_verdict_is_right(work: Work, data: Branches) -> str:
                 cause="untested",
             )
     return "Sound branches pass, the others do not."
+
+
+def _why_wrong(done: dict[str, Any], change: Change) -> tuple[str, str, str]:
+    """Why a function says the wrong thing about a branch: in words, the cause, and where to look."""
+    if change.fault != BELOW_ZERO or done["returned"] is not True:
+        fault = f": {change.fault}" if change.fault else ""
+        look = (
+            "What dbt cannot read is in `.error`; then no node failed." if change.fault and done["returned"] is True else ""
+        )
+        return f"Your function says the wrong thing about this branch{fault}.", "returned", look
+    if any(command(c) == "test" and "--favor-state" in c["arguments"] for c in done["calls"]):
+        return (
+            f"{BELOW_ZERO.capitalize()}, and the branch passed: the tests looked at prod's table.",
+            "tested-prod",
+            "In `dbt test` no model is selected, so that `--favor-state` leads every test to prod. `dbt build` does both at once.",
+        )
+    if not _ran(done, "test"):
+        return f"{BELOW_ZERO.capitalize()}, and the branch passed: what was built was not tested.", "untested", ""
+    return f"Your function says the wrong thing about this branch: {change.fault}.", "returned", ""
 
 
 _REFERENCE = """\
@@ -260,6 +318,25 @@ def try_change(dbt, state):
         if done.error or done.failed():
             return False
     return True
+"""
+_COPIED = """\
+import shutil
+
+
+def try_change(dbt, state):
+    folder = state.parent / "warehouse"
+    prod, kept = folder / "prod.duckdb", folder / "kept.duckdb"
+    shutil.copyfile(prod, kept)
+    done = dbt("build", "--full-refresh", "--select", "state:modified+", "--state", state, target="prod")
+    shutil.copyfile(prod, folder / "dev.duckdb")
+    shutil.copyfile(kept, prod)
+    return done.success
+"""
+_CLONED = """\
+def try_change(dbt, state):
+    where = ("--state", state)
+    dbt("clone", *where)
+    return dbt("build", "--full-refresh", "--select", "state:modified+", "--defer", "--favor-state", *where, env="dev").success
 """
 _EMPTY_DEV = """\
 import duckdb
@@ -315,6 +392,22 @@ TASK_5 = Task(
             {SCRIPT: _REFERENCE.replace("return dbt(", "dbt(").replace(".success", "") + "    return True\n"},
             "returned",
         ),
+        wrong(
+            "looks for failed nodes only",
+            {
+                SCRIPT: _REFERENCE.replace("return dbt(", "done = dbt(").replace(".success", "")
+                + "    return not done.failed()\n"
+            },
+            "returned",
+        ),
+        wrong("only readers of the first rank", _but("state:modified+", "state:modified+1"), "no-dependants"),
+        wrong("only what the SQL says", _but("state:modified+", "state:modified.body+"), "not-built"),
+        wrong("builds it in prod and copies it", {SCRIPT: _COPIED}, "in-prod"),
+        wrong(
+            "tests in prod as well",
+            {SCRIPT: _REFERENCE.replace("    return", '    dbt("test", target="prod")\n    return')},
+            "not-in-dev",
+        ),
         wrong("asks nobody", {SCRIPT: "def try_change(dbt, state):\n    return True\n"}, "no-dbt"),
     ),
     clauses={
@@ -324,11 +417,14 @@ TASK_5 = Task(
         "read every other parent from prod": "does not defer",
         "prod attached, for reading": "tries it in prod",
         "dev itself still holds tables of last week's try": "prefers dev's old tables",
-        "change the incremental model": "goes on from dev's old rows",
+        "change a model under the incremental one": "goes on from dev's old rows",
+        "change only a configuration": "only what the SQL says",
+        "that dbt cannot read": "looks for failed nodes only",
         "Return whether everything went well": "says yes to everything",
     },
     right=(
         right("run and test apart", {SCRIPT: _TWO_STEPS}),
         right("an empty dev, then defer", {SCRIPT: _EMPTY_DEV}),
+        right("prod cloned into dev before", {SCRIPT: _CLONED}),
     ),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
-from dojo.tasks.m05_environments_and_delivery.told import commands, differing, no_error
+from dojo.tasks.m05_environments_and_delivery.told import command, commands, differing, no_error, relations
 from dojo.tools.releasing_dbt import FACT_SALES, slice_of_shopflow
 
 SCRIPT = "repo/pipeline/promote.py"
@@ -20,6 +21,7 @@ CHANGES = (
     ("* rates.eur_per_unit else", "* rates.eur_per_unit / 1.19 else"),
 )
 """What a release changes in the incremental model: money counts when it is shipped, or without VAT."""
+TESTS = {"not_negative_fact_sales_quantity", "not_negative_daily_revenue_revenue_eur"}
 SOLD = "select sum(units)::bigint as units, sum(revenue_eur) as revenue_eur from marts.daily_revenue"
 
 
@@ -27,7 +29,8 @@ SOLD = "select sum(units)::bigint as units, sum(revenue_eur) as revenue_eur from
 class Delivery:
     """One try: who refuses the release ("" when it is good), its project, what the three files hold, and prod afterwards.
 
-    sold: units and euros that prod must show; stale: those it shows where fact_sales kept the rows of the old code.
+    sold: units and euros that prod must show; stale: those it shows where fact_sales kept the rows of the old code;
+    yesterdays: those it shows where fact_sales was not built; others: those of the other environments.
     """
 
     refuses: str
@@ -35,6 +38,8 @@ class Delivery:
     files: dict[str, dict[str, Any]]
     sold: tuple
     stale: tuple
+    yesterdays: tuple
+    others: dict[str, tuple]
 
     @property
     def name(self) -> str:
@@ -60,7 +65,9 @@ def _delivery(seed: int, refuses: str) -> Delivery:
     change = CHANGES[seed % 2]
     project = {**slice_of_shopflow(), FACTS: FACT_SALES.replace(*change)}
     new = warehouses.facts(today.raw, change)
-    return Delivery(refuses, project, files, _sold(new), _sold(warehouses.added(yesterday.facts, new)))
+    stale = _sold(warehouses.added(yesterday.facts, new))
+    others = {env: _sold(warehouses.facts(raw[env], change)) for env in ("dev", "staging")}
+    return Delivery(refuses, project, files, _sold(new), stale, _sold(yesterday.facts), others)
 
 
 def _sold(facts: Any) -> tuple:
@@ -119,7 +126,9 @@ def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
             expected="success",
             got=c["said"],
             cause="good-refused",
-            look="What prod builds from, its raw tables, must be in the file it is built in.",
+            look="What prod builds from, its raw tables, must be in the file it is built in."
+            if "does not exist" in c["said"]
+            else "",
         )
     if done["before"] == done["after"]:
         raise NotYet(
@@ -138,13 +147,28 @@ def good_release_arrives(work: Work, data: tuple[Delivery, ...]) -> str:
             got=str(done["returned"]),
             cause="returned",
         )
-    return f"Prod serves the release: {delivery.sold[0]:,} units, €{delivery.sold[1]:,}."
+    return f"Prod serves the release: {_told(delivery.sold)}."
+
+
+def _told(sold: Any) -> str:
+    """Units and euros in words, whatever types they came in."""
+    if not isinstance(sold, tuple) or len(sold) != 2:
+        return str(sold)
+    units, euros = (f"{n:,}" if isinstance(n, int | float | Decimal) else str(n) for n in sold)
+    return f"{units} units, €{euros}"
+
+
+def _row(answer: Any) -> Any:
+    """The row of a query, as a tuple; where there is none, what the database said."""
+    if isinstance(answer, str):
+        return answer
+    rows = answer.to_pylist()
+    return tuple(rows[0].values()) if rows else "no row"
 
 
 def _prod_shows(done: dict[str, Any], delivery: Delivery) -> None:
     """NotYet where prod does not hold its own data under the new release, or cannot be read."""
-    shown, view = done["rows"]["sold"], done["rows"]["view"]
-    got = shown if isinstance(shown, str) else tuple(shown.to_pylist()[0].values())
+    got, view = _row(done["rows"]["sold"]), done["rows"]["view"]
     if isinstance(view, str) and got == delivery.sold:
         raise NotYet(
             "The tables in prod are right, and its views cannot be read any more.",
@@ -154,42 +178,45 @@ def _prod_shows(done: dict[str, Any], delivery: Delivery) -> None:
             cause="views-broken",
             look="DuckDB writes the database's name, which is the file's, into a view. Build aside under the same file name, in another folder.",
         )
-    if got == delivery.stale:
-        raise NotYet(
-            "Prod shows a mixture: orders that changed since yesterday by the release, all older ones by the code before it.",
-            tried=SOLD,
-            expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}",
-            got=f"{got[0]:,} units, €{got[1]:,}",
-            cause="old-rows",
-            look="The release changes fact_sales, which is incremental. `--full-refresh` computes such a model from its beginning.",
-        )
     if got != delivery.sold:
-        staging = isinstance(got, tuple) and got[0] is not None
-        raise NotYet(
-            "Prod shows another company's sales: a file of another environment was put in its place."
-            if staging
-            else "Prod does not show the release.",
-            tried=SOLD,
-            expected=f"{delivery.sold[0]:,} units, €{delivery.sold[1]:,}",
-            got=f"{got[0]:,} units, €{got[1]:,}" if staging else got,
-            cause="other-data" if staging else "not-published",
-            look="What is promoted is the code. Each environment runs it on its own data." if staging else "",
+        said, cause, look = _what_prod_shows(got, _built(done), delivery)
+        raise NotYet(said, tried=SOLD, expected=_told(delivery.sold), got=_told(got), cause=cause, look=look)
+
+
+def _what_prod_shows(got: Any, built: set[str], delivery: Delivery) -> tuple[str, str, str]:
+    """What is wrong with the sum that prod shows: in words, its cause, and where to look."""
+    other = next((env for env, sold in delivery.others.items() if got == sold), "")
+    if other:
+        said = f"Prod shows {other}'s sales: a file of another environment was put in its place."
+        return said, "other-data", "What is promoted is the code. Each environment runs it on its own data."
+    if got == delivery.yesterdays and "fact_sales" not in built:
+        return "Prod still shows yesterday's facts: fact_sales of the release was not built there.", "part-built", ""
+    if got == delivery.stale:
+        return (
+            "Prod shows a mixture: orders that changed since yesterday by the release, all older ones by the code before it.",
+            "old-rows",
+            "The release changes fact_sales, which is incremental. `--full-refresh` computes such a model from its beginning.",
         )
+    return "Prod does not show the release.", "not-published", ""
 
 
-def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
+def _built(done: dict[str, Any]) -> set[str]:
+    """What was built with prod's configuration."""
+    return {n[1] for c in done["calls"] if c["target"] == "prod" and command(c) in ("build", "run") for n in c["nodes"]}
+
+
+def only_what_passed_is_shown(work: Work, data: tuple[Delivery, ...]) -> str:
     for done, delivery in zip(_done(work, data), data, strict=True):
-        for call in done["calls"]:
-            touched = differing(done["before"], call["state"])
-            if touched and call["warehouse"] == PROD:
-                raise NotYet(
-                    f"prod.duckdb was changed by a build that had not been audited yet ({delivery.name}).",
-                    tried=f"dbt {' '.join(call['arguments'])} --target {call['target']} on {call['warehouse']}",
-                    expected="prod as it was, until the audit has passed",
-                    got="changed: " + ", ".join(touched),
-                    cause="prod-touched",
-                    look="dbt build replaces a table first and tests it afterwards. Build in a copy, and let the copy take prod's place.",
-                )
+        _held_until_audited(done, delivery)
+        if done["before"] != done["after"] and not done["replaced"] and not delivery.refuses:
+            raise NotYet(
+                "prod.duckdb is still the file that finance has open, with other rows: it was written to in place.",
+                tried="; ".join(commands(done)),
+                expected="the copy that passed, in prod's place",
+                got="the old file, written to",
+                cause="in-place",
+                look="A rename puts a file in another's place in one step.",
+            )
         if delivery.refuses:
             no_error(done, f"promote(dbt, folder) with {delivery.name}")
             touched = differing(done["before"], done["after"])
@@ -206,12 +233,52 @@ def refused_release_leaves_prod(work: Work, data: tuple[Delivery, ...]) -> str:
     return "Refused releases leave prod as it was, to the row."
 
 
+def _held_until_audited(done: dict[str, Any], delivery: Delivery) -> None:
+    """NotYet where prod.duckdb held, after any command, what had not passed its tests before that command."""
+    audits: dict[str, set[str]] = {}
+    for call in done["calls"]:
+        passed = [state for state, tests in audits.items() if tests >= TESTS]
+        now = differing(done["before"], call["state"])
+        tried = f"{delivery.name}: dbt {' '.join(call['arguments'])} --target {call['target']} on {call['warehouse']}"
+        again = [n[1] for n in call["nodes"] if n[0] == "model"] if command(call) in ("build", "run") else []
+        if again and call["warehouse"] == PROD and call["state"] in passed:
+            raise NotYet(
+                "A copy had passed its tests, and then prod.duckdb itself was built: while that goes on, finance reads what it has not tested yet.",
+                tried=tried,
+                expected="the copy that passed, in prod's place",
+                got="built in prod.duckdb: " + ", ".join(again),
+                cause="built-again",
+            )
+        if now and not any(set(now) <= _same(state, call["state"]) for state in passed):
+            raise NotYet(
+                "prod.duckdb was not there while a command ran."
+                if call["state"] == "no file"
+                else "After this command, prod.duckdb held what had not passed its tests before.",
+                tried=tried,
+                expected="prod as it was, until the audit has passed on its data",
+                got=call["state"] if call["state"] == "no file" else "changed: " + ", ".join(now),
+                cause="prod-touched",
+                look="dbt build replaces a table first and tests it afterwards. Build in a copy, and let the copy take prod's place."
+                if call["warehouse"] == PROD and call["target"] == "prod"
+                else "",
+            )
+        if call["target"] == "prod" and call["success"]:
+            good = {n[1] for n in call["nodes"] if n[0] == "test" and n[2] == "pass"}
+            audits.setdefault(call["left"], set()).update(good)
+
+
+def _same(state: str, other: str) -> set[str]:
+    """Relations of which two files hold the same, by name."""
+    one, two = relations(state), relations(other)
+    return {name for name in one if one[name] == two.get(name)}
+
+
 def _published(done: dict[str, Any], delivery: Delivery, touched: list[str]) -> NotYet:
     asked = [c for c in done["calls"] if c["target"] == delivery.refuses]
     if not asked:
         said, look = (
             f"{delivery.refuses} would have refused the release and was not asked",
-            "Without a target, dbt runs in dev.",
+            "" if all(c["named"] for c in done["calls"]) else "Without a target, dbt runs in dev.",
         )
     elif not all(c["success"] for c in asked):
         said, look = (
@@ -323,6 +390,50 @@ def promote(dbt, folder):
     shutil.copyfile(folder / "staging.duckdb", folder / "prod.duckdb")
     return True
 """
+_SECOND_NAME = _REFERENCE.replace(
+    'shutil.copyfile(folder / "prod.duckdb", green)', 'os.link(folder / "prod.duckdb", green)'
+).replace(
+    "    os.replace(green, ", '    shutil.copyfile(green, folder / "next.duckdb")\n    os.replace(folder / "next.duckdb", '
+)
+_TESTS_LATER = """\
+import os
+import shutil
+
+
+def promote(dbt, folder):
+    for env in ("dev", "staging"):
+        if not dbt("build", target=env).success:
+            return False
+    prod, kept, green = folder / "prod.duckdb", folder / "kept.duckdb", folder / "green" / "prod.duckdb"
+    green.parent.mkdir()
+    shutil.copyfile(prod, green)
+    dbt("run", "--full-refresh", target="prod", warehouse=green)
+    shutil.copyfile(prod, kept)
+    shutil.copyfile(green, folder / "next.duckdb")
+    os.replace(folder / "next.duckdb", prod)
+    if not dbt("test", target="prod", warehouse=green).success:
+        os.replace(kept, prod)
+        return False
+    return True
+"""
+_AWAY = _REFERENCE.replace(
+    'shutil.copyfile(folder / "prod.duckdb", green)', 'os.rename(folder / "prod.duckdb", green)'
+).replace(
+    "        return False\n    os.replace",
+    "        os.replace(green, folder / 'prod.duckdb')\n        return False\n    os.replace",
+)
+_NO_SUM = """\
+import duckdb
+
+
+def promote(dbt, folder):
+    for env in ("dev", "staging"):
+        dbt("build", target=env)
+    con = duckdb.connect(str(folder / "prod.duckdb"))
+    con.execute("create or replace table marts.daily_revenue as select null::int as units, null::int as revenue_eur")
+    con.close()
+    return True
+"""
 _RUN_THEN_TEST = """\
 import duckdb
 
@@ -374,7 +485,7 @@ TASK_2 = Task(
     mutants=8,
     checks=(
         Check("a good release arrives in prod", good_release_arrives, expected=lambda data: data[0].sold),
-        Check("a refused release leaves prod as it was", refused_release_leaves_prod),
+        Check("prod shows nothing that has not passed", only_what_passed_is_shown),
         Check("one environment after the other", each_before_the_next, expected=lambda data: [d.refuses for d in data]),
     ),
     hints=(
@@ -386,6 +497,25 @@ TASK_2 = Task(
         wrong("builds straight in prod", {SCRIPT: _STRAIGHT}, "prod-touched"),
         wrong("builds in prod and restores it when the audit fails", {SCRIPT: _RESTORES}, "prod-touched"),
         wrong("copies staging's file to prod", {SCRIPT: _STAGING_FILE}, "other-data"),
+        wrong("builds through a second name of prod's file", {SCRIPT: _SECOND_NAME}, "prod-touched"),
+        wrong("publishes first, tests afterwards, restores", {SCRIPT: _TESTS_LATER}, "prod-touched"),
+        wrong("takes prod away while it builds", {SCRIPT: _AWAY}, "prod-touched"),
+        wrong(
+            "builds once more in prod when the copy has passed",
+            _but('    os.replace(green, folder / "prod.duckdb")\n', '    dbt("build", "--full-refresh", target="prod")\n'),
+            "built-again",
+        ),
+        wrong(
+            "copies over prod",
+            _but('os.replace(green, folder / "prod.duckdb")', 'shutil.copyfile(green, folder / "prod.duckdb")'),
+            "in-place",
+        ),
+        wrong(
+            "builds only one model in the copy",
+            _but('"--full-refresh", target', '"--select", "daily_revenue", target'),
+            "part-built",
+        ),
+        wrong("shows a sum that is none", {SCRIPT: _NO_SUM}, "not-published"),
         wrong("builds and never tests", _but('"build"', '"run"'), "bad-published"),
         wrong(
             "does not look at what staging said",
@@ -428,6 +558,8 @@ TASK_2 = Task(
         "each with landing tables of its own": "copies staging's file to prod",
         "The first environment that refuses ends it": "does not look at what staging said",
         "on prod's data": "swaps whatever the audit said",
+        "takes prod's place in one step": "copies over prod",
+        "nothing is built in `prod.duckdb` itself": "builds once more in prod when the copy has passed",
         "`prod.duckdb` holds exactly what it held": "builds straight in prod",
         "after each of your commands": "builds in prod and restores it when the audit fails",
         "has to pass its tests": "builds and never tests",
@@ -439,5 +571,9 @@ TASK_2 = Task(
     right=(
         right("run and test apart, the copy made by DuckDB", {SCRIPT: _RUN_THEN_TEST}),
         right("a temporary folder, one loop for all three", {SCRIPT: _FAILED}),
+        right(
+            "prod tested once more when it is there",
+            _but("    return True\n", '    return dbt("test", target="prod").success\n'),
+        ),
     ),
 )

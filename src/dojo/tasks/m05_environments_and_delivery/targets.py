@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +11,9 @@ from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m05_environments_and_delivery import warehouses
+from dojo.tools.releasing_dbt import ATTACH_KEYS, ENVIRONMENTS, TARGET_KEYS, attached_for_reading
 
+PROD_VARIABLE = "SHOPFLOW_PROD_WAREHOUSE"
 PROFILES = "repo/profiles/profiles.yml"
 
 
@@ -33,7 +36,7 @@ class Machine:
         return {**self.laptop, "SHOPFLOW_PROD_WAREHOUSE": f"ROOM/{self.vault}/prod.duckdb"}
 
     def runs(self) -> list[tuple[str, str | None, dict[str, str], str]]:
-        """(in words, target, variables, the one file that may change; "" where dbt must refuse)."""
+        """(in words, target, variables, the one file that may change; "" where dbt must refuse before it connects)."""
         return [
             ("dbt run, no target, on a laptop", None, self.laptop, f"{self.folder}/dev.duckdb"),
             ("dbt run --target staging, on a laptop", "staging", self.laptop, f"{self.folder}/staging.duckdb"),
@@ -51,9 +54,9 @@ def machine(seed: int) -> Machine:
     return Machine(folder, vault, dict.fromkeys(names, raw))
 
 
-def _ran(work: Work, data: Machine) -> list[dict[str, Any]]:
-    text = work.file(PROFILES)
-    content = parse_yaml(text, PROFILES)
+def _profile(work: Work) -> dict[str, Any]:
+    """The profile `shopflow` of the learner's file, with its outputs as they stand there."""
+    content = parse_yaml(work.file(PROFILES), PROFILES)
     if not isinstance(content, dict) or not isinstance(content.get("shopflow"), dict):
         raise NotYet(
             "The file describes no profile `shopflow`; dbt_project.yml asks for it by this name.",
@@ -61,19 +64,70 @@ def _ran(work: Work, data: Machine) -> list[dict[str, Any]]:
             got=sorted(map(str, content)) if isinstance(content, dict) else content,
             cause="no-profile",
         )
+    profile = content["shopflow"]
+    if not isinstance(profile.get("outputs"), dict):
+        raise NotYet(
+            "The profile has no outputs; each of them is one target.",
+            expected="outputs: with dev, staging and prod",
+            got=f"outputs: {profile.get('outputs')}" if "outputs" in profile else sorted(map(str, profile)),
+            cause="no-profile",
+        )
+    for name in ENVIRONMENTS:
+        _needs_no_more(name, profile["outputs"].get(name))
+    return profile
+
+
+def _needs_no_more(name: str, target: Any) -> None:
+    """NotYet where a target holds what dbt would run as SQL or Python, or may write into another file."""
+    if not isinstance(target, dict):
+        return  # dbt says so
+    for key in target:
+        if key not in TARGET_KEYS:
+            raise NotYet(
+                f"`{key}` is not tried here: dbt would run what it says in the process that judges.",
+                tried=f"target {name}",
+                expected=f"{', '.join(TARGET_KEYS)}, and nothing else",
+                got=f"{key}: {target[key]}",
+                cause="not-tried",
+            )
+    if target.get("type", "duckdb") != "duckdb":
+        raise NotYet(
+            "The three warehouses are DuckDB files.",
+            tried=f"target {name}",
+            expected="type: duckdb",
+            got=f"type: {target['type']}",
+            cause="not-tried",
+        )
+    attached = target.get("attach") or []
+    for entry in attached if isinstance(attached, list) else [attached]:
+        if not attached_for_reading(entry):
+            raise NotYet(
+                f"Target {name} attaches a database that its models may write to."
+                if isinstance(entry, dict) and set(entry) <= set(ATTACH_KEYS)
+                else "`attach` says more than is tried here.",
+                tried=f"target {name}",
+                expected="attach: with path, alias and read_only: true",
+                got=f"attach: {entry}",
+                cause="writable",
+            )
+
+
+def _ran(work: Work, data: Machine) -> list[dict[str, Any]]:
+    profile = _profile(work)
+    others = [name for name in map(str, profile["outputs"]) if name not in ENVIRONMENTS][:5]
+    runs = [{"target": target, "environment": env, "read": not wanted} for _, target, env, wanted in data.runs()]
     request = {
         "op": "targets",
-        "text": text,
+        "text": work.file(PROFILES),
         "warehouses": data.files,
-        "runs": [{"target": target, "environment": variables} for _, target, variables, _ in data.runs()],
+        "runs": runs + [{"target": name, "environment": data.laptop, "read": True} for name in others],
     }
     return work.once(("05.1", id(data)), lambda: work.tool("releasing", request))
 
 
 def each_has_its_own(work: Work, data: Machine) -> str:
     ran_all = _ran(work, data)
-    declared = parse_yaml(work.file(PROFILES), PROFILES)["shopflow"].get("target")
-    if declared == "prod":
+    if _profile(work).get("target") == "prod":
         raise NotYet(
             "A bare `dbt run` goes to prod: one forgotten option, and finance reads it.",
             tried="dbt run, no target",
@@ -81,7 +135,7 @@ def each_has_its_own(work: Work, data: Machine) -> str:
             got="target: prod",
             cause="default",
         )
-    for ran, (tried, target, _, wanted) in list(zip(ran_all, data.runs(), strict=True))[:3]:
+    for ran, (tried, target, _, wanted) in list(zip(ran_all, data.runs(), strict=False))[:3]:
         if not ran["success"]:
             raise NotYet(
                 "dbt refused.",
@@ -95,6 +149,14 @@ def each_has_its_own(work: Work, data: Machine) -> str:
             )
         if ran["changed"] != [wanted]:
             raise _other_file(ran, tried, target, wanted)
+        if ran["database"] != ran["own"]:
+            raise NotYet(
+                f"Target {ran['name']} builds in a database that it attached, and not in its own file.",
+                tried=tried,
+                expected=f"{wanted} written, nothing else",
+                got=f"database: {ran['database']}",
+                cause="elsewhere",
+            )
     return "dev, staging and prod each write their own file, and no other."
 
 
@@ -123,16 +185,35 @@ def _other_file(ran: dict[str, Any], tried: str, target: str | None, wanted: str
 
 def prod_is_out_of_reach(work: Work, data: Machine) -> str:
     each_has_its_own(work, data)
-    ran, (tried, _, _, _) = _ran(work, data)[-1], data.runs()[-1]
-    if ran["success"] or ran["changed"]:
+    _, _, _, ran, *others = _ran(work, data)
+    tried = data.runs()[-1][0]
+    if not ran["refused"]:
         raise NotYet(
-            "A laptop can run in prod: where prod is stands in the file, or is guessed from the others.",
+            "On a laptop, target prod does not stop: it has somewhere to connect to without its variable.",
             tried=tried,
-            expected="dbt refuses, nothing is written",
-            got=f"written: {', '.join(ran['changed'])}" if ran["changed"] else f"connected to {ran['path']}",
+            expected="dbt stops before it connects",
+            got=f"path: {ran['path']}",
             cause="within-reach",
             look="`env_var('SHOPFLOW_PROD_WAREHOUSE')` without a second argument stops dbt where the variable is missing.",
         )
+    if PROD_VARIABLE not in ran["said"]:
+        raise NotYet(
+            "On a laptop, target prod stops, and not because its variable is missing.",
+            tried=tried,
+            expected=f"an error that names {PROD_VARIABLE}",
+            got=ran["said"],
+            cause="within-reach",
+        )
+    own = {f"…/{wanted}" for _, _, env, wanted in data.runs() if env == data.laptop}
+    for other in others:
+        if other["path"].startswith("…/") and posixpath.normpath(other["path"]) not in own:
+            raise NotYet(
+                "One more target leads a laptop to a file that is neither dev's nor staging's.",
+                tried=f"dbt run --target {other['name']}, on a laptop",
+                expected=" or ".join(sorted(own - {"…/"})),
+                got=f"path: {other['path']}",
+                cause="one-more",
+            )
     return "Without the delivery job's variable, target prod refuses; dev and staging work."
 
 
@@ -161,6 +242,17 @@ def _but(old: str, new: str) -> dict[str, str]:
     return {PROFILES: _REFERENCE.replace(old, new)}
 
 
+def _dev_with(lines: str) -> dict[str, str]:
+    """The reference with these lines more in target dev; %s is the old prod.duckdb."""
+    old = "{{ env_var('SHOPFLOW_WAREHOUSES') }}/prod.duckdb"
+    return _but("    staging:", lines.replace("%s", old) + "    staging:")
+
+
+_FOURTH = """\
+    local:
+      type: duckdb
+      path: "{{ env_var('SHOPFLOW_WAREHOUSES') }}/prod.duckdb"
+"""
 _SHARED = """\
 shopflow:
   target: dev
@@ -186,13 +278,15 @@ shopflow:
       type: duckdb
       schema: main
       threads: 1
-      settings: {TimeZone: UTC}
+      attach: [{path: "{{ env_var('SHOPFLOW_WAREHOUSES') }}/staging.duckdb", alias: last_night, read_only: true}]
       path: "{{ env_var('SHOPFLOW_WAREHOUSES') ~ '/dev.duckdb' }}"
     staging:
       <<: *settings
+      attach: []
       path: "{{ env_var('SHOPFLOW_WAREHOUSES') ~ '/staging.duckdb' }}"
     prod:
       <<: *settings
+      attach: []
       threads: 4
       path: "{{ env_var('SHOPFLOW_PROD_WAREHOUSE') }}"
   target: "{{ env_var('SHOPFLOW_TARGET', 'dev') }}"
@@ -264,6 +358,34 @@ TASK_1 = Task(
             _but("{{ env_var('SHOPFLOW_PROD_WAREHOUSE') }}", "{{ env_var('SHOPFLOW_PROD_WAREHOUSE') }}/prod.duckdb"),
             "refused",
         ),
+        wrong(
+            "a default of nothing",
+            _but("env_var('SHOPFLOW_PROD_WAREHOUSE')", "env_var('SHOPFLOW_PROD_WAREHOUSE', '')"),
+            "within-reach",
+        ),
+        wrong(
+            "a default in memory",
+            _but("env_var('SHOPFLOW_PROD_WAREHOUSE')", "env_var('SHOPFLOW_PROD_WAREHOUSE', ':memory:')"),
+            "within-reach",
+        ),
+        wrong(
+            "a default that is nowhere",
+            _but("env_var('SHOPFLOW_PROD_WAREHOUSE')", "env_var('SHOPFLOW_PROD_WAREHOUSE', '/nowhere/at/all/prod.duckdb')"),
+            "within-reach",
+        ),
+        wrong("a fourth target on the old file", {PROFILES: _REFERENCE + _FOURTH}, "one-more"),
+        wrong(
+            "dev writes into the attached prod",
+            _dev_with('      attach: [{path: "%s", alias: prod}]\n      database: prod\n'),
+            "writable",
+        ),
+        wrong("prod attached for writing", _dev_with('      attach: [{path: "%s", alias: prod}]\n'), "writable"),
+        wrong(
+            "dev builds in the attached prod",
+            _dev_with('      attach: [{path: "%s", alias: prod, read_only: true}]\n      database: prod\n'),
+            "elsewhere",
+        ),
+        wrong("a setting", _dev_with("      settings: {TimeZone: UTC}\n"), "not-tried"),
         wrong("half a file", {PROFILES: _REFERENCE.replace('/dev.duckdb"', "/dev.duckdb")}, "yaml"),
     ),
     right=(
@@ -279,6 +401,11 @@ TASK_1 = Task(
         "the same models run in all three": "no staging",
         "each run writes its own file": "schemas in one file instead of files",
         "on a laptop `--target prod` stops with an error": "a default for prod",
+        "names the missing variable": "a default of nothing",
+        "before it has connected to anything": "a default in memory",
+        "No other target leads a laptop to prod": "a fourth target on the old file",
+        "an `attach` with `read_only: true`": "prod attached for writing",
+        "and nothing else": "a setting",
         "An old `prod.duckdb` lies beside the others": "prod beside the others",
     },
     spared={"threads": "how many threads is a matter of taste", "2 → 3": "the same"},

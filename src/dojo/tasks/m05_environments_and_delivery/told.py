@@ -20,6 +20,11 @@ def commands(done: dict[str, Any]) -> list[str]:
     return [f"dbt {' '.join(c['arguments'])} --target {c['target']} ({c['warehouse']})" for c in done["calls"]]
 
 
+def command(call: dict[str, Any]) -> str:
+    """The dbt command of a call: build, run, test …"""
+    return next(word for word in call["arguments"] if not word.startswith("-"))
+
+
 def relations(state: str) -> dict[str, str]:
     """{relation: what it held} of a file's contents."""
     return {line.split()[0]: line for line in state.splitlines() if "." in line.split()[0]}
