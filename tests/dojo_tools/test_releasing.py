@@ -369,7 +369,7 @@ def test_a_name_of_a_table_is_one_word_of_one_line(tmp_path):
         tmp_path / "a.duckdb", 'create table "a\nmarts.b table 1 2" as select 1 as n; create table "c""d" as select 1 as n'
     )
     lines = releasing.contents(tmp_path / "a.duckdb").splitlines()
-    assert len(lines) == 2 and all(len(line.split()) == 4 and "broken" not in line for line in lines)
+    assert len(lines) == 2 and all(len(line.split()) == 5 and "broken" not in line for line in lines)
 
 
 def test_a_project_is_text_inside_the_repository():
