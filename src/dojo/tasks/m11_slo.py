@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
-from dojo.judge.work import Work
+from dojo.judge.work import LearnerError, Work
 from dojo.tasks.answers import (
     calendar_day,
     diagnosis,
@@ -951,6 +951,15 @@ NEEDED = {
     "hung-publish": dt.time(7, 45),
 }
 """The last call at which a page leaves ten minutes to get to the keyboard and the minutes of what must be run again."""
+RERUNS = {
+    "never-started": "a whole run (up to 70 minutes)",
+    "late-source": "a whole run (up to 70 minutes)",
+    "hung-step": "a run from `dbt_run` on (up to 56 minutes)",
+    "failed-quality": "a run from `dbt_run` on (up to 56 minutes)",
+    "hung-check": "a run from `quality_check` on (up to 14 minutes)",
+    "hung-publish": "`publish` (up to 5 minutes)",
+}
+"""What must be run again, by the kind of a bad morning."""
 HANGS = {"hung-check": "quality_check", "hung-publish": "publish"}
 """Mornings on which a late step starts and does not end before eight."""
 
@@ -970,29 +979,46 @@ class Replay:
 
 
 def replays(seed: int) -> tuple[Replay, ...]:
-    """Twenty-six mornings on both sides of the end of summer time: each kind on each side, ordinary ones between."""
+    """Thirty mornings on both sides of the end of summer time: each kind on each side, a bad Monday, ordinary ones between."""
     dice = random.Random(f"replays {seed}")
     bad = (*runlog.BAD, *HANGS)
     made = []
     for first in (dt.date(2025, 9, 15), dt.date(2025, 10, 27)):
         window = days(first, first + dt.timedelta(days=27))
         mondays = [d for d in window if d.weekday() == 0 and _in_time(seed, d, "slow-monday")]
+        bad_monday = next(d for d in window if d.weekday() == 0 and d not in mondays[:2])
         others = dice.sample([d for d in window if d.weekday()], len(window) - 4)
         slow = [d for d in others if _in_time(seed, d, "slow")][:2]
         others = [d for d in others if d not in slow]
-        kinds = dict.fromkeys(mondays[:2], "slow-monday") | dict.fromkeys(slow, "slow")
-        kinds |= dict(zip(others, ("ordinary", "ordinary", "source-hiccup", *bad), strict=False))
+        kinds = dict.fromkeys(mondays[:2], "slow-monday") | dict.fromkeys(slow, "slow") | {bad_monday: "hung-step"}
+        kinds |= dict(zip(others, ("ordinary", "ordinary", "source-hiccup", "repaired", *bad), strict=False))
         made += [_replay(seed, day, kind) for day, kind in sorted(kinds.items())]
     return tuple(made)
 
 
 def _rows_of(seed: int, day: dt.date, kind: str) -> list[dict[str, Any]]:
     """The log of one morning; a late step that hangs is an ordinary morning up to there."""
+    if kind == "repaired":
+        return _repaired(seed, day)
     rows = runlog.simulate(seed=seed, mornings={day: "ordinary" if kind in HANGS else kind}).to_pylist()
     if kind in HANGS:
         steps = [r["step"] for r in rows]
         rows = rows[: steps.index(HANGS[kind]) + 1]
         rows[-1]["finished_at"] = runlog.to_utc(dt.datetime.combine(day, dt.time(9)))
+    return rows
+
+
+def _repaired(seed: int, day: dt.date) -> list[dict[str, Any]]:
+    """A run begun by hand in the night: its check fails, and before the first call passes on tables built anew."""
+    ingest, built, checked, published = runlog.simulate(seed=seed, mornings={day: "ordinary"}).to_pylist()
+    night = [ingest, built, checked, {**built, "attempt": 2}, {**checked, "attempt": 2}, published]
+    ends = [r["finished_at"] - r["started_at"] for r in night]
+    begun = runlog.to_utc(dt.datetime.combine(day, dt.time(4, 58))) - sum(ends[:-1], dt.timedelta())
+    rows = []
+    for row, lasts in zip(night, ends, strict=True):
+        rows.append({**row, "started_at": begun, "finished_at": begun + lasts})
+        begun += lasts
+    rows[2]["status"] = "failed"
     return rows
 
 
@@ -1030,6 +1056,7 @@ FINE = {
     "slow-monday": "a Monday: Mondays carry the weekend's orders and take about twenty minutes longer",
     "slow": "slower than usual, and published before half past seven all the same",
     "source-hiccup": "a first attempt that failed, and another that worked minutes later: retries exist for that",
+    "repaired": "a morning whose check had failed in the night and had passed since, on tables built anew",
 }
 """What a morning was, in words, by its kind."""
 
@@ -1047,14 +1074,18 @@ def tells_bad_from_good(work: Work, data: tuple[Replay, ...]) -> str:
         )
     if missed:
         replay = min(missed, key=lambda r: list(BROKEN).index(r.kind))
-        said = f"{right} of {len(data)} mornings right. On {replay.day} {BROKEN[replay.kind]}, and you paged nobody."
+        said, cause = f"On {replay.day} {BROKEN[replay.kind]}, and you paged nobody.", replay.kind
+        if missed == [r for r in data if r.kind in NEEDED and r.day.weekday() == 0]:
+            said, cause = f"{said} It was a Monday, and you paged on no Monday that broke the promise.", "mondays"
+        said, cause = _clock(work, data) or (f"{right} of {len(data)} mornings right. {said}", cause)
         tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
-        raise NotYet(said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got="no page", cause=replay.kind)
+        raise NotYet(said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got="no page", cause=cause)
     if alarms:
         replay, at = min(alarms, key=lambda pair: list(FINE).index(pair[0].kind))
         said = f"{right} of {len(data)} mornings right. {replay.day} paged, and it was {FINE[replay.kind]}."
+        said, cause = _clock(work, data) or (said, replay.kind)
         got = f"a page at {replay.times[at]:%H:%M}"
-        raise NotYet(said, tried=f"{replay.day}, a good morning", expected="no page", got=got, cause=replay.kind)
+        raise NotYet(said, tried=f"{replay.day}, a good morning", expected="no page", got=got, cause=cause)
     return f"{sum(r.kind in NEEDED for r in data)} bad mornings paged, silent on {sum(r.kind not in NEEDED for r in data)} good."
 
 
@@ -1065,17 +1096,78 @@ def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
     if not late:
         return "Every page leaves ten minutes to wake up and the minutes of the rerun."
     replay, at = late[0]
-    clocks = {(r.day < dt.date(2025, 10, 26)): at for r, at in bad if r.kind == "never-started"}
-    said, cause = f"On {replay.day} {BROKEN[replay.kind]}, and the page comes when no rerun fits any more.", "too-late"
-    if clocks[True] != clocks[False]:
-        said = (
-            f"Where nothing runs, you page at {clocks[True]:%H:%M} before 26 October and at {clocks[False]:%H:%M} after it. "
-            "The calls are in UTC, the promise is not."
-        )
-        cause = "clock"
-    tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
+    said = (
+        f"On {replay.day} {BROKEN[replay.kind]}. After your page at {at:%H:%M}, ten minutes and {RERUNS[replay.kind]} "
+        "do not fit before eight any more."
+    )
+    said, cause = _clock(work, data) or (said, "too-late")
     raise NotYet(
-        said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got=f"a page at {at:%H:%M}", cause=cause
+        said,
+        tried=f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time",
+        expected=f"a page by {NEEDED[replay.kind]:%H:%M}",
+        got=f"a page at {at:%H:%M}",
+        cause=cause,
+        look=FAILS_AGAIN if replay.kind == "failed-quality" else "",
+    )
+
+
+FAILS_AGAIN = "A check that failed fails again on the same tables: its rerun begins at `dbt_run`."
+
+CLOCKS = {
+    "utc": (
+        "Your rules are right, and your clock is not: you hold UTC against Berlin's hours as it stands. Berlin is one or two "
+        "hours ahead.",
+        0,
+    ),
+    "one-hour": (
+        "Your rules are right, and your clock is not: it is one hour ahead of UTC all year. Until 26 October Berlin was two "
+        "hours ahead.",
+        1,
+    ),
+    "two-hours": (
+        "Your rules are right, and your clock is not: it is two hours ahead of UTC all year. Since 26 October Berlin is one "
+        "hour ahead.",
+        2,
+    ),
+}
+"""Clocks that do not know summer time: by cause the sentence to the learner, and how many hours ahead of UTC it is."""
+
+
+def _clock(work: Work, data: tuple[Replay, ...]) -> tuple[str, str] | None:
+    """(sentence, cause) where the answer is right on every morning by a clock that is the same all year."""
+    pages = _first_pages(work, data)
+    if len({at for r, at in zip(data, pages, strict=True) if r.kind == "never-started"}) == 1:
+        return None  # such a clock pages at another hour after 26 October than before
+    for cause, (said, hours) in CLOCKS.items():
+        if _right_by(work, tuple(_by_clock(r, hours) for r in data)):
+            return said, cause
+    return None
+
+
+def _by_clock(replay: Replay, hours: int) -> Replay:
+    """The morning as it would look if Berlin were so many hours ahead of UTC."""
+    first = replay.calls[0][1]
+    moved = dt.datetime.combine(replay.day, replay.times[0]) - dt.timedelta(hours=hours) - first
+
+    def at(moment: dt.datetime | None) -> dt.datetime | None:
+        return moment and moment + moved
+
+    calls = []
+    for log, now, paged_at in replay.calls:
+        rows = [{**r, "started_at": at(r["started_at"]), "finished_at": at(r["finished_at"])} for r in log]
+        calls.append((rows, now + moved, paged_at))
+    return replace(replay, calls=tuple(calls))
+
+
+def _right_by(work: Work, data: tuple[Replay, ...]) -> bool:
+    """Whether the answer pages in time on every bad one of these mornings and on no good one."""
+    try:
+        pages = _asked(work, data)
+    except (LearnerError, NotYet):
+        return False
+    return all(
+        (r.kind not in NEEDED) if at is None else r.times[at] <= NEEDED.get(r.kind, dt.time.min)
+        for r, at in zip(data, pages, strict=True)
     )
 
 
@@ -1099,13 +1191,13 @@ def _rings(answer: Any) -> bool:
 
 def _first_pages(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
     """For each morning the number of the first call that paged, or None; asked once for all checks."""
+    return work.once(("first pages", data[0].day, data[0].calls[-1][1], id(data)), lambda: _asked(work, data))
 
-    def asked() -> list[int | None]:
-        answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
-        paged = [[n for n, _ in enumerate(r.calls) if _rings(next(answers))] for r in data]
-        return [numbers[0] if numbers else None for numbers in paged]
 
-    return work.once(("first pages", data[0].day, data[0].calls[-1][1], id(data)), asked)
+def _asked(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
+    answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
+    paged = [[n for n, _ in enumerate(r.calls) if _rings(next(answers))] for r in data]
+    return [numbers[0] if numbers else None for numbers in paged]
 
 
 _SHOULD = """
@@ -1119,7 +1211,8 @@ def should_page(log, now, paged_at):
         return False
     local = now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()
     done = {r['step'] for r in log if r['status'] == 'success'}
-    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):
+    checks = [r['status'] for r in log if r['step'] == 'quality_check']
+    if checks[-1:] == ['failed']:
         return True
     return any(step not in done and local >= last for step, last in LAST.items())
 """
@@ -1139,8 +1232,8 @@ TASK_5 = Task(
     ),
     hints=(
         "Count backwards from eight: the minutes of what must be run again, and ten to wake up. By when must each of the four steps have succeeded?",
-        "One rule for each step that has not succeeded by its last call (06:40, 06:50, 07:35, 07:45 Berlin time), and one for a failed quality check. None of them needs a step that is running.",
-        "`done = {r['step'] for r in log if r['status'] == 'success'}`; convert `now` from UTC with `zoneinfo`; return False first of all when `paged_at` is set; then `any(step not in done and local >= last for step, last in LAST.items())`.",
+        "One rule for each step that has not succeeded by its last call (06:40, 06:50, 07:35, 07:45 Berlin time), and one for a quality check whose last attempt failed: it fails again on the same tables, so `dbt_run` must run again. None of them needs a step that is running.",
+        "`status = {r['step']: r['status'] for r in log}` keeps the last attempt of each step; `clock = now.replace(tzinfo=timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()`; `last = {'ingest_orders': time(6, 40), 'dbt_run': time(6, 50), 'quality_check': time(7, 35), 'publish': time(7, 45)}`; `return paged_at is None and (status.get('quality_check') == 'failed' or any(clock >= at and status.get(step) != 'success' for step, at in last.items()))`.",
     ),
     wrong=(
         wrong(
@@ -1158,32 +1251,19 @@ TASK_5 = Task(
         ),
         wrong(
             "any failed attempt",
-            _SHOULD.replace("r['step'] == 'quality_check' and r['status']", "r['status']"),
+            _SHOULD.replace("checks[-1:] == ['failed']", "any(r['status'] == 'failed' for r in log)"),
             "source-hiccup",
         ),
+        wrong(
+            "a check that failed and has passed since",
+            _SHOULD.replace("checks[-1:] == ['failed']", "'failed' in checks"),
+            "repaired",
+        ),
+        wrong("sleeps on Mondays", _SHOULD.replace("    if paged_at:", "    if paged_at or now.weekday() == 0:"), "mondays"),
         wrong("at each call", _SHOULD.replace("    if paged_at:\n        return False\n", ""), "again"),
-        wrong(
-            "UTC for Berlin",
-            _SHOULD.replace(_BERLIN_NOW, "now.time()"),
-            "never-started",
-            "hung-check",
-            "hung-publish",
-            "hung-step",
-            "late-source",
-        ),
-        wrong(
-            "two hours all year",
-            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=2)).time()"),
-            "ordinary",
-            "slow-monday",
-        ),
-        wrong(
-            "one hour all year",
-            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=1)).time()"),
-            "hung-check",
-            "hung-publish",
-            "clock",
-        ),
+        wrong("UTC for Berlin", _SHOULD.replace(_BERLIN_NOW, "now.time()"), "utc"),
+        wrong("two hours all year", _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=2)).time()"), "two-hours"),
+        wrong("one hour all year", _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=1)).time()"), "one-hour"),
         wrong(
             "waits until eight",
             _SHOULD.replace("dt.time(6, 40)", "dt.time(8, 0)").replace("dt.time(6, 50)", "dt.time(8, 0)"),
@@ -1199,7 +1279,7 @@ TASK_5 = Task(
         wrong(
             "no look at quality",
             _SHOULD.replace(
-                "    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):\n        return True\n",
+                "    if checks[-1:] == ['failed']:\n        return True\n",
                 "",
             ),
             "too-late",
@@ -1229,7 +1309,7 @@ def should_page(log, now, paged_at):
     eight = berlin.replace(hour=8, minute=0, second=0)
     left = (eight - berlin).total_seconds() / 60
     done = {r['step'] for r in log if r['status'] == 'success'}
-    failed = any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log)
+    failed = {r['step']: r['status'] for r in log}.get('quality_check') == 'failed'
     late = any(left - 5 < minutes + 10 for step, minutes in RERUN.items() if step not in done)
     return paged_at is None and (failed or late)
 """,
@@ -1242,12 +1322,12 @@ con = duckdb.connect(config={'threads': 1})
 def should_page(log, now, paged_at):
     if paged_at is not None:
         return False
-    rows = [(r['step'], r['status']) for r in log]
-    con.execute("create or replace table log (step text, status text)")
+    rows = [(r['step'], r['status'], r['started_at']) for r in log]
+    con.execute("create or replace table log (step text, status text, started_at timestamp)")
     if rows:
-        con.executemany("insert into log values (?, ?)", rows)
+        con.executemany("insert into log values (?, ?, ?)", rows)
     con.execute("set variable t = timezone('Europe/Berlin', timezone('UTC', ?::timestamp))::time", [now])
-    return con.execute('''select count(*) filter (step = 'quality_check' and status = 'failed') > 0 or exists (
+    return con.execute('''select coalesce(arg_max(status, started_at) filter (step = 'quality_check') = 'failed', false) or exists (
         from (values ('ingest_orders', time '06:40'), ('dbt_run', time '06:50'), ('quality_check', time '07:35'), ('publish', time '07:45')) d(step, last)
         where getvariable('t') >= d.last and d.step not in (select step from log where status = 'success')) from log''').fetchone()[0]
 """,
@@ -1264,7 +1344,10 @@ def should_page(log, now, paged_at):
         "Mondays take twenty minutes longer": "impatient with slow runs",
         "some runs are slow": "slower than the mean",
         "may fail and the second succeed": "any failed attempt",
+        "A check that failed fails again on the same tables": "no look at quality",
         "a failed quality check": "no look at quality",
+        "may have passed since": "a check that failed and has passed since",
+        "one of them on a Monday": "sleeps on Mondays",
         "a run that never starts": "only looks at running steps",
         "Return `True` or `False`": "words",
     },
