@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -1378,10 +1379,8 @@ def period(seed: int) -> Period:
     return Period(kept, tuple("freeze" if s <= 1e-9 else "slow-down" if s <= 0.5 + 1e-9 else "ship" for s in shares))
 
 
-def _policy(work: Work) -> dict[str, Any]:
-    return mapping(
-        parse_yaml(work.file(POLICY), POLICY), f"`{POLICY}`", ("objective", "mornings", "rules", "decides", "exceptions")
-    )
+def _policy(work: Work, *keys: str) -> dict[str, Any]:
+    return mapping(parse_yaml(work.file(POLICY), POLICY), f"`{POLICY}`", keys)
 
 
 ACTIONS = ("ship", "slow-down", "freeze")
@@ -1404,7 +1403,7 @@ def _rules(policy: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def decides_every_morning(work: Work, data: Period) -> str:
-    policy = _policy(work)
+    policy = _policy(work, "objective", "mornings", "rules")
     objective, mornings = number(policy["objective"], "`objective`"), number(policy["mornings"], "`mornings`")
     if (objective, mornings) != (0.8, 30):
         raise NotYet(
@@ -1424,25 +1423,52 @@ def decides_every_morning(work: Work, data: Period) -> str:
             cause = {"ship": "too-strict", "slow-down": "slow-down"}.get(want, "freeze")
             raise NotYet(said, tried=f"{lost} mornings lost", expected=want, got=got, cause=cause)
     counts = ", ".join(f"{data.actions.count(action)} {action}" for action in ACTIONS)
-    return f"Thirty mornings decided: {counts}."
+    return f"Two months of thirty mornings decided; in one of them: {counts}."
 
 
 def somebody_decides(work: Work, data: Period) -> str:
-    policy = _policy(work)
+    policy = _policy(work, "decides", "exceptions")
     who = policy["decides"]
     if not isinstance(who, str):
         raise wrong_type("`decides`", "one role, as a text", who)
-    if len(who.strip()) < 2 or who.strip().lower().removeprefix("the ") in CROWDS:
-        said = "`decides` names one role that may say stop. What everybody decides, nobody does."
-        raise NotYet(said, expected="a role, for example: data product owner", got=who, cause="owner")
+    if refused := _no_role(who):
+        said, cause = refused
+        raise NotYet(said, expected="a role, for example: data product owner", got=repr(who), cause=cause)
     exceptions = texts(policy["exceptions"], "`exceptions`")
-    if not any("secur" in e.lower() for e in exceptions):
+    if everything := [e for e in exceptions if e.strip().lower() in EVERYTHING]:
+        said = f"“{everything[0]}” among the exceptions leaves nothing for the freeze to hold back."
+        raise NotYet(said, expected="exceptions: [security fixes, …]", got=exceptions, cause="everything")
+    if not any("secur" in e.lower() and not DENIAL.match(e) for e in exceptions):
         said = "Security fixes are not among the exceptions. Without them in writing, the first leak is negotiated at night."
         raise NotYet(said, expected="exceptions: [security fixes, …]", got=exceptions, cause="exceptions")
     return f"“{who}” decides; {_counted(len(exceptions), 'exception')}."
 
 
 CROWDS = ("team", "whole team", "data team", "everyone", "everybody", "all", "all of us", "we", "we all", "us")
+NOBODY = ("nobody", "no one", "no-one", "none", "n/a", "tbd", "todo", "to be decided", "to be determined", "unknown")
+EVERYTHING = ("everything", "everything else", "anything", "anything else", "all", "all changes", "the rest")
+DENIAL = re.compile(r"\s*(no|not|never|all but|everything but|everything except)\s", re.IGNORECASE)
+BETWEEN_ROLES = re.compile(r"\s(?:and|or|plus)\s|[/&+;]")
+ROLE = re.compile(r"\b(?:head|lead|owner|manager|director|chief|officer|engineer|analyst|c[a-z]o)\b")
+"""What a role is called by: “head of data and analytics” is one role, “head of data and CTO” are two."""
+
+
+def _no_role(who: str) -> tuple[str, str] | None:
+    """(sentence, cause) where a text is surely not one role."""
+    name = who.strip().lower().removeprefix("the ")
+    if not any(letter.isalpha() for letter in name):
+        return "`decides` names no role: there is no word in it.", "nobody"
+    if name in NOBODY:
+        return "`decides` names nobody. In the bad month somebody must be able to say stop.", "nobody"
+    if len(name) == 1:
+        return "`decides` is a single letter. Write the role out.", "letter"
+    if name in CROWDS:
+        return "`decides` names one role that may say stop. What everybody decides, nobody does.", "owner"
+    roles = [part.strip() for part in BETWEEN_ROLES.split(name) if ROLE.search(part)]
+    if len(roles) > 1:
+        said = f"`decides` names {_counted(len(roles), 'role')}: {'; '.join(roles)}. The policy needs the one that may say stop."
+        return said, "two-roles"
+    return None
 
 
 def _counted(count: int, what: str) -> str:
@@ -1478,10 +1504,20 @@ TASK_6 = Task(
         wrong("a text for a number", {POLICY: _POLICY.replace("0.8", "'80 %'")}, "type"),
         wrong("an action of one's own", {POLICY: _POLICY.replace("slow-down", "be careful")}, "action"),
         wrong("the team decides", {POLICY: _POLICY.replace("data product owner", "the team")}, "owner"),
+        wrong("nobody decides", {POLICY: _POLICY.replace("data product owner", "nobody")}, "nobody"),
+        wrong("nobody is named", {POLICY: _POLICY.replace("data product owner", "''")}, "nobody"),
+        wrong("question marks decide", {POLICY: _POLICY.replace("data product owner", "'???'")}, "nobody"),
+        wrong("a letter decides", {POLICY: _POLICY.replace("data product owner", "x")}, "letter"),
+        wrong("two roles decide", {POLICY: _POLICY.replace("data product owner", "head of data and the CTO")}, "two-roles"),
+        wrong("either role decides", {POLICY: _POLICY.replace("data product owner", "CTO / head of data")}, "two-roles"),
+        wrong("who decides is forgotten", {POLICY: _POLICY.replace("decides: data product owner\n", "")}, "keys"),
         wrong("two people decide", {POLICY: _POLICY.replace("data product owner", "[Sami, Petra]")}, "type"),
         wrong(
             "no exceptions", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "exceptions: []\n")}, "exceptions"
         ),
+        wrong("other exceptions alone", {POLICY: _POLICY.replace("security fixes", "legal deadlines")}, "exceptions"),
+        wrong("security fixes denied", {POLICY: _POLICY.replace("security fixes", "not security fixes")}, "exceptions"),
+        wrong("everything exempt", {POLICY: _POLICY + "  - everything else\n"}, "everything"),
         wrong("exceptions forgotten", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "")}, "keys"),
         wrong("half a file", {POLICY: "objective: 0.8\nrules: [{left_at_most: 0.5, action"}, "yaml"),
     ),
@@ -1495,6 +1531,7 @@ TASK_6 = Task(
         right(
             "shipping said as well", {POLICY: _POLICY.replace("rules:\n", "rules:\n  - {left_at_most: 1, action: ship}\n")}
         ),
+        right("one role for two fields", {POLICY: _POLICY.replace("data product owner", "the head of data and analytics")}),
         right(
             "with reasons beside", {POLICY: _POLICY + "why: finance plans its mornings around it\nreviewed: 2025-12-02\n"}
         ),
@@ -1507,6 +1544,7 @@ TASK_6 = Task(
         "a share of the budget": "percent for shares",
         "the one role that may say stop": "the team decides",
         "what goes out even in a freeze": "no exceptions",
+        "security fixes at least": "other exceptions alone",
     },
     spared={".exceptions[1]": "one exception is enough"},
 )
