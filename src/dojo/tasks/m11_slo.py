@@ -55,8 +55,8 @@ def on_time(
 ) -> dict[dt.date, bool]:
     """For each morning whether the promise was kept: a publish by 08:00 Berlin time whose last quality check had passed.
 
-    The rest says how a wrong answer reads the log. by(finished_at in UTC, run date): what counts as in time; check: "last"
-    before the publish, "any" of the morning, or "none"; publish: which of a morning's successful publishes are looked at.
+    The rest says how a wrong answer reads the log. by(finished_at in UTC, run date): what counts as in time; check: which
+    quality check counts (see _passed); publish: which of a morning's publishes are looked at, else those that succeeded.
     """
     by = by or (lambda utc, day: runlog.to_berlin(utc) <= dt.datetime.combine(day, EIGHT))
     of_day: dict[dt.date, list[dict[str, Any]]] = {}
@@ -65,19 +65,30 @@ def on_time(
     kept = {}
     for day in window:
         rows = sorted(of_day.get(day, []), key=lambda r: r["finished_at"])
-        done = [r for r in rows if r["step"] == "publish" and r["status"] == "success"]
-        looked_at = publish(done) if publish else done
+        looked_at = (publish or _succeeded)([r for r in rows if r["step"] == "publish"])
         kept[day] = any(by(r["finished_at"], day) and _passed(rows, r, check) for r in looked_at)
     return kept
 
 
+def _succeeded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [r for r in rows if r["status"] == "success"]
+
+
 def _passed(rows: list[dict[str, Any]], published: dict[str, Any], check: str) -> bool:
-    """Whether the quality check that counts for a publish had passed."""
-    checks = [r["status"] for r in rows if r["step"] == "quality_check"]
-    before = [r["status"] for r in rows if r["step"] == "quality_check" and r["finished_at"] <= published["started_at"]]
-    if check == "last":
-        return before[-1:] == ["success"]
-    return check == "none" or "success" in checks
+    """Whether the quality check that counts for a publish had passed: the "last" that ended before it began, or a misreading."""
+    checks = [r for r in rows if r["step"] == "quality_check"]
+    before = [r["status"] for r in checks if r["finished_at"] <= published["started_at"]]
+    begun = [r["status"] for r in checks if r["started_at"] <= published["started_at"]]
+    return {
+        "last": before[-1:] == ["success"],
+        "any": "success" in [r["status"] for r in checks],
+        "none": True,
+        "earlier": "success" in before,
+        "all": set(before) == {"success"},
+        "first": before[:1] == ["success"],
+        "no-failure": before[-1:] != ["failed"],
+        "begun": begun[-1:] == ["success"],
+    }[check]
 
 
 # ---------------------------------------------------------------- 11.1
@@ -105,17 +116,22 @@ def _in_berlin(log: pa.Table) -> pa.Table:
 
 
 def awkward_mornings(seed: int) -> Measured:
-    """Four weeks around the end of summer time, with ten mornings that catch people out beside four bad ones."""
+    """Four weeks around the end of summer time, with eighteen mornings that catch people out beside four bad ones."""
     window = days(dt.date(2025, 10, 13), dt.date(2025, 11, 9))
     dice = random.Random(f"awkward {seed}")
     kinds = dict.fromkeys(window, "ordinary") | dict(zip(dice.sample(window, 4), runlog.BAD, strict=True))
     free = [day for day in window if kinds[day] == "ordinary"]
     summer, winter = ([d for d in free if (d < dt.date(2025, 10, 26)) == early] for early in (True, False))
-    sharp, gone, forced, winter_late, close, overnight = dice.sample(winter, 6)
-    retried, summer_late, again, checked_late = dice.sample(summer, 4)
+    of_winter = dice.sample(winter, 10)
+    unchecked = min(of_winter)  # the last check of the day before it had passed
+    of_winter.remove(unchecked)
+    sharp, gone, forced, winter_late, close, overnight, second_late, broken_publish, soured = of_winter
+    retried, summer_late, again, checked_late, repaired, spoilt, overtaken, improper = dice.sample(summer, 8)
     rows = [r for r in runlog.simulate(seed=seed, mornings=kinds).to_pylist() if r["run_date"] != gone]
+    rows = [r for r in rows if (r["run_date"], r["step"]) != (unchecked, "quality_check")]
     at = {
         sharp: (sharp, dt.time(8)),
+        second_late: (second_late, dt.time(8, 0, 1)),
         close: (close, dt.time(7, 20 + seed % 10)),
         summer_late: (summer_late, dt.time(8, 20 + seed % 10)),
         winter_late: (winter_late, dt.time(8, 30 + seed % 10)),
@@ -124,8 +140,15 @@ def awkward_mornings(seed: int) -> Measured:
     for row in rows:
         if row["step"] == "publish" and row["run_date"] in at:
             row["finished_at"] = runlog.to_utc(dt.datetime.combine(*at[row["run_date"]]))
-        if row["step"] == "quality_check" and row["run_date"] in (forced, checked_late):
+        if (row["run_date"], row["step"]) in (
+            (broken_publish, "publish"),
+            (forced, "quality_check"),
+            (checked_late, "quality_check"),
+        ):
             row["status"] = "failed"
+        if (row["run_date"], row["step"]) == (overtaken, "quality_check"):
+            row["finished_at"] += dt.timedelta(minutes=10)  # it was still running when `publish` had ended
+    rows += _more_checks(rows, repaired, spoilt, soured, improper)
     rows += _more_attempts(rows, retried, again, checked_late)
     log = pa.Table.from_pylist(rows)
     return Measured(log, window, on_time(log, window), gone)
@@ -149,6 +172,31 @@ def _more_attempts(
         {**found[again, "publish"], **second},
         {**found[checked_late, "quality_check"], **passed},
     ]
+
+
+def _more_checks(
+    rows: list[dict[str, Any]], repaired: dt.date, spoilt: dt.date, soured: dt.date, improper: dt.date
+) -> list[dict[str, Any]]:
+    """Checks that failed before the one that passed, or after it, there in a second run; a publish before its check."""
+    found = {(r["run_date"], r["step"]): r for r in rows}
+    made = []
+    for day in (repaired, spoilt):
+        check = found[day, "quality_check"]
+        made.append({**check, "status": "failed", **_ended(found[day, "dbt_run"])})
+        check |= {"attempt": 2, "started_at": made[-1]["finished_at"]}
+    for day, again in ((spoilt, {"run_id": f"prod-{spoilt}-2", "attempt": 1}), (soured, {"attempt": 2})):
+        check, publish = found[day, "quality_check"], found[day, "publish"]
+        made.append({**check, **again, "status": "failed", **_ended(check)})
+        for moment in ("started_at", "finished_at"):
+            publish[moment] += dt.timedelta(minutes=2)
+    found[improper, "publish"]["attempt"] = 2
+    made.append({**found[improper, "publish"], "attempt": 1, **_ended(found[improper, "dbt_run"])})
+    return made
+
+
+def _ended(row: dict[str, Any]) -> dict[str, dt.datetime]:
+    """The times of an attempt of one minute that begins where this row ends."""
+    return {"started_at": row["finished_at"], "finished_at": row["finished_at"] + dt.timedelta(minutes=1)}
 
 
 def _at(hours: int) -> Callable[[dt.datetime, dt.date], bool]:
@@ -183,11 +231,43 @@ MISREADINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "again": (
         "You look at the last publish. A correction at 10:19 takes nothing from readers who had their data in time.",
-        {"publish": lambda done: done[-1:]},
+        {"publish": lambda rows: _succeeded(rows)[-1:]},
     ),
     "attempt": (
         "You look at first attempts. Where the second publish worked by eight, readers had their data.",
-        {"publish": lambda done: [r for r in done if r["attempt"] == 1]},
+        {"publish": lambda rows: [r for r in _succeeded(rows) if r["attempt"] == 1]},
+    ),
+    "first-publish": (
+        "You look at the first publish that succeeded. Where a later one had its check and came by eight, the promise was kept.",
+        {"publish": lambda rows: _succeeded(rows)[:1]},
+    ),
+    "failed-publish": (
+        "A `publish` that failed counts as well by your count. It gave readers nothing.",
+        {"publish": lambda rows: rows},
+    ),
+    "grace": (
+        "A morning published at 08:00:01 is kept by your count. “By eight” ends at 08:00:00.",
+        {"by": lambda utc, day: runlog.to_berlin(utc).replace(second=0) <= dt.datetime.combine(day, EIGHT)},
+    ),
+    "earlier-check": (
+        "Any check that passed before publishing is enough by your count. Where it passed and then failed, the last one counts.",
+        {"check": "earlier"},
+    ),
+    "all-checks": (
+        "Every check before publishing must have passed by your count. Where one failed and the next passed, the last one counts.",
+        {"check": "all"},
+    ),
+    "first-check": (
+        "You look at the first check of the morning. The last one before publishing counts.",
+        {"check": "first"},
+    ),
+    "no-check": (
+        "A morning published with no check before it is kept by your count. Where there was none, none had passed.",
+        {"check": "no-failure"},
+    ),
+    "begun-check": (
+        "A check that had begun before publishing counts by your count. It had not ended, so nobody knew that it would pass.",
+        {"check": "begun"},
     ),
 }
 """How people misread the log: by cause the sentence to the learner, and the reading (see on_time)."""
@@ -200,15 +280,18 @@ def each_morning_judged(work: Work, data: Measured) -> str:
         said = f"{extra[0]} is outside of the window that was asked for."
         raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="window")
     if missing := sorted(set(data.kept) - set(got)):
-        said = (
-            f"{len(missing)} of the mornings are not in your answer, {missing[0]} among them. A morning that is not counted "
-            "makes the share look better."
-        )
+        which = f"{len(missing)} mornings, {missing[0]} the first of them, are"
+        if len(missing) == 1:
+            which = f"{missing[0]}{', a morning without a single row in the log,' if missing == [data.gone] else ''} is"
+        said = f"{which} not in your answer. A morning that is not counted makes the share look better."
         raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="vanished")
     wrong_days = [day for day in data.window if got[day] != data.kept[day]]
     if not wrong_days:
         return f"{sum(data.kept.values())} of {len(data.kept)} mornings kept."
-    otherwise = f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.", "mornings"
+    otherwise = (
+        f"{_counted(len(wrong_days), 'morning')} judged otherwise than finance would, {wrong_days[0]} first.",
+        "mornings",
+    )
     said, cause = diagnosis(MISREADINGS, lambda reading: got == on_time(data.log, data.window, **reading), otherwise)
     day = wrong_days[0]
     raise NotYet(
@@ -219,8 +302,12 @@ def each_morning_judged(work: Work, data: Measured) -> str:
 def _kept_mornings(work: Work, data: Measured, first: dt.date, last: dt.date, tried: str) -> dict[dt.date, bool]:
     """The answer as {date: True or False}."""
     got = work.call("kept_promises", Database(data.tables), first, last)
+    wanted = "a dict from run date to True or False"
+    if isinstance(got, list):
+        said = f"What you return must be {wanted}; it is a list, or a Series or array, which is read as one."
+        raise NotYet(said, tried=tried, expected=wanted, got=got, cause="type", look="A Series has `to_dict()`.")
     if not isinstance(got, dict):
-        raise wrong_type("What you return", "a dict from run date to True or False", got, tried=tried)
+        raise wrong_type("What you return", wanted, got, tried=tried)
     return {
         calendar_day(key, "Each key", tried=tried): truth(value, f"The entry of {key}", tried=tried)
         for key, value in got.items()
@@ -231,8 +318,8 @@ def _story(log: pa.Table, day: dt.date) -> str:
     """The checks and publishes of one morning, as the log has them, in Berlin time."""
     rows = [r for r in log.to_pylist() if r["run_date"] == day and r["step"] in ("quality_check", "publish")]
     rows.sort(key=lambda r: r["finished_at"])
-    said = [f"{r['step']} {r['attempt']} {r['status']} at {runlog.to_berlin(r['finished_at']):%H:%M} Berlin" for r in rows]
-    return f"The log of {day}: {'; '.join(said) or 'no check and no publish'}."
+    said = [f"{r['step']} {r['attempt']} {r['status']} at {runlog.to_berlin(r['finished_at']):%H:%M:%S}" for r in rows]
+    return f"The log of {day}, in Berlin time: {'; '.join(said) or 'no check and no publish'}."
 
 
 def a_narrow_window(work: Work, data: Measured) -> str:
@@ -321,6 +408,39 @@ TASK_1 = Task(
             "the first attempt", _KEPT.replace("p.status = 'success'", "p.status = 'success' and p.attempt = 1"), "attempt"
         ),
         wrong(
+            "the first success",
+            _KEPT.replace("bool_or(last_check", "arg_min(coalesce(last_check, 'none')").replace(
+                "time '08:00')", "time '08:00', ready_at)"
+            ),
+            "first-publish",
+        ),
+        wrong("a publish that failed", _KEPT.replace(" and p.status = 'success'", ""), "failed-publish"),
+        wrong("a minute's grace", _KEPT.replace("time '08:00'", "time '08:00:59'"), "grace"),
+        wrong("ten minutes' grace", _KEPT.replace("time '08:00'", "time '08:10'"), "grace"),
+        wrong("any earlier check", _KEPT.replace("arg_max(c.status, c.finished_at)", "max(c.status)"), "earlier-check"),
+        wrong("every earlier check", _KEPT.replace("arg_max(c.status, c.finished_at)", "min(c.status)"), "all-checks"),
+        wrong(
+            "the first check",
+            _KEPT.replace("arg_max(c.status, c.finished_at)", "arg_min(c.status, c.finished_at)"),
+            "first-check",
+        ),
+        wrong(
+            "the check with the highest attempt",
+            _KEPT.replace("arg_max(c.status, c.finished_at)", "arg_max(c.status, c.attempt)"),
+            "mornings",
+        ),
+        wrong(
+            "no check is a passed one",
+            _KEPT.replace("last_check = 'success'", "coalesce(last_check, 'success') = 'success'"),
+            "no-check",
+        ),
+        wrong("the check of any day", _KEPT.replace("c.run_date = p.run_date and ", ""), "no-check", "mornings"),
+        wrong(
+            "a check that had begun",
+            _KEPT.replace("c.finished_at <= p.started_at", "c.started_at <= p.started_at"),
+            "begun-check",
+        ),
+        wrong(
             "words for truths",
             _KEPT.replace("return dict(rows)", "return {d: 'kept' if k else 'broken' for d, k in rows}"),
             "type",
@@ -360,7 +480,14 @@ def kept_promises(con, first, last):
         "one entry for each morning from first to last": "only mornings in the log",
         "by 08:00 Berlin time": "UTC against eight",
         "eight sharp included": "before eight",
-        "the last quality check before it had passed": "a check that passed at any time",
+        "the last quality check that ended before it began had passed": "any earlier check",
+        "that ended before it began": "a check that had begun",
+        "Without a check nothing had passed": "no check is a passed one",
+        "whose check passed only after publishing": "a check that passed at any time",
+        "one a second after eight": "a minute's grace",
+        "whose `publish` failed for good": "a publish that failed",
+        "published before its check and again after it": "the first success",
+        "whose check failed and then passed": "every earlier check",
         "times in UTC": "one hour all year",
         "when the clocks went back": "two hours all year",
         "a morning that left no trace in the log": "no morning asked for alone",
