@@ -545,6 +545,9 @@ def histories(seed: int) -> tuple[History, ...]:
         ("a bad last month", without(60, 70, 75, 89), CANDIDATES),
         ("forty mornings", without(2, 33, 35 + shift, 38, 39, of=40), UNSORTED),
         ("thirty mornings", without(5, 7 + shift, 11, 13, 17, 19, of=30), UNSORTED),
+        ("a bad first month", without(0, 1, 12 + shift, 24), CANDIDATES),
+        ("one late morning", without(start), CANDIDATES),
+        ("two late mornings in one month", without(start, start + 9), CANDIDATES),
         ("a perfect quarter", without(), CANDIDATES),
         ("every third morning late", tuple(bool(n % 3) for n in range(90)), CANDIDATES),
     )
@@ -564,6 +567,14 @@ SHORTCUTS: dict[str, tuple[str, Callable[[History], float | None]]] = {
     ),
     "first-thirty": ("You look at the first thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[:1])),
     "last-thirty": ("You look at the last thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[-1:])),
+    "whole-mornings": (
+        "You round down how many mornings an objective needs. 98 % of thirty are 29.4: 29 are not enough.",
+        lambda h: max((c for c in h.candidates if min(sliding(h.kept)) >= math.floor(c * 30 + 1e-9)), default=None),
+    ),
+    "skips-first": (
+        "You leave out the first thirty mornings in a row.",
+        lambda h: strictest(h.candidates, sliding(h.kept)[1:] or sliding(h.kept)),
+    ),
     "strictly": (
         "You ask for more than the objective. Meeting it exactly is meeting it.",
         lambda h: max((c for c in h.candidates if min(sliding(h.kept)) > round(c * 30, 9)), default=None),
@@ -587,7 +598,7 @@ def supported_by_history(work: Work, data: tuple[History, ...]) -> str:
             said = "Return one of the candidates, or None."
             raise NotYet(said, tried=tried, expected=list(history.candidates), got=got, cause="candidate")
     if chosen == [h.best for h in data]:
-        return f"Nine histories; the simulated quarter supports {data[0].best}."
+        return f"Twelve histories; the simulated quarter supports {data[0].best}."
     history, got = next((h, c) for h, c in zip(data, chosen, strict=True) if c != h.best)
     worst = min(sliding(history.kept))
     otherwise = "That is not the strictest candidate that every thirty mornings in a row met.", "choice"
@@ -637,6 +648,18 @@ TASK_2 = Task(
         wrong("three months", _CHOOSE.replace("range(len(kept) - 29)", "range(0, len(kept) - 29, 30)"), "months"),
         wrong("the last thirty", _CHOOSE.replace("range(len(kept) - 29)", "[len(kept) - 30]"), "last-thirty"),
         wrong("the first thirty", _CHOOSE.replace("range(len(kept) - 29)", "[0]"), "first-thirty"),
+        wrong("whole mornings", _CHOOSE.replace("c * 30 - 1e-9", "int(c * 30 + 1e-9)"), "whole-mornings"),
+        wrong("mornings rounded", _CHOOSE.replace("c * 30 - 1e-9", "round(c * 30)"), "whole-mornings"),
+        wrong(
+            "losses rounded up",
+            "import math\n" + _CHOOSE.replace("worst >= c * 30 - 1e-9", "30 - worst <= math.ceil(30 * (1 - c) - 1e-9)"),
+            "whole-mornings",
+        ),
+        wrong(
+            "without the first thirty",
+            _CHOOSE.replace("range(len(kept) - 29)", "range(1 if len(kept) > 30 else 0, len(kept) - 29)"),
+            "skips-first",
+        ),
         wrong("always ninety mornings", _CHOOSE.replace("range(len(kept) - 29)", "range(61)"), "choice"),
         wrong("what the board would like", "def choose_objective(kept, candidates):\n    return max(candidates)", "wish"),
         wrong("strictly better", _CHOOSE.replace(">= c * 30 - 1e-9", "> c * 30 + 1e-9"), "strictly"),
@@ -667,6 +690,8 @@ TASK_2 = Task(
         "or `None` when there is none": "never nothing",
         "Meeting an objective exactly is meeting it": "strictly better",
         "whose average is fine": "the average",
+        "98 % of thirty are 29.4": "whole mornings",
+        "a bad first month": "without the first thirty",
     },
     spared={"line 4: 6 → 7": "rounding to six or seven digits is the same here"},
 )
@@ -691,10 +716,10 @@ def left_after_each(kept: tuple[bool, ...], objective: float) -> tuple[float, ..
 
 
 def spending(seed: int) -> Spending:
-    """A period that overspends, a thrifty one, one of 20 mornings, and one with an objective that allows nothing."""
+    """A period that overspends, two with a fraction of a morning in the budget, one of 20 mornings, and one with an objective that allows nothing."""
     dice = random.Random(f"spending {seed}")
     made = []
-    for objective, length, bad in ((0.9, 30, 5), (0.95, 30, 1), (0.9, 20, 2), (1.0, 30, 1)):
+    for objective, length, bad in ((0.9, 30, 7), (0.95, 30, 1), (0.97, 30, 2), (0.9, 20, 2), (1.0, 30, 1)):
         lost = set(dice.sample(range(1, length), bad))
         kept = tuple(n not in lost for n in range(length))
         made.append((objective, kept, left_after_each(kept, objective)))
@@ -743,7 +768,7 @@ def spends_morning_by_morning(work: Work, data: Spending) -> str:
             raise NotYet(said, tried=tried, expected=f"{len(kept)} numbers", got=f"{len(got)} numbers", cause="shape")
         answers.append([number(v, "What is left", tried=tried) for v in got])
     if all(_close(got, want) for got, (_, _, want) in zip(answers, data.cases, strict=True)):
-        return "Four periods, spent morning by morning."
+        return "Five periods, spent morning by morning."
 
     def gives(miscount: Budgeting) -> bool:
         return all(_close(got, miscount(o, kept)) for got, (o, kept, _) in zip(answers, data.cases, strict=True))
@@ -816,6 +841,12 @@ TASK_3 = Task(
             "import math\n" + _LEFT.replace("(1 - objective) * len(kept)", "math.floor((1 - objective) * len(kept) + 1e-9)"),
             "whole",
         ),
+        wrong("stops at minus two", _LEFT.replace("result.append(left)", "result.append(max(-2, left))"), "amount"),
+        wrong(
+            "half mornings",
+            _LEFT.replace("(1 - objective) * len(kept)", "round(2 * (1 - objective) * len(kept)) / 2"),
+            "amount",
+        ),
         wrong("counts the kept", _LEFT.replace("if not good", "if good"), "amount"),
         wrong(
             "lost mornings only",
@@ -844,6 +875,8 @@ TASK_3 = Task(
         "in mornings": "shares",
         "fractions of one included": "whole mornings",
         "Below zero is a number too": "stops at zero",
+        "it says how far the promise is broken": "stops at minus two",
+        "97 % of thirty one of nine tenths": "half mornings",
     },
 )
 
