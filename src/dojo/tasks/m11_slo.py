@@ -889,11 +889,10 @@ LONG, SHORT, FAST = 12, 1, 14.4
 
 @dataclass(frozen=True)
 class Stream:
-    """Reads of the dashboard in five-minute bins: (reads, stale reads), the objective, and a remark on what it is about."""
+    """Reads of the dashboard in five-minute bins: (reads, stale reads), and the objective."""
 
     name: str
     bins: tuple[tuple[int, int], ...]
-    remark: str
     objective: float = 0.99
 
 
@@ -921,63 +920,41 @@ def _mean_of_rates(stream: Stream) -> list[int]:
     return [n for n, r in enumerate(rates) if r >= FAST - 1e-9 and sum(hour[n]) / len(hour[n]) >= FAST - 1e-9]
 
 
+def _any_in_short(stream: Stream) -> list[int]:
+    return [n for n in ringing(stream, short=0) if stream.bins[n][1]]
+
+
 def _full_hours(stream: Stream) -> list[int]:
     return [n for n in ringing(stream) if n >= LONG - 1]
 
 
 def streams(seed: int) -> tuple[Stream, ...]:
-    """Eight mornings of dashboard reads; see the remark of each."""
+    """Eleven mornings of dashboard reads; the last is a plain outage."""
     dice = random.Random(f"streams {seed}")
 
     def reads() -> int:
         return 180 + dice.randrange(60)
 
-    def made(name: str, bad: dict[int, float], remark: str, few: dict[int, int] | None = None) -> Stream:
+    def made(name: str, bad: dict[int, float], few: dict[int, int] | None = None) -> Stream:
         counts = [(few or {}).get(n, reads()) for n in range(36)]
-        return Stream(name, tuple((r, round(r * bad.get(n, 0))) for n, r in enumerate(counts)), remark)
+        return Stream(name, tuple((r, round(r * bad.get(n, 0))) for n, r in enumerate(counts)))
 
     at = 14 + seed % 5
+    outage = dict.fromkeys(range(at, at + 8), 0.9)
     exact = tuple((1000, 900) if 4 <= n < 26 else (1000, 0) for n in range(36))
-    quiet = dict.fromkeys(range(8, 24), 0)
+    above = tuple((10_000, 1_441) if at <= n < at + 16 else (10_000, 0) for n in range(36))
     return (
-        made(
-            "a blip of five minutes",
-            {at: 0.6},
-            "One bad bin: 60 % of five minutes is 5 % of the hour. The long window sleeps through it.",
-        ),
-        made(
-            "a slow burn",
-            dict.fromkeys(range(6, 36), 0.08),
-            "It burns at eight times the rate: a ticket for the morning, no page.",
-        ),
-        made(
-            "half an hour, then mended",
-            dict.fromkeys(range(at, at + 6), 0.8),
-            "The hour looks bad long after it was mended; the short window knows that it is over.",
-        ),
-        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), "Without reads nothing burns.", quiet),
-        made(
-            "a bin with three reads",
-            {at: 1.0, at + 1: 0.16, at + 2: 0.16},
-            "The share is over all reads of the window: three of them weigh as three.",
-            {at: 3},
-        ),
-        made(
-            "a bad start",
-            {0: 0.6, 5: 0.6},
-            "Before there is an hour to look back on, the long window is what there is, from bin 0.",
-        ),
-        Stream(
-            "exactly 14.4 times",
-            exact,
-            "“14.4 or more” includes 14.4. Here 15 reads in 16 must be fresh, and nine in ten are not.",
-            0.9375,
-        ),
-        made(
-            "an outage of forty minutes",
-            dict.fromkeys(range(at, at + 8), 0.9),
-            "Nine reads in ten were stale, and both windows say so.",
-        ),
+        made("a blip of five minutes", {at: 0.6}),
+        made("a slow burn", dict.fromkeys(range(6, 36), 0.08)),
+        made("half an hour, then mended", dict.fromkeys(range(at, at + 6), 0.8)),
+        made("an outage that ends bit by bit", outage | {at + 8: 0.14, at + 9: 0.05, at + 10: 0.01}),
+        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), dict.fromkeys(range(8, 24), 0)),
+        made("a bin with three reads", {at: 1.0, at + 1: 0.16, at + 2: 0.16}, {at: 3}),
+        made("a few reads in the middle of an outage", outage | {at + 4: 1.0, at + 6: 1.0}, {at + 4: 3, at + 6: 1}),
+        made("a bad start", {0: 0.6, 5: 0.6}),
+        Stream("exactly 14.4 times", exact, 0.9375),
+        Stream("14.41 times", above),
+        made("an outage of forty minutes", outage),
     )
 
 
@@ -985,6 +962,10 @@ MISRINGS: dict[str, tuple[str, Callable[[Stream], list[int]]]] = {
     "short-alone": ("You look at the last five minutes alone.", lambda s: ringing(s, long=0)),
     "long-alone": ("You look at the last hour alone.", lambda s: ringing(s, short=0)),
     "boundary": ("You ring above 14.4, not at 14.4.", lambda s: ringing(s, above=True)),
+    "any-in-short": (
+        "Your last five minutes ring at any stale read. They must burn at 14.4 or more, as the hour must.",
+        _any_in_short,
+    ),
     "eleven": ("Your hour has eleven bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=11)),
     "thirteen": ("Your hour has thirteen bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=13)),
     "full-hours": ("You begin when there is a whole hour to look back on.", _full_hours),
@@ -1008,23 +989,41 @@ def pages_when_both_windows_burn(work: Work, data: tuple[Stream, ...]) -> str:
         answers.append(sorted(whole_number(n, "A bin number", tried=tried) for n in got))
     if all(got == ringing(stream) for got, stream in zip(answers, data, strict=True)):
         outage = ringing(data[-1])
-        return f"Eight mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
+        return f"Eleven mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
     stream, got = next((s, g) for s, g in zip(data, answers, strict=True) if g != ringing(s))
     otherwise = f"Wrong bins on {stream.name}.", "bins"
     said, cause = diagnosis(MISRINGS, lambda misring: answers == [misring(one) for one in data], otherwise)
-    at = min(set(got) ^ set(ringing(stream)), default=got[0] if got else 0)
-    hour = burn(stream.bins[max(0, at - LONG + 1) : at + 1], stream.objective)
-    rates = (
-        f"At bin {at} the hour burns at {hour:.1f} and the five minutes at {burn([stream.bins[at]], stream.objective):.1f}."
-    )
     raise NotYet(
         said,
         tried=f"pages(bins, {stream.objective}) for {stream.name}",
         expected=f"bins {ringing(stream)}",
         got=f"bins {got}",
         cause=cause,
-        look=f"{rates} {stream.remark}",
+        look=_first_difference(stream, got),
     )
+
+
+def _first_difference(stream: Stream, got: list[int]) -> str:
+    """How both windows burn at the first bin where the answer differs, and what that means for this bin."""
+    differ = set(got) ^ set(ringing(stream))
+    if not differ:
+        return "A bin stands in your answer more than once."
+    at = min(differ)
+    if not 0 <= at < len(stream.bins):
+        return f"There is no bin {at}: the bins are numbered from 0 to {len(stream.bins) - 1}."
+    hour = burn(stream.bins[max(0, at - LONG + 1) : at + 1], stream.objective)
+    five = burn(stream.bins[at : at + 1], stream.objective)
+    burns = tuple(rate >= FAST - 1e-9 for rate in (hour, five))
+    said = f"At bin {at} the hour burns at {hour:.4g} and the five minutes at {five:.4g}"
+    return f"{said}: {RINGS[burns] if at in got else 'both at 14.4 or more, and you do not ring'}."
+
+
+RINGS = {
+    (True, False): "the short window is not at 14.4, and you ring",
+    (False, True): "the long window is not at 14.4, and you ring",
+    (False, False): "neither is at 14.4, and you ring",
+}
+"""What is wrong with ringing at a bin, by which of the hour and the five minutes burns."""
 
 
 _PAGES = """
@@ -1058,6 +1057,30 @@ TASK_4 = Task(
         wrong("the short window alone", _PAGES.replace("burn(bins[max(0, n - 11):n + 1]) >= 14.4 and ", ""), "short-alone"),
         wrong("the long window alone", _PAGES.replace(" and burn(bins[n:n + 1]) >= 14.4", ""), "long-alone"),
         wrong("a lower threshold", _PAGES.replace("14.4", "6.0"), "bins"),
+        wrong("a threshold of 15", _PAGES.replace("14.4", "15"), "bins"),
+        wrong(
+            "any stale read in the short window",
+            _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "bins[n][1] > 0"),
+            "any-in-short",
+        ),
+        wrong(
+            "a short window at one",
+            _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "burn(bins[n:n + 1]) >= 1"),
+            "bins",
+            "any-in-short",
+        ),
+        wrong("a short window at ten", _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "burn(bins[n:n + 1]) >= 10"), "bins"),
+        wrong(
+            "without bins of few reads",
+            _PAGES.replace("for n in range(len(bins)) if", "for n in range(len(bins)) if bins[n][0] >= 10 and"),
+            "bins",
+        ),
+        wrong(
+            "without bins of one stale read",
+            _PAGES.replace("for n in range(len(bins)) if", "for n in range(len(bins)) if bins[n][1] > 1 and"),
+            "bins",
+        ),
+        wrong("a bin twice", _PAGES.replace("    return [n for", "    return 2 * [n for"), "bins"),
         wrong("divides by nothing", _PAGES.replace(" if reads else 0", ""), "error"),
         wrong("more than", _PAGES.replace(">= 14.4", "> 14.4"), "boundary"),
         wrong("eleven bins", _PAGES.replace("n - 11", "n - 10"), "eleven"),
@@ -1095,6 +1118,9 @@ TASK_4 = Task(
         "and the last five minutes": "the long window alone",
         "at 14.4 or more": "more than",
         "Without reads nothing burns": "divides by nothing",
+        "an outage that ends bit by bit": "any stale read in the short window",
+        "a few reads in the middle of an outage": "without bins of few reads",
+        "14.41": "a threshold of 15",
         "the share of stale reads": "averages the bins' rates",
     },
     spared={"line 6: 0 → 1": "a burn rate of 1 pages no more than 0"},
