@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from dojo.judge.contract import Check, Module, NotYet, Task, file, function, right, wrong
 from dojo.judge.plain import Database
-from dojo.judge.work import Work
+from dojo.judge.work import LearnerError, Work
 from dojo.tasks.answers import (
     calendar_day,
     diagnosis,
@@ -54,8 +55,8 @@ def on_time(
 ) -> dict[dt.date, bool]:
     """For each morning whether the promise was kept: a publish by 08:00 Berlin time whose last quality check had passed.
 
-    The rest says how a wrong answer reads the log. by(finished_at in UTC, run date): what counts as in time; check: "last"
-    before the publish, "any" of the morning, or "none"; publish: which of a morning's successful publishes are looked at.
+    The rest says how a wrong answer reads the log. by(finished_at in UTC, run date): what counts as in time; check: which
+    quality check counts (see _passed); publish: which of a morning's publishes are looked at, else those that succeeded.
     """
     by = by or (lambda utc, day: runlog.to_berlin(utc) <= dt.datetime.combine(day, EIGHT))
     of_day: dict[dt.date, list[dict[str, Any]]] = {}
@@ -64,19 +65,30 @@ def on_time(
     kept = {}
     for day in window:
         rows = sorted(of_day.get(day, []), key=lambda r: r["finished_at"])
-        done = [r for r in rows if r["step"] == "publish" and r["status"] == "success"]
-        looked_at = publish(done) if publish else done
+        looked_at = (publish or _succeeded)([r for r in rows if r["step"] == "publish"])
         kept[day] = any(by(r["finished_at"], day) and _passed(rows, r, check) for r in looked_at)
     return kept
 
 
+def _succeeded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [r for r in rows if r["status"] == "success"]
+
+
 def _passed(rows: list[dict[str, Any]], published: dict[str, Any], check: str) -> bool:
-    """Whether the quality check that counts for a publish had passed."""
-    checks = [r["status"] for r in rows if r["step"] == "quality_check"]
-    before = [r["status"] for r in rows if r["step"] == "quality_check" and r["finished_at"] <= published["started_at"]]
-    if check == "last":
-        return before[-1:] == ["success"]
-    return check == "none" or "success" in checks
+    """Whether the quality check that counts for a publish had passed: the "last" that ended before it began, or a misreading."""
+    checks = [r for r in rows if r["step"] == "quality_check"]
+    before = [r["status"] for r in checks if r["finished_at"] <= published["started_at"]]
+    begun = [r["status"] for r in checks if r["started_at"] <= published["started_at"]]
+    return {
+        "last": before[-1:] == ["success"],
+        "any": "success" in [r["status"] for r in checks],
+        "none": True,
+        "earlier": "success" in before,
+        "all": set(before) == {"success"},
+        "first": before[:1] == ["success"],
+        "no-failure": before[-1:] != ["failed"],
+        "begun": begun[-1:] == ["success"],
+    }[check]
 
 
 # ---------------------------------------------------------------- 11.1
@@ -104,17 +116,22 @@ def _in_berlin(log: pa.Table) -> pa.Table:
 
 
 def awkward_mornings(seed: int) -> Measured:
-    """Four weeks around the end of summer time, with ten mornings that catch people out beside four bad ones."""
+    """Four weeks around the end of summer time, with eighteen mornings that catch people out beside four bad ones."""
     window = days(dt.date(2025, 10, 13), dt.date(2025, 11, 9))
     dice = random.Random(f"awkward {seed}")
     kinds = dict.fromkeys(window, "ordinary") | dict(zip(dice.sample(window, 4), runlog.BAD, strict=True))
     free = [day for day in window if kinds[day] == "ordinary"]
     summer, winter = ([d for d in free if (d < dt.date(2025, 10, 26)) == early] for early in (True, False))
-    sharp, gone, forced, winter_late, close, overnight = dice.sample(winter, 6)
-    retried, summer_late, again, checked_late = dice.sample(summer, 4)
+    of_winter = dice.sample(winter, 10)
+    unchecked = min(of_winter)  # the last check of the day before it had passed
+    of_winter.remove(unchecked)
+    sharp, gone, forced, winter_late, close, overnight, second_late, broken_publish, soured = of_winter
+    retried, summer_late, again, checked_late, repaired, spoilt, overtaken, improper = dice.sample(summer, 8)
     rows = [r for r in runlog.simulate(seed=seed, mornings=kinds).to_pylist() if r["run_date"] != gone]
+    rows = [r for r in rows if (r["run_date"], r["step"]) != (unchecked, "quality_check")]
     at = {
         sharp: (sharp, dt.time(8)),
+        second_late: (second_late, dt.time(8, 0, 1)),
         close: (close, dt.time(7, 20 + seed % 10)),
         summer_late: (summer_late, dt.time(8, 20 + seed % 10)),
         winter_late: (winter_late, dt.time(8, 30 + seed % 10)),
@@ -123,8 +140,15 @@ def awkward_mornings(seed: int) -> Measured:
     for row in rows:
         if row["step"] == "publish" and row["run_date"] in at:
             row["finished_at"] = runlog.to_utc(dt.datetime.combine(*at[row["run_date"]]))
-        if row["step"] == "quality_check" and row["run_date"] in (forced, checked_late):
+        if (row["run_date"], row["step"]) in (
+            (broken_publish, "publish"),
+            (forced, "quality_check"),
+            (checked_late, "quality_check"),
+        ):
             row["status"] = "failed"
+        if (row["run_date"], row["step"]) == (overtaken, "quality_check"):
+            row["finished_at"] += dt.timedelta(minutes=10)  # it was still running when `publish` had ended
+    rows += _more_checks(rows, repaired, spoilt, soured, improper)
     rows += _more_attempts(rows, retried, again, checked_late)
     log = pa.Table.from_pylist(rows)
     return Measured(log, window, on_time(log, window), gone)
@@ -148,6 +172,31 @@ def _more_attempts(
         {**found[again, "publish"], **second},
         {**found[checked_late, "quality_check"], **passed},
     ]
+
+
+def _more_checks(
+    rows: list[dict[str, Any]], repaired: dt.date, spoilt: dt.date, soured: dt.date, improper: dt.date
+) -> list[dict[str, Any]]:
+    """Checks that failed before the one that passed, or after it, there in a second run; a publish before its check."""
+    found = {(r["run_date"], r["step"]): r for r in rows}
+    made = []
+    for day in (repaired, spoilt):
+        check = found[day, "quality_check"]
+        made.append({**check, "status": "failed", **_ended(found[day, "dbt_run"])})
+        check |= {"attempt": 2, "started_at": made[-1]["finished_at"]}
+    for day, again in ((spoilt, {"run_id": f"prod-{spoilt}-2", "attempt": 1}), (soured, {"attempt": 2})):
+        check, publish = found[day, "quality_check"], found[day, "publish"]
+        made.append({**check, **again, "status": "failed", **_ended(check)})
+        for moment in ("started_at", "finished_at"):
+            publish[moment] += dt.timedelta(minutes=2)
+    found[improper, "publish"]["attempt"] = 2
+    made.append({**found[improper, "publish"], "attempt": 1, **_ended(found[improper, "dbt_run"])})
+    return made
+
+
+def _ended(row: dict[str, Any]) -> dict[str, dt.datetime]:
+    """The times of an attempt of one minute that begins where this row ends."""
+    return {"started_at": row["finished_at"], "finished_at": row["finished_at"] + dt.timedelta(minutes=1)}
 
 
 def _at(hours: int) -> Callable[[dt.datetime, dt.date], bool]:
@@ -182,11 +231,43 @@ MISREADINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "again": (
         "You look at the last publish. A correction at 10:19 takes nothing from readers who had their data in time.",
-        {"publish": lambda done: done[-1:]},
+        {"publish": lambda rows: _succeeded(rows)[-1:]},
     ),
     "attempt": (
         "You look at first attempts. Where the second publish worked by eight, readers had their data.",
-        {"publish": lambda done: [r for r in done if r["attempt"] == 1]},
+        {"publish": lambda rows: [r for r in _succeeded(rows) if r["attempt"] == 1]},
+    ),
+    "first-publish": (
+        "You look at the first publish that succeeded. Where a later one had its check and came by eight, the promise was kept.",
+        {"publish": lambda rows: _succeeded(rows)[:1]},
+    ),
+    "failed-publish": (
+        "A `publish` that failed counts as well by your count. It gave readers nothing.",
+        {"publish": lambda rows: rows},
+    ),
+    "grace": (
+        "A morning published at 08:00:01 is kept by your count. “By eight” ends at 08:00:00.",
+        {"by": lambda utc, day: runlog.to_berlin(utc).replace(second=0) <= dt.datetime.combine(day, EIGHT)},
+    ),
+    "earlier-check": (
+        "Any check that passed before publishing is enough by your count. Where it passed and then failed, the last one counts.",
+        {"check": "earlier"},
+    ),
+    "all-checks": (
+        "Every check before publishing must have passed by your count. Where one failed and the next passed, the last one counts.",
+        {"check": "all"},
+    ),
+    "first-check": (
+        "You look at the first check of the morning. The last one before publishing counts.",
+        {"check": "first"},
+    ),
+    "no-check": (
+        "A morning published with no check before it is kept by your count. Where there was none, none had passed.",
+        {"check": "no-failure"},
+    ),
+    "begun-check": (
+        "A check that had begun before publishing counts by your count. It had not ended, so nobody knew that it would pass.",
+        {"check": "begun"},
     ),
 }
 """How people misread the log: by cause the sentence to the learner, and the reading (see on_time)."""
@@ -199,15 +280,18 @@ def each_morning_judged(work: Work, data: Measured) -> str:
         said = f"{extra[0]} is outside of the window that was asked for."
         raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="window")
     if missing := sorted(set(data.kept) - set(got)):
-        said = (
-            f"{len(missing)} of the mornings are not in your answer, {missing[0]} among them. A morning that is not counted "
-            "makes the share look better."
-        )
+        which = f"{len(missing)} mornings, {missing[0]} the first of them, are"
+        if len(missing) == 1:
+            which = f"{missing[0]}{', a morning without a single row in the log,' if missing == [data.gone] else ''} is"
+        said = f"{which} not in your answer. A morning that is not counted makes the share look better."
         raise NotYet(said, tried=tried, expected=f"{len(data.kept)} mornings", got=f"{len(got)} mornings", cause="vanished")
     wrong_days = [day for day in data.window if got[day] != data.kept[day]]
     if not wrong_days:
         return f"{sum(data.kept.values())} of {len(data.kept)} mornings kept."
-    otherwise = f"{len(wrong_days)} mornings judged otherwise than finance would, {wrong_days[0]} first.", "mornings"
+    otherwise = (
+        f"{_counted(len(wrong_days), 'morning')} judged otherwise than finance would, {wrong_days[0]} first.",
+        "mornings",
+    )
     said, cause = diagnosis(MISREADINGS, lambda reading: got == on_time(data.log, data.window, **reading), otherwise)
     day = wrong_days[0]
     raise NotYet(
@@ -218,8 +302,12 @@ def each_morning_judged(work: Work, data: Measured) -> str:
 def _kept_mornings(work: Work, data: Measured, first: dt.date, last: dt.date, tried: str) -> dict[dt.date, bool]:
     """The answer as {date: True or False}."""
     got = work.call("kept_promises", Database(data.tables), first, last)
+    wanted = "a dict from run date to True or False"
+    if isinstance(got, list):
+        said = f"What you return must be {wanted}; it is a list, or a Series or array, which is read as one."
+        raise NotYet(said, tried=tried, expected=wanted, got=got, cause="type", look="A Series has `to_dict()`.")
     if not isinstance(got, dict):
-        raise wrong_type("What you return", "a dict from run date to True or False", got, tried=tried)
+        raise wrong_type("What you return", wanted, got, tried=tried)
     return {
         calendar_day(key, "Each key", tried=tried): truth(value, f"The entry of {key}", tried=tried)
         for key, value in got.items()
@@ -230,8 +318,8 @@ def _story(log: pa.Table, day: dt.date) -> str:
     """The checks and publishes of one morning, as the log has them, in Berlin time."""
     rows = [r for r in log.to_pylist() if r["run_date"] == day and r["step"] in ("quality_check", "publish")]
     rows.sort(key=lambda r: r["finished_at"])
-    said = [f"{r['step']} {r['attempt']} {r['status']} at {runlog.to_berlin(r['finished_at']):%H:%M} Berlin" for r in rows]
-    return f"The log of {day}: {'; '.join(said) or 'no check and no publish'}."
+    said = [f"{r['step']} {r['attempt']} {r['status']} at {runlog.to_berlin(r['finished_at']):%H:%M:%S}" for r in rows]
+    return f"The log of {day}, in Berlin time: {'; '.join(said) or 'no check and no publish'}."
 
 
 def a_narrow_window(work: Work, data: Measured) -> str:
@@ -320,6 +408,39 @@ TASK_1 = Task(
             "the first attempt", _KEPT.replace("p.status = 'success'", "p.status = 'success' and p.attempt = 1"), "attempt"
         ),
         wrong(
+            "the first success",
+            _KEPT.replace("bool_or(last_check", "arg_min(coalesce(last_check, 'none')").replace(
+                "time '08:00')", "time '08:00', ready_at)"
+            ),
+            "first-publish",
+        ),
+        wrong("a publish that failed", _KEPT.replace(" and p.status = 'success'", ""), "failed-publish"),
+        wrong("a minute's grace", _KEPT.replace("time '08:00'", "time '08:00:59'"), "grace"),
+        wrong("ten minutes' grace", _KEPT.replace("time '08:00'", "time '08:10'"), "grace"),
+        wrong("any earlier check", _KEPT.replace("arg_max(c.status, c.finished_at)", "max(c.status)"), "earlier-check"),
+        wrong("every earlier check", _KEPT.replace("arg_max(c.status, c.finished_at)", "min(c.status)"), "all-checks"),
+        wrong(
+            "the first check",
+            _KEPT.replace("arg_max(c.status, c.finished_at)", "arg_min(c.status, c.finished_at)"),
+            "first-check",
+        ),
+        wrong(
+            "the check with the highest attempt",
+            _KEPT.replace("arg_max(c.status, c.finished_at)", "arg_max(c.status, c.attempt)"),
+            "mornings",
+        ),
+        wrong(
+            "no check is a passed one",
+            _KEPT.replace("last_check = 'success'", "coalesce(last_check, 'success') = 'success'"),
+            "no-check",
+        ),
+        wrong("the check of any day", _KEPT.replace("c.run_date = p.run_date and ", ""), "no-check", "mornings"),
+        wrong(
+            "a check that had begun",
+            _KEPT.replace("c.finished_at <= p.started_at", "c.started_at <= p.started_at"),
+            "begun-check",
+        ),
+        wrong(
             "words for truths",
             _KEPT.replace("return dict(rows)", "return {d: 'kept' if k else 'broken' for d, k in rows}"),
             "type",
@@ -359,7 +480,14 @@ def kept_promises(con, first, last):
         "one entry for each morning from first to last": "only mornings in the log",
         "by 08:00 Berlin time": "UTC against eight",
         "eight sharp included": "before eight",
-        "the last quality check before it had passed": "a check that passed at any time",
+        "the last quality check that ended before it began had passed": "any earlier check",
+        "that ended before it began": "a check that had begun",
+        "Without a check nothing had passed": "no check is a passed one",
+        "whose check passed only after publishing": "a check that passed at any time",
+        "one a second after eight": "a minute's grace",
+        "whose `publish` failed for good": "a publish that failed",
+        "published before its check and again after it": "the first success",
+        "whose check failed and then passed": "every earlier check",
         "times in UTC": "one hour all year",
         "when the clocks went back": "two hours all year",
         "a morning that left no trace in the log": "no morning asked for alone",
@@ -417,6 +545,9 @@ def histories(seed: int) -> tuple[History, ...]:
         ("a bad last month", without(60, 70, 75, 89), CANDIDATES),
         ("forty mornings", without(2, 33, 35 + shift, 38, 39, of=40), UNSORTED),
         ("thirty mornings", without(5, 7 + shift, 11, 13, 17, 19, of=30), UNSORTED),
+        ("a bad first month", without(0, 1, 12 + shift, 24), CANDIDATES),
+        ("one late morning", without(start), CANDIDATES),
+        ("two late mornings in one month", without(start, start + 9), CANDIDATES),
         ("a perfect quarter", without(), CANDIDATES),
         ("every third morning late", tuple(bool(n % 3) for n in range(90)), CANDIDATES),
     )
@@ -436,6 +567,14 @@ SHORTCUTS: dict[str, tuple[str, Callable[[History], float | None]]] = {
     ),
     "first-thirty": ("You look at the first thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[:1])),
     "last-thirty": ("You look at the last thirty mornings alone.", lambda h: strictest(h.candidates, sliding(h.kept)[-1:])),
+    "whole-mornings": (
+        "You round down how many mornings an objective needs. 98 % of thirty are 29.4: 29 are not enough.",
+        lambda h: max((c for c in h.candidates if min(sliding(h.kept)) >= math.floor(c * 30 + 1e-9)), default=None),
+    ),
+    "skips-first": (
+        "You leave out the first thirty mornings in a row.",
+        lambda h: strictest(h.candidates, sliding(h.kept)[1:] or sliding(h.kept)),
+    ),
     "strictly": (
         "You ask for more than the objective. Meeting it exactly is meeting it.",
         lambda h: max((c for c in h.candidates if min(sliding(h.kept)) > round(c * 30, 9)), default=None),
@@ -459,7 +598,7 @@ def supported_by_history(work: Work, data: tuple[History, ...]) -> str:
             said = "Return one of the candidates, or None."
             raise NotYet(said, tried=tried, expected=list(history.candidates), got=got, cause="candidate")
     if chosen == [h.best for h in data]:
-        return f"Nine histories; the simulated quarter supports {data[0].best}."
+        return f"Twelve histories; the simulated quarter supports {data[0].best}."
     history, got = next((h, c) for h, c in zip(data, chosen, strict=True) if c != h.best)
     worst = min(sliding(history.kept))
     otherwise = "That is not the strictest candidate that every thirty mornings in a row met.", "choice"
@@ -509,6 +648,18 @@ TASK_2 = Task(
         wrong("three months", _CHOOSE.replace("range(len(kept) - 29)", "range(0, len(kept) - 29, 30)"), "months"),
         wrong("the last thirty", _CHOOSE.replace("range(len(kept) - 29)", "[len(kept) - 30]"), "last-thirty"),
         wrong("the first thirty", _CHOOSE.replace("range(len(kept) - 29)", "[0]"), "first-thirty"),
+        wrong("whole mornings", _CHOOSE.replace("c * 30 - 1e-9", "int(c * 30 + 1e-9)"), "whole-mornings"),
+        wrong("mornings rounded", _CHOOSE.replace("c * 30 - 1e-9", "round(c * 30)"), "whole-mornings"),
+        wrong(
+            "losses rounded up",
+            "import math\n" + _CHOOSE.replace("worst >= c * 30 - 1e-9", "30 - worst <= math.ceil(30 * (1 - c) - 1e-9)"),
+            "whole-mornings",
+        ),
+        wrong(
+            "without the first thirty",
+            _CHOOSE.replace("range(len(kept) - 29)", "range(1 if len(kept) > 30 else 0, len(kept) - 29)"),
+            "skips-first",
+        ),
         wrong("always ninety mornings", _CHOOSE.replace("range(len(kept) - 29)", "range(61)"), "choice"),
         wrong("what the board would like", "def choose_objective(kept, candidates):\n    return max(candidates)", "wish"),
         wrong("strictly better", _CHOOSE.replace(">= c * 30 - 1e-9", "> c * 30 + 1e-9"), "strictly"),
@@ -539,6 +690,8 @@ TASK_2 = Task(
         "or `None` when there is none": "never nothing",
         "Meeting an objective exactly is meeting it": "strictly better",
         "whose average is fine": "the average",
+        "98 % of thirty are 29.4": "whole mornings",
+        "a bad first month": "without the first thirty",
     },
     spared={"line 4: 6 → 7": "rounding to six or seven digits is the same here"},
 )
@@ -563,10 +716,10 @@ def left_after_each(kept: tuple[bool, ...], objective: float) -> tuple[float, ..
 
 
 def spending(seed: int) -> Spending:
-    """A period that overspends, a thrifty one, one of 20 mornings, and one with an objective that allows nothing."""
+    """A period that overspends, two with a fraction of a morning in the budget, one of 20 mornings, and one with an objective that allows nothing."""
     dice = random.Random(f"spending {seed}")
     made = []
-    for objective, length, bad in ((0.9, 30, 5), (0.95, 30, 1), (0.9, 20, 2), (1.0, 30, 1)):
+    for objective, length, bad in ((0.9, 30, 7), (0.95, 30, 1), (0.97, 30, 2), (0.9, 20, 2), (1.0, 30, 1)):
         lost = set(dice.sample(range(1, length), bad))
         kept = tuple(n not in lost for n in range(length))
         made.append((objective, kept, left_after_each(kept, objective)))
@@ -615,7 +768,7 @@ def spends_morning_by_morning(work: Work, data: Spending) -> str:
             raise NotYet(said, tried=tried, expected=f"{len(kept)} numbers", got=f"{len(got)} numbers", cause="shape")
         answers.append([number(v, "What is left", tried=tried) for v in got])
     if all(_close(got, want) for got, (_, _, want) in zip(answers, data.cases, strict=True)):
-        return "Four periods, spent morning by morning."
+        return "Five periods, spent morning by morning."
 
     def gives(miscount: Budgeting) -> bool:
         return all(_close(got, miscount(o, kept)) for got, (o, kept, _) in zip(answers, data.cases, strict=True))
@@ -688,6 +841,12 @@ TASK_3 = Task(
             "import math\n" + _LEFT.replace("(1 - objective) * len(kept)", "math.floor((1 - objective) * len(kept) + 1e-9)"),
             "whole",
         ),
+        wrong("stops at minus two", _LEFT.replace("result.append(left)", "result.append(max(-2, left))"), "amount"),
+        wrong(
+            "half mornings",
+            _LEFT.replace("(1 - objective) * len(kept)", "round(2 * (1 - objective) * len(kept)) / 2"),
+            "amount",
+        ),
         wrong("counts the kept", _LEFT.replace("if not good", "if good"), "amount"),
         wrong(
             "lost mornings only",
@@ -716,6 +875,8 @@ TASK_3 = Task(
         "in mornings": "shares",
         "fractions of one included": "whole mornings",
         "Below zero is a number too": "stops at zero",
+        "it says how far the promise is broken": "stops at minus two",
+        "97 % of thirty one of nine tenths": "half mornings",
     },
 )
 
@@ -728,11 +889,10 @@ LONG, SHORT, FAST = 12, 1, 14.4
 
 @dataclass(frozen=True)
 class Stream:
-    """Reads of the dashboard in five-minute bins: (reads, stale reads), the objective, and a remark on what it is about."""
+    """Reads of the dashboard in five-minute bins: (reads, stale reads), and the objective."""
 
     name: str
     bins: tuple[tuple[int, int], ...]
-    remark: str
     objective: float = 0.99
 
 
@@ -760,63 +920,41 @@ def _mean_of_rates(stream: Stream) -> list[int]:
     return [n for n, r in enumerate(rates) if r >= FAST - 1e-9 and sum(hour[n]) / len(hour[n]) >= FAST - 1e-9]
 
 
+def _any_in_short(stream: Stream) -> list[int]:
+    return [n for n in ringing(stream, short=0) if stream.bins[n][1]]
+
+
 def _full_hours(stream: Stream) -> list[int]:
     return [n for n in ringing(stream) if n >= LONG - 1]
 
 
 def streams(seed: int) -> tuple[Stream, ...]:
-    """Eight mornings of dashboard reads; see the remark of each."""
+    """Eleven mornings of dashboard reads; the last is a plain outage."""
     dice = random.Random(f"streams {seed}")
 
     def reads() -> int:
         return 180 + dice.randrange(60)
 
-    def made(name: str, bad: dict[int, float], remark: str, few: dict[int, int] | None = None) -> Stream:
+    def made(name: str, bad: dict[int, float], few: dict[int, int] | None = None) -> Stream:
         counts = [(few or {}).get(n, reads()) for n in range(36)]
-        return Stream(name, tuple((r, round(r * bad.get(n, 0))) for n, r in enumerate(counts)), remark)
+        return Stream(name, tuple((r, round(r * bad.get(n, 0))) for n, r in enumerate(counts)))
 
     at = 14 + seed % 5
+    outage = dict.fromkeys(range(at, at + 8), 0.9)
     exact = tuple((1000, 900) if 4 <= n < 26 else (1000, 0) for n in range(36))
-    quiet = dict.fromkeys(range(8, 24), 0)
+    above = tuple((10_000, 1_441) if at <= n < at + 16 else (10_000, 0) for n in range(36))
     return (
-        made(
-            "a blip of five minutes",
-            {at: 0.6},
-            "One bad bin: 60 % of five minutes is 5 % of the hour. The long window sleeps through it.",
-        ),
-        made(
-            "a slow burn",
-            dict.fromkeys(range(6, 36), 0.08),
-            "It burns at eight times the rate: a ticket for the morning, no page.",
-        ),
-        made(
-            "half an hour, then mended",
-            dict.fromkeys(range(at, at + 6), 0.8),
-            "The hour looks bad long after it was mended; the short window knows that it is over.",
-        ),
-        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), "Without reads nothing burns.", quiet),
-        made(
-            "a bin with three reads",
-            {at: 1.0, at + 1: 0.16, at + 2: 0.16},
-            "The share is over all reads of the window: three of them weigh as three.",
-            {at: 3},
-        ),
-        made(
-            "a bad start",
-            {0: 0.6, 5: 0.6},
-            "Before there is an hour to look back on, the long window is what there is, from bin 0.",
-        ),
-        Stream(
-            "exactly 14.4 times",
-            exact,
-            "“14.4 or more” includes 14.4. Here 15 reads in 16 must be fresh, and nine in ten are not.",
-            0.9375,
-        ),
-        made(
-            "an outage of forty minutes",
-            dict.fromkeys(range(at, at + 8), 0.9),
-            "Nine reads in ten were stale, and both windows say so.",
-        ),
+        made("a blip of five minutes", {at: 0.6}),
+        made("a slow burn", dict.fromkeys(range(6, 36), 0.08)),
+        made("half an hour, then mended", dict.fromkeys(range(at, at + 6), 0.8)),
+        made("an outage that ends bit by bit", outage | {at + 8: 0.14, at + 9: 0.05, at + 10: 0.01}),
+        made("an hour without a single read", dict.fromkeys(range(26, 36), 0.9), dict.fromkeys(range(8, 24), 0)),
+        made("a bin with three reads", {at: 1.0, at + 1: 0.16, at + 2: 0.16}, {at: 3}),
+        made("a few reads in the middle of an outage", outage | {at + 4: 1.0, at + 6: 1.0}, {at + 4: 3, at + 6: 1}),
+        made("a bad start", {0: 0.6, 5: 0.6}),
+        Stream("exactly 14.4 times", exact, 0.9375),
+        Stream("14.41 times", above),
+        made("an outage of forty minutes", outage),
     )
 
 
@@ -824,6 +962,10 @@ MISRINGS: dict[str, tuple[str, Callable[[Stream], list[int]]]] = {
     "short-alone": ("You look at the last five minutes alone.", lambda s: ringing(s, long=0)),
     "long-alone": ("You look at the last hour alone.", lambda s: ringing(s, short=0)),
     "boundary": ("You ring above 14.4, not at 14.4.", lambda s: ringing(s, above=True)),
+    "any-in-short": (
+        "Your last five minutes ring at any stale read. They must burn at 14.4 or more, as the hour must.",
+        _any_in_short,
+    ),
     "eleven": ("Your hour has eleven bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=11)),
     "thirteen": ("Your hour has thirteen bins. The bin and the eleven before it are twelve.", lambda s: ringing(s, long=13)),
     "full-hours": ("You begin when there is a whole hour to look back on.", _full_hours),
@@ -847,23 +989,41 @@ def pages_when_both_windows_burn(work: Work, data: tuple[Stream, ...]) -> str:
         answers.append(sorted(whole_number(n, "A bin number", tried=tried) for n in got))
     if all(got == ringing(stream) for got, stream in zip(answers, data, strict=True)):
         outage = ringing(data[-1])
-        return f"Eight mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
+        return f"Eleven mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
     stream, got = next((s, g) for s, g in zip(data, answers, strict=True) if g != ringing(s))
     otherwise = f"Wrong bins on {stream.name}.", "bins"
     said, cause = diagnosis(MISRINGS, lambda misring: answers == [misring(one) for one in data], otherwise)
-    at = min(set(got) ^ set(ringing(stream)), default=got[0] if got else 0)
-    hour = burn(stream.bins[max(0, at - LONG + 1) : at + 1], stream.objective)
-    rates = (
-        f"At bin {at} the hour burns at {hour:.1f} and the five minutes at {burn([stream.bins[at]], stream.objective):.1f}."
-    )
     raise NotYet(
         said,
         tried=f"pages(bins, {stream.objective}) for {stream.name}",
         expected=f"bins {ringing(stream)}",
         got=f"bins {got}",
         cause=cause,
-        look=f"{rates} {stream.remark}",
+        look=_first_difference(stream, got),
     )
+
+
+def _first_difference(stream: Stream, got: list[int]) -> str:
+    """How both windows burn at the first bin where the answer differs, and what that means for this bin."""
+    differ = set(got) ^ set(ringing(stream))
+    if not differ:
+        return "A bin stands in your answer more than once."
+    at = min(differ)
+    if not 0 <= at < len(stream.bins):
+        return f"There is no bin {at}: the bins are numbered from 0 to {len(stream.bins) - 1}."
+    hour = burn(stream.bins[max(0, at - LONG + 1) : at + 1], stream.objective)
+    five = burn(stream.bins[at : at + 1], stream.objective)
+    burns = tuple(rate >= FAST - 1e-9 for rate in (hour, five))
+    said = f"At bin {at} the hour burns at {hour:.4g} and the five minutes at {five:.4g}"
+    return f"{said}: {RINGS[burns] if at in got else 'both at 14.4 or more, and you do not ring'}."
+
+
+RINGS = {
+    (True, False): "the short window is not at 14.4, and you ring",
+    (False, True): "the long window is not at 14.4, and you ring",
+    (False, False): "neither is at 14.4, and you ring",
+}
+"""What is wrong with ringing at a bin, by which of the hour and the five minutes burns."""
 
 
 _PAGES = """
@@ -897,6 +1057,30 @@ TASK_4 = Task(
         wrong("the short window alone", _PAGES.replace("burn(bins[max(0, n - 11):n + 1]) >= 14.4 and ", ""), "short-alone"),
         wrong("the long window alone", _PAGES.replace(" and burn(bins[n:n + 1]) >= 14.4", ""), "long-alone"),
         wrong("a lower threshold", _PAGES.replace("14.4", "6.0"), "bins"),
+        wrong("a threshold of 15", _PAGES.replace("14.4", "15"), "bins"),
+        wrong(
+            "any stale read in the short window",
+            _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "bins[n][1] > 0"),
+            "any-in-short",
+        ),
+        wrong(
+            "a short window at one",
+            _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "burn(bins[n:n + 1]) >= 1"),
+            "bins",
+            "any-in-short",
+        ),
+        wrong("a short window at ten", _PAGES.replace("burn(bins[n:n + 1]) >= 14.4", "burn(bins[n:n + 1]) >= 10"), "bins"),
+        wrong(
+            "without bins of few reads",
+            _PAGES.replace("for n in range(len(bins)) if", "for n in range(len(bins)) if bins[n][0] >= 10 and"),
+            "bins",
+        ),
+        wrong(
+            "without bins of one stale read",
+            _PAGES.replace("for n in range(len(bins)) if", "for n in range(len(bins)) if bins[n][1] > 1 and"),
+            "bins",
+        ),
+        wrong("a bin twice", _PAGES.replace("    return [n for", "    return 2 * [n for"), "bins"),
         wrong("divides by nothing", _PAGES.replace(" if reads else 0", ""), "error"),
         wrong("more than", _PAGES.replace(">= 14.4", "> 14.4"), "boundary"),
         wrong("eleven bins", _PAGES.replace("n - 11", "n - 10"), "eleven"),
@@ -934,6 +1118,9 @@ TASK_4 = Task(
         "and the last five minutes": "the long window alone",
         "at 14.4 or more": "more than",
         "Without reads nothing burns": "divides by nothing",
+        "an outage that ends bit by bit": "any stale read in the short window",
+        "a few reads in the middle of an outage": "without bins of few reads",
+        "14.41": "a threshold of 15",
         "the share of stale reads": "averages the bins' rates",
     },
     spared={"line 6: 0 → 1": "a burn rate of 1 pages no more than 0"},
@@ -951,6 +1138,15 @@ NEEDED = {
     "hung-publish": dt.time(7, 45),
 }
 """The last call at which a page leaves ten minutes to get to the keyboard and the minutes of what must be run again."""
+RERUNS = {
+    "never-started": "a whole run (up to 70 minutes)",
+    "late-source": "a whole run (up to 70 minutes)",
+    "hung-step": "a run from `dbt_run` on (up to 56 minutes)",
+    "failed-quality": "a run from `dbt_run` on (up to 56 minutes)",
+    "hung-check": "a run from `quality_check` on (up to 14 minutes)",
+    "hung-publish": "`publish` (up to 5 minutes)",
+}
+"""What must be run again, by the kind of a bad morning."""
 HANGS = {"hung-check": "quality_check", "hung-publish": "publish"}
 """Mornings on which a late step starts and does not end before eight."""
 
@@ -970,29 +1166,46 @@ class Replay:
 
 
 def replays(seed: int) -> tuple[Replay, ...]:
-    """Twenty-six mornings on both sides of the end of summer time: each kind on each side, ordinary ones between."""
+    """Thirty mornings on both sides of the end of summer time: each kind on each side, a bad Monday, ordinary ones between."""
     dice = random.Random(f"replays {seed}")
     bad = (*runlog.BAD, *HANGS)
     made = []
     for first in (dt.date(2025, 9, 15), dt.date(2025, 10, 27)):
         window = days(first, first + dt.timedelta(days=27))
         mondays = [d for d in window if d.weekday() == 0 and _in_time(seed, d, "slow-monday")]
+        bad_monday = next(d for d in window if d.weekday() == 0 and d not in mondays[:2])
         others = dice.sample([d for d in window if d.weekday()], len(window) - 4)
         slow = [d for d in others if _in_time(seed, d, "slow")][:2]
         others = [d for d in others if d not in slow]
-        kinds = dict.fromkeys(mondays[:2], "slow-monday") | dict.fromkeys(slow, "slow")
-        kinds |= dict(zip(others, ("ordinary", "ordinary", "source-hiccup", *bad), strict=False))
+        kinds = dict.fromkeys(mondays[:2], "slow-monday") | dict.fromkeys(slow, "slow") | {bad_monday: "hung-step"}
+        kinds |= dict(zip(others, ("ordinary", "ordinary", "source-hiccup", "repaired", *bad), strict=False))
         made += [_replay(seed, day, kind) for day, kind in sorted(kinds.items())]
     return tuple(made)
 
 
 def _rows_of(seed: int, day: dt.date, kind: str) -> list[dict[str, Any]]:
     """The log of one morning; a late step that hangs is an ordinary morning up to there."""
+    if kind == "repaired":
+        return _repaired(seed, day)
     rows = runlog.simulate(seed=seed, mornings={day: "ordinary" if kind in HANGS else kind}).to_pylist()
     if kind in HANGS:
         steps = [r["step"] for r in rows]
         rows = rows[: steps.index(HANGS[kind]) + 1]
         rows[-1]["finished_at"] = runlog.to_utc(dt.datetime.combine(day, dt.time(9)))
+    return rows
+
+
+def _repaired(seed: int, day: dt.date) -> list[dict[str, Any]]:
+    """A run begun by hand in the night: its check fails, and before the first call passes on tables built anew."""
+    ingest, built, checked, published = runlog.simulate(seed=seed, mornings={day: "ordinary"}).to_pylist()
+    night = [ingest, built, checked, {**built, "attempt": 2}, {**checked, "attempt": 2}, published]
+    ends = [r["finished_at"] - r["started_at"] for r in night]
+    begun = runlog.to_utc(dt.datetime.combine(day, dt.time(4, 58))) - sum(ends[:-1], dt.timedelta())
+    rows = []
+    for row, lasts in zip(night, ends, strict=True):
+        rows.append({**row, "started_at": begun, "finished_at": begun + lasts})
+        begun += lasts
+    rows[2]["status"] = "failed"
     return rows
 
 
@@ -1030,6 +1243,7 @@ FINE = {
     "slow-monday": "a Monday: Mondays carry the weekend's orders and take about twenty minutes longer",
     "slow": "slower than usual, and published before half past seven all the same",
     "source-hiccup": "a first attempt that failed, and another that worked minutes later: retries exist for that",
+    "repaired": "a morning whose check had failed in the night and had passed since, on tables built anew",
 }
 """What a morning was, in words, by its kind."""
 
@@ -1047,14 +1261,18 @@ def tells_bad_from_good(work: Work, data: tuple[Replay, ...]) -> str:
         )
     if missed:
         replay = min(missed, key=lambda r: list(BROKEN).index(r.kind))
-        said = f"{right} of {len(data)} mornings right. On {replay.day} {BROKEN[replay.kind]}, and you paged nobody."
+        said, cause = f"On {replay.day} {BROKEN[replay.kind]}, and you paged nobody.", replay.kind
+        if missed == [r for r in data if r.kind in NEEDED and r.day.weekday() == 0]:
+            said, cause = f"{said} It was a Monday, and you paged on no Monday that broke the promise.", "mondays"
+        said, cause = _clock(work, data) or (f"{right} of {len(data)} mornings right. {said}", cause)
         tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
-        raise NotYet(said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got="no page", cause=replay.kind)
+        raise NotYet(said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got="no page", cause=cause)
     if alarms:
         replay, at = min(alarms, key=lambda pair: list(FINE).index(pair[0].kind))
         said = f"{right} of {len(data)} mornings right. {replay.day} paged, and it was {FINE[replay.kind]}."
+        said, cause = _clock(work, data) or (said, replay.kind)
         got = f"a page at {replay.times[at]:%H:%M}"
-        raise NotYet(said, tried=f"{replay.day}, a good morning", expected="no page", got=got, cause=replay.kind)
+        raise NotYet(said, tried=f"{replay.day}, a good morning", expected="no page", got=got, cause=cause)
     return f"{sum(r.kind in NEEDED for r in data)} bad mornings paged, silent on {sum(r.kind not in NEEDED for r in data)} good."
 
 
@@ -1065,17 +1283,78 @@ def pages_in_time(work: Work, data: tuple[Replay, ...]) -> str:
     if not late:
         return "Every page leaves ten minutes to wake up and the minutes of the rerun."
     replay, at = late[0]
-    clocks = {(r.day < dt.date(2025, 10, 26)): at for r, at in bad if r.kind == "never-started"}
-    said, cause = f"On {replay.day} {BROKEN[replay.kind]}, and the page comes when no rerun fits any more.", "too-late"
-    if clocks[True] != clocks[False]:
-        said = (
-            f"Where nothing runs, you page at {clocks[True]:%H:%M} before 26 October and at {clocks[False]:%H:%M} after it. "
-            "The calls are in UTC, the promise is not."
-        )
-        cause = "clock"
-    tried = f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time"
+    said = (
+        f"On {replay.day} {BROKEN[replay.kind]}. After your page at {at:%H:%M}, ten minutes and {RERUNS[replay.kind]} "
+        "do not fit before eight any more."
+    )
+    said, cause = _clock(work, data) or (said, "too-late")
     raise NotYet(
-        said, tried=tried, expected=f"a page by {NEEDED[replay.kind]:%H:%M}", got=f"a page at {at:%H:%M}", cause=cause
+        said,
+        tried=f"{replay.day}, 37 calls from 05:00 to 08:00 Berlin time",
+        expected=f"a page by {NEEDED[replay.kind]:%H:%M}",
+        got=f"a page at {at:%H:%M}",
+        cause=cause,
+        look=FAILS_AGAIN if replay.kind == "failed-quality" else "",
+    )
+
+
+FAILS_AGAIN = "A check that failed fails again on the same tables: its rerun begins at `dbt_run`."
+
+CLOCKS = {
+    "utc": (
+        "Your rules are right, and your clock is not: you hold UTC against Berlin's hours as it stands. Berlin is one or two "
+        "hours ahead.",
+        0,
+    ),
+    "one-hour": (
+        "Your rules are right, and your clock is not: it is one hour ahead of UTC all year. Until 26 October Berlin was two "
+        "hours ahead.",
+        1,
+    ),
+    "two-hours": (
+        "Your rules are right, and your clock is not: it is two hours ahead of UTC all year. Since 26 October Berlin is one "
+        "hour ahead.",
+        2,
+    ),
+}
+"""Clocks that do not know summer time: by cause the sentence to the learner, and how many hours ahead of UTC it is."""
+
+
+def _clock(work: Work, data: tuple[Replay, ...]) -> tuple[str, str] | None:
+    """(sentence, cause) where the answer is right on every morning by a clock that is the same all year."""
+    pages = _first_pages(work, data)
+    if len({at for r, at in zip(data, pages, strict=True) if r.kind == "never-started"}) == 1:
+        return None  # such a clock pages at another hour after 26 October than before
+    for cause, (said, hours) in CLOCKS.items():
+        if _right_by(work, tuple(_by_clock(r, hours) for r in data)):
+            return said, cause
+    return None
+
+
+def _by_clock(replay: Replay, hours: int) -> Replay:
+    """The morning as it would look if Berlin were so many hours ahead of UTC."""
+    first = replay.calls[0][1]
+    moved = dt.datetime.combine(replay.day, replay.times[0]) - dt.timedelta(hours=hours) - first
+
+    def at(moment: dt.datetime | None) -> dt.datetime | None:
+        return moment and moment + moved
+
+    calls = []
+    for log, now, paged_at in replay.calls:
+        rows = [{**r, "started_at": at(r["started_at"]), "finished_at": at(r["finished_at"])} for r in log]
+        calls.append((rows, now + moved, paged_at))
+    return replace(replay, calls=tuple(calls))
+
+
+def _right_by(work: Work, data: tuple[Replay, ...]) -> bool:
+    """Whether the answer pages in time on every bad one of these mornings and on no good one."""
+    try:
+        pages = _asked(work, data)
+    except (LearnerError, NotYet):
+        return False
+    return all(
+        (r.kind not in NEEDED) if at is None else r.times[at] <= NEEDED.get(r.kind, dt.time.min)
+        for r, at in zip(data, pages, strict=True)
     )
 
 
@@ -1099,13 +1378,13 @@ def _rings(answer: Any) -> bool:
 
 def _first_pages(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
     """For each morning the number of the first call that paged, or None; asked once for all checks."""
+    return work.once(("first pages", data[0].day, data[0].calls[-1][1], id(data)), lambda: _asked(work, data))
 
-    def asked() -> list[int | None]:
-        answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
-        paged = [[n for n, _ in enumerate(r.calls) if _rings(next(answers))] for r in data]
-        return [numbers[0] if numbers else None for numbers in paged]
 
-    return work.once(("first pages", data[0].day, data[0].calls[-1][1], id(data)), asked)
+def _asked(work: Work, data: tuple[Replay, ...]) -> list[int | None]:
+    answers = iter(work.calls("should_page", [c for r in data for c in r.calls]))
+    paged = [[n for n, _ in enumerate(r.calls) if _rings(next(answers))] for r in data]
+    return [numbers[0] if numbers else None for numbers in paged]
 
 
 _SHOULD = """
@@ -1119,7 +1398,8 @@ def should_page(log, now, paged_at):
         return False
     local = now.replace(tzinfo=dt.timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()
     done = {r['step'] for r in log if r['status'] == 'success'}
-    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):
+    checks = [r['status'] for r in log if r['step'] == 'quality_check']
+    if checks[-1:] == ['failed']:
         return True
     return any(step not in done and local >= last for step, last in LAST.items())
 """
@@ -1139,8 +1419,8 @@ TASK_5 = Task(
     ),
     hints=(
         "Count backwards from eight: the minutes of what must be run again, and ten to wake up. By when must each of the four steps have succeeded?",
-        "One rule for each step that has not succeeded by its last call (06:40, 06:50, 07:35, 07:45 Berlin time), and one for a failed quality check. None of them needs a step that is running.",
-        "`done = {r['step'] for r in log if r['status'] == 'success'}`; convert `now` from UTC with `zoneinfo`; return False first of all when `paged_at` is set; then `any(step not in done and local >= last for step, last in LAST.items())`.",
+        "One rule for each step that has not succeeded by its last call (06:40, 06:50, 07:35, 07:45 Berlin time), and one for a quality check whose last attempt failed: it fails again on the same tables, so `dbt_run` must run again. None of them needs a step that is running.",
+        "`status = {r['step']: r['status'] for r in log}` keeps the last attempt of each step; `clock = now.replace(tzinfo=timezone.utc).astimezone(ZoneInfo('Europe/Berlin')).time()`; `last = {'ingest_orders': time(6, 40), 'dbt_run': time(6, 50), 'quality_check': time(7, 35), 'publish': time(7, 45)}`; `return paged_at is None and (status.get('quality_check') == 'failed' or any(clock >= at and status.get(step) != 'success' for step, at in last.items()))`.",
     ),
     wrong=(
         wrong(
@@ -1158,32 +1438,19 @@ TASK_5 = Task(
         ),
         wrong(
             "any failed attempt",
-            _SHOULD.replace("r['step'] == 'quality_check' and r['status']", "r['status']"),
+            _SHOULD.replace("checks[-1:] == ['failed']", "any(r['status'] == 'failed' for r in log)"),
             "source-hiccup",
         ),
+        wrong(
+            "a check that failed and has passed since",
+            _SHOULD.replace("checks[-1:] == ['failed']", "'failed' in checks"),
+            "repaired",
+        ),
+        wrong("sleeps on Mondays", _SHOULD.replace("    if paged_at:", "    if paged_at or now.weekday() == 0:"), "mondays"),
         wrong("at each call", _SHOULD.replace("    if paged_at:\n        return False\n", ""), "again"),
-        wrong(
-            "UTC for Berlin",
-            _SHOULD.replace(_BERLIN_NOW, "now.time()"),
-            "never-started",
-            "hung-check",
-            "hung-publish",
-            "hung-step",
-            "late-source",
-        ),
-        wrong(
-            "two hours all year",
-            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=2)).time()"),
-            "ordinary",
-            "slow-monday",
-        ),
-        wrong(
-            "one hour all year",
-            _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=1)).time()"),
-            "hung-check",
-            "hung-publish",
-            "clock",
-        ),
+        wrong("UTC for Berlin", _SHOULD.replace(_BERLIN_NOW, "now.time()"), "utc"),
+        wrong("two hours all year", _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=2)).time()"), "two-hours"),
+        wrong("one hour all year", _SHOULD.replace(_BERLIN_NOW, "(now + dt.timedelta(hours=1)).time()"), "one-hour"),
         wrong(
             "waits until eight",
             _SHOULD.replace("dt.time(6, 40)", "dt.time(8, 0)").replace("dt.time(6, 50)", "dt.time(8, 0)"),
@@ -1199,7 +1466,7 @@ TASK_5 = Task(
         wrong(
             "no look at quality",
             _SHOULD.replace(
-                "    if any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log):\n        return True\n",
+                "    if checks[-1:] == ['failed']:\n        return True\n",
                 "",
             ),
             "too-late",
@@ -1229,7 +1496,7 @@ def should_page(log, now, paged_at):
     eight = berlin.replace(hour=8, minute=0, second=0)
     left = (eight - berlin).total_seconds() / 60
     done = {r['step'] for r in log if r['status'] == 'success'}
-    failed = any(r['step'] == 'quality_check' and r['status'] == 'failed' for r in log)
+    failed = {r['step']: r['status'] for r in log}.get('quality_check') == 'failed'
     late = any(left - 5 < minutes + 10 for step, minutes in RERUN.items() if step not in done)
     return paged_at is None and (failed or late)
 """,
@@ -1242,12 +1509,12 @@ con = duckdb.connect(config={'threads': 1})
 def should_page(log, now, paged_at):
     if paged_at is not None:
         return False
-    rows = [(r['step'], r['status']) for r in log]
-    con.execute("create or replace table log (step text, status text)")
+    rows = [(r['step'], r['status'], r['started_at']) for r in log]
+    con.execute("create or replace table log (step text, status text, started_at timestamp)")
     if rows:
-        con.executemany("insert into log values (?, ?)", rows)
+        con.executemany("insert into log values (?, ?, ?)", rows)
     con.execute("set variable t = timezone('Europe/Berlin', timezone('UTC', ?::timestamp))::time", [now])
-    return con.execute('''select count(*) filter (step = 'quality_check' and status = 'failed') > 0 or exists (
+    return con.execute('''select coalesce(arg_max(status, started_at) filter (step = 'quality_check') = 'failed', false) or exists (
         from (values ('ingest_orders', time '06:40'), ('dbt_run', time '06:50'), ('quality_check', time '07:35'), ('publish', time '07:45')) d(step, last)
         where getvariable('t') >= d.last and d.step not in (select step from log where status = 'success')) from log''').fetchone()[0]
 """,
@@ -1264,7 +1531,10 @@ def should_page(log, now, paged_at):
         "Mondays take twenty minutes longer": "impatient with slow runs",
         "some runs are slow": "slower than the mean",
         "may fail and the second succeed": "any failed attempt",
+        "A check that failed fails again on the same tables": "no look at quality",
         "a failed quality check": "no look at quality",
+        "may have passed since": "a check that failed and has passed since",
+        "one of them on a Monday": "sleeps on Mondays",
         "a run that never starts": "only looks at running steps",
         "Return `True` or `False`": "words",
     },
@@ -1295,10 +1565,8 @@ def period(seed: int) -> Period:
     return Period(kept, tuple("freeze" if s <= 1e-9 else "slow-down" if s <= 0.5 + 1e-9 else "ship" for s in shares))
 
 
-def _policy(work: Work) -> dict[str, Any]:
-    return mapping(
-        parse_yaml(work.file(POLICY), POLICY), f"`{POLICY}`", ("objective", "mornings", "rules", "decides", "exceptions")
-    )
+def _policy(work: Work, *keys: str) -> dict[str, Any]:
+    return mapping(parse_yaml(work.file(POLICY), POLICY), f"`{POLICY}`", keys)
 
 
 ACTIONS = ("ship", "slow-down", "freeze")
@@ -1321,7 +1589,7 @@ def _rules(policy: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def decides_every_morning(work: Work, data: Period) -> str:
-    policy = _policy(work)
+    policy = _policy(work, "objective", "mornings", "rules")
     objective, mornings = number(policy["objective"], "`objective`"), number(policy["mornings"], "`mornings`")
     if (objective, mornings) != (0.8, 30):
         raise NotYet(
@@ -1341,25 +1609,52 @@ def decides_every_morning(work: Work, data: Period) -> str:
             cause = {"ship": "too-strict", "slow-down": "slow-down"}.get(want, "freeze")
             raise NotYet(said, tried=f"{lost} mornings lost", expected=want, got=got, cause=cause)
     counts = ", ".join(f"{data.actions.count(action)} {action}" for action in ACTIONS)
-    return f"Thirty mornings decided: {counts}."
+    return f"Two months of thirty mornings decided; in one of them: {counts}."
 
 
 def somebody_decides(work: Work, data: Period) -> str:
-    policy = _policy(work)
+    policy = _policy(work, "decides", "exceptions")
     who = policy["decides"]
     if not isinstance(who, str):
         raise wrong_type("`decides`", "one role, as a text", who)
-    if len(who.strip()) < 2 or who.strip().lower().removeprefix("the ") in CROWDS:
-        said = "`decides` names one role that may say stop. What everybody decides, nobody does."
-        raise NotYet(said, expected="a role, for example: data product owner", got=who, cause="owner")
+    if refused := _no_role(who):
+        said, cause = refused
+        raise NotYet(said, expected="a role, for example: data product owner", got=repr(who), cause=cause)
     exceptions = texts(policy["exceptions"], "`exceptions`")
-    if not any("secur" in e.lower() for e in exceptions):
+    if everything := [e for e in exceptions if e.strip().lower() in EVERYTHING]:
+        said = f"“{everything[0]}” among the exceptions leaves nothing for the freeze to hold back."
+        raise NotYet(said, expected="exceptions: [security fixes, …]", got=exceptions, cause="everything")
+    if not any("secur" in e.lower() and not DENIAL.match(e) for e in exceptions):
         said = "Security fixes are not among the exceptions. Without them in writing, the first leak is negotiated at night."
         raise NotYet(said, expected="exceptions: [security fixes, …]", got=exceptions, cause="exceptions")
     return f"“{who}” decides; {_counted(len(exceptions), 'exception')}."
 
 
 CROWDS = ("team", "whole team", "data team", "everyone", "everybody", "all", "all of us", "we", "we all", "us")
+NOBODY = ("nobody", "no one", "no-one", "none", "n/a", "tbd", "todo", "to be decided", "to be determined", "unknown")
+EVERYTHING = ("everything", "everything else", "anything", "anything else", "all", "all changes", "the rest")
+DENIAL = re.compile(r"\s*(no|not|never|all but|everything but|everything except)\s", re.IGNORECASE)
+BETWEEN_ROLES = re.compile(r"\s(?:and|or|plus)\s|[/&+;]")
+ROLE = re.compile(r"\b(?:head|lead|owner|manager|director|chief|officer|engineer|analyst|c[a-z]o)\b")
+"""What a role is called by: “head of data and analytics” is one role, “head of data and CTO” are two."""
+
+
+def _no_role(who: str) -> tuple[str, str] | None:
+    """(sentence, cause) where a text is surely not one role."""
+    name = who.strip().lower().removeprefix("the ")
+    if not any(letter.isalpha() for letter in name):
+        return "`decides` names no role: there is no word in it.", "nobody"
+    if name in NOBODY:
+        return "`decides` names nobody. In the bad month somebody must be able to say stop.", "nobody"
+    if len(name) == 1:
+        return "`decides` is a single letter. Write the role out.", "letter"
+    if name in CROWDS:
+        return "`decides` names one role that may say stop. What everybody decides, nobody does.", "owner"
+    roles = [part.strip() for part in BETWEEN_ROLES.split(name) if ROLE.search(part)]
+    if len(roles) > 1:
+        said = f"`decides` names {_counted(len(roles), 'role')}: {'; '.join(roles)}. The policy needs the one that may say stop."
+        return said, "two-roles"
+    return None
 
 
 def _counted(count: int, what: str) -> str:
@@ -1395,10 +1690,20 @@ TASK_6 = Task(
         wrong("a text for a number", {POLICY: _POLICY.replace("0.8", "'80 %'")}, "type"),
         wrong("an action of one's own", {POLICY: _POLICY.replace("slow-down", "be careful")}, "action"),
         wrong("the team decides", {POLICY: _POLICY.replace("data product owner", "the team")}, "owner"),
+        wrong("nobody decides", {POLICY: _POLICY.replace("data product owner", "nobody")}, "nobody"),
+        wrong("nobody is named", {POLICY: _POLICY.replace("data product owner", "''")}, "nobody"),
+        wrong("question marks decide", {POLICY: _POLICY.replace("data product owner", "'???'")}, "nobody"),
+        wrong("a letter decides", {POLICY: _POLICY.replace("data product owner", "x")}, "letter"),
+        wrong("two roles decide", {POLICY: _POLICY.replace("data product owner", "head of data and the CTO")}, "two-roles"),
+        wrong("either role decides", {POLICY: _POLICY.replace("data product owner", "CTO / head of data")}, "two-roles"),
+        wrong("who decides is forgotten", {POLICY: _POLICY.replace("decides: data product owner\n", "")}, "keys"),
         wrong("two people decide", {POLICY: _POLICY.replace("data product owner", "[Sami, Petra]")}, "type"),
         wrong(
             "no exceptions", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "exceptions: []\n")}, "exceptions"
         ),
+        wrong("other exceptions alone", {POLICY: _POLICY.replace("security fixes", "legal deadlines")}, "exceptions"),
+        wrong("security fixes denied", {POLICY: _POLICY.replace("security fixes", "not security fixes")}, "exceptions"),
+        wrong("everything exempt", {POLICY: _POLICY + "  - everything else\n"}, "everything"),
         wrong("exceptions forgotten", {POLICY: _POLICY.replace("exceptions:\n  - security fixes\n", "")}, "keys"),
         wrong("half a file", {POLICY: "objective: 0.8\nrules: [{left_at_most: 0.5, action"}, "yaml"),
     ),
@@ -1412,6 +1717,7 @@ TASK_6 = Task(
         right(
             "shipping said as well", {POLICY: _POLICY.replace("rules:\n", "rules:\n  - {left_at_most: 1, action: ship}\n")}
         ),
+        right("one role for two fields", {POLICY: _POLICY.replace("data product owner", "the head of data and analytics")}),
         right(
             "with reasons beside", {POLICY: _POLICY + "why: finance plans its mornings around it\nreviewed: 2025-12-02\n"}
         ),
@@ -1424,6 +1730,7 @@ TASK_6 = Task(
         "a share of the budget": "percent for shares",
         "the one role that may say stop": "the team decides",
         "what goes out even in a freeze": "no exceptions",
+        "security fixes at least": "other exceptions alone",
     },
     spared={".exceptions[1]": "one exception is enough"},
 )
