@@ -129,7 +129,7 @@ def _last(done: dict[str, Any]) -> list:
 def _named(figures: Any) -> str:
     """The four figures that a reader asks for, each with its name."""
     lines, facts, rows, daily = figures
-    return f"{lines:,} lines and {euros(facts)} in fact_sales, {rows:,} rows and {euros(daily)} in daily_revenue"
+    return f"{lines} lines and {euros(facts)} in fact_sales, {rows} rows and {euros(daily)} in daily_revenue"
 
 
 def the_new_day_arrives(work: Work, data: Mornings) -> str:
@@ -139,7 +139,7 @@ def the_new_day_arrives(work: Work, data: Mornings) -> str:
             _arrives(done, morning, before)
         before = _last(done)
     shown = data.mornings[-1].wanted
-    return f"Both tables arrive: {shown[0]:,} lines, {euros(shown[1])}."
+    return f"Both tables arrive: {int(shown[0]):,} lines, {euros(shown[1])}."
 
 
 def _arrives(done: dict[str, Any], morning: Morning, before: list) -> None:
