@@ -31,6 +31,7 @@ import psutil
 
 from dojo.judge import waiting
 from dojo.judge.work import NotCheckable
+from dojo.tools import beside
 
 SECONDS = 60
 SILENT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
@@ -292,40 +293,30 @@ def tables(warehouse: Path, schema: str) -> dict[str, list[dict[str, Any]]]:
 
     if not warehouse.exists():
         return {}
-    try:
-        con = _opened(warehouse)
-    except duckdb.Error as error:
-        return {"": [{"error": str(error)[:200]}]}
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            con = _opened(warehouse, stack)
+        except duckdb.Error as error:
+            return {"": [{"error": str(error)[:200]}]}
         con.execute("set timezone = 'UTC'")
         names = con.execute(
-            f"select table_name from information_schema.tables where table_catalog = '{_AS}' and table_schema = ? "
-            "and table_name not like '\\_dlt%' escape '\\' order by 1",
+            f"select table_name from information_schema.tables where table_catalog = {beside.text(beside.NAME)} "
+            "and table_schema = ? and table_name not like '\\_dlt%' escape '\\' order by 1",
             [schema],
         ).fetchall()
-        return {name: _rows(con, f'{_AS}.{schema}."{name}"') for (name,) in names}
-    finally:
-        con.close()
+        return {name: _rows(con, f'{beside.NAME}.{schema}."{name}"') for (name,) in names}
 
 
-_AS = "looked_at"
-
-
-def _opened(warehouse: Path) -> Any:
-    """A connection beside the warehouse, so that no macro in it has a say in what is asked.
-
-    A process that has just ended may hold the file's lock for a moment longer.
-    """
+def _opened(warehouse: Path, stack: contextlib.ExitStack) -> Any:
+    """A connection beside the warehouse; a process that has just ended may hold the file's lock for a moment longer."""
     import duckdb
 
-    con, waits = duckdb.connect(), [4.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05]
+    waits = [4.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05]
     while True:
         try:
-            con.execute(f"attach '{str(warehouse).replace(chr(39), chr(39) * 2)}' as {_AS}")
-            return con
+            return stack.enter_context(beside.attached(warehouse, read_only=False))
         except duckdb.Error as error:
             if not waits or "lock" not in str(error):
-                con.close()
                 raise
             time.sleep(waits.pop())
 

@@ -27,8 +27,8 @@ import duckdb
 
 from dojo.judge import plain
 from dojo.judge.work import LearnerError, NotCheckable
+from dojo.tools import beside, releasing_dbt
 from dojo.tools import git as git_tool
-from dojo.tools import releasing_dbt
 from dojo.tools.companions import Companion
 from dojo.tools.releasing_dbt import Done, run_dbt
 from dojo.tools.releasing_function import Function, Served, Session
@@ -91,35 +91,21 @@ from duckdb_columns() where database_name = $file and not internal group by all
 """
 
 
-@contextlib.contextmanager
-def _attached(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """(a connection of our own, the name of the file in it): no macro of the file can take the place of a function there."""
-    name = path.stem if path.stem.lower() not in ("memory", "system", "temp") else f"the {path.stem}"
-    con = duckdb.connect()
-    try:
-        con.execute(f"attach {_text(str(path))} as {_quoted(name)} (read_only)")
-        yield con, name
-    finally:
-        con.close()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+def _name_of(path: Path) -> str:
+    """What a file's own views call its database."""
+    return path.stem if path.stem.lower() not in ("memory", "system", "temp") else f"the {path.stem}"
 
 
 def _held(con: duckdb.DuckDBPyConnection, file: str) -> list[tuple[str, str, str, str]]:
     """(schema, name, kind, definition) of all that an attached file holds: tables, views, macros, sequences and types."""
-    return con.execute(_HELD.replace("$file", _text(file))).fetchall()
+    return con.execute(_HELD.replace("$file", beside.text(file))).fetchall()
 
 
 def holds(path: Path) -> list[str] | str:
     """Names of all that a warehouse file holds, those that are no tables with their kind; DuckDB's words where it cannot be read."""
+    file = _name_of(path)
     try:
-        with _attached(path) as (con, file):
+        with beside.attached(path, file) as con:
             return [
                 _told(schema, name) + (f" ({kind})" if kind != "table" else "") for schema, name, kind, _ in _held(con, file)
             ]
@@ -131,9 +117,10 @@ def contents(path: Path) -> str:
     """What a warehouse file holds, in one line a relation: two files that hold the same rows give the same text."""
     if not path.is_file():
         return "no file"
+    file = _name_of(path)
     try:
-        with _attached(path) as (con, file):
-            columns = {(s, n): c for s, n, c in con.execute(_COLUMNS.replace("$file", _text(file))).fetchall()}
+        with beside.attached(path, file) as con:
+            columns = {(s, n): c for s, n, c in con.execute(_COLUMNS.replace("$file", beside.text(file))).fetchall()}
             return "\n".join(_line(con, file, *one, columns.get(one[:2], "")) for one in _held(con, file))
     except duckdb.Error as error:
         return f"cannot be opened: {_first_line(error)}"
@@ -148,7 +135,7 @@ def _line(
     if kind not in ("table", "view"):
         return head
     try:
-        relation = ".".join(_quoted(part) for part in (file, schema, name))
+        relation = ".".join(beside.quoted(part) for part in (file, schema, name))
         count, digest = con.execute(f"select count(*), bit_xor(hash(t)) from {relation} as t").fetchone()
         return f"{head} {hashlib.md5(columns.encode()).hexdigest()} {count} {digest}"
     except duckdb.Error as error:

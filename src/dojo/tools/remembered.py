@@ -23,6 +23,8 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from dojo.tools import beside
+
 FOLDER = "DOJO_REMEMBERED"
 """The variable that names the folder of kept results; runs without it remember nothing."""
 ORIGINALS = "originals"
@@ -185,8 +187,7 @@ class _Given:
         return told["exit"]
 
 
-_AS = "looked_at"
-_HERE = f"database_name = '{_AS}'"
+_HERE = f"database_name = {beside.text(beside.NAME)}"
 _OTHERS = f"""
 select schema_name, view_name as name, sql from duckdb_views() where not internal and {_HERE}
 union all
@@ -207,15 +208,16 @@ def _rows(path: Path) -> bytes:
     if path.with_name(f"{path.name}.wal").exists() or path.stat().st_size > _LARGE:
         return b""
     try:
-        with duckdb.connect() as con:  # beside the warehouse: no macro in it has a say in what is asked
-            con.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as {_AS} (read_only)")
+        with beside.attached(path) as con:
             held = con.execute(_OTHERS).fetchall()
             described = con.execute(_COLUMNS).fetchall()  # without parameters: for these DuckDB would import pandas
             for (schema, table), found in groupby(described, itemgetter(0, 1)):
                 columns = [column[2:] for column in found]
                 names = [n for n, *_ in columns if not table.startswith(_LOAD_MARK) and not n.startswith(_LOAD_MARK)]
                 listed = ", ".join(f'"{name}"' for name in names)
-                query = f'select count(*), bit_xor(hash({listed})), sum(hash({listed})) from {_AS}."{schema}"."{table}"'
+                query = (
+                    f'select count(*), bit_xor(hash({listed})), sum(hash({listed})) from {beside.NAME}."{schema}"."{table}"'
+                )
                 held.append((schema, table, columns, con.execute(query).fetchone() if names else None))
     except duckdb.Error:
         return b""
@@ -230,8 +232,7 @@ def _known(program: str, arguments: list[str], here: Path, repo: Path, original:
         return place.is_relative_to(repo.resolve()) and _same(path, original / place.relative_to(repo.resolve()))
 
     if program == "dbt":
-        profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
-        return same(here / profiles / "profiles.yml")
+        return same(_profile(arguments, here))
     if program == "pytest":
         names = [sorted(p.name for p in (root / "tests").glob("*")) for root in (repo, original)]
         own = names[0] and names[0] == names[1] and all(same(repo / "tests" / name) for name in names[0])
@@ -253,9 +254,13 @@ def _folders_of_dbt(arguments: list[str], here: Path, repo: Path, original: Path
     for path in project.rglob("*"):
         if path.suffix == ".py" or (path.suffix in (".sql", ".yml", ".yaml") and _OTHER_FILES.search(path.read_bytes())):
             return None
-    profiles = option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or "."
     named = [here / argument for argument in _paths(arguments) if (here / argument).exists()]
-    return tuple(path.resolve() for path in (project, here / profiles / "profiles.yml", *named))
+    return tuple(path.resolve() for path in (project, _profile(arguments, here), *named))
+
+
+def _profile(arguments: list[str], here: Path) -> Path:
+    """The profiles.yml that dbt reads."""
+    return here / (option(arguments, "--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or ".") / "profiles.yml"
 
 
 def _make_room(folder: Path) -> None:

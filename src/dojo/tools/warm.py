@@ -161,9 +161,8 @@ def _dbt_cli(arguments: list[str]) -> None:
 
 
 def _dbt(arguments: list[str], pool: Path) -> int:
-    quicker_dbt.compare_without(
-        os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())
-    )  # the same at every run on GitHub, never here
+    workspace = os.environ.get("GITHUB_WORKSPACE") or str(Path.cwd())  # the same at every run on GitHub, never here
+    quicker_dbt.compare_without(workspace)
     folder = option(arguments, "--project-dir") or os.environ.get("DBT_PROJECT_DIR") or "."
     target = Path(option(arguments, "--target-path") or os.environ.get("DBT_TARGET_PATH") or Path(folder) / "target")
     known = ("--target", "-t", "--profiles-dir", "--vars", "--profile")

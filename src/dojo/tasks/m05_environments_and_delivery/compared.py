@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from dojo.judge.contract import NotYet
+from dojo.tools import beside
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def number(table: Any, where: str = "true") -> int:
 
 
 def _but_not(one: Any, other: Any, where: str) -> tuple[int, str]:
-    values = ", ".join(f"{_value(_quoted(name), kind)} as {_quoted(name)}" for name, kind in _kinds(one).items())
-    words = ", ".join(f"'{name} ' || coalesce({_quoted(name)}::text, 'null')" for name in one.column_names)
+    values = ", ".join(f"{_value(beside.quoted(name), kind)} as {beside.quoted(name)}" for name, kind in _kinds(one).items())
+    words = ", ".join(
+        f"{beside.text(f'{name} ')} || coalesce({beside.quoted(name)}::text, 'null')" for name in one.column_names
+    )
     query = f"select {values} from {{}} where {where}"
     left = f"{query.format('one')} except all {query.format('other')}"
     count, first = _asked(f"select count(*), min(concat_ws(', ', {words})) from ({left})", one=one, other=other)
@@ -90,10 +93,6 @@ def _asked(query: str, **tables: Any) -> tuple[Any, ...]:
         return con.execute(query).fetchone()
     finally:
         con.close()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _kinds(table: Any) -> dict[str, str]:
