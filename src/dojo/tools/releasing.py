@@ -31,7 +31,7 @@ from dojo.tools import beside, releasing_dbt
 from dojo.tools import git as git_tool
 from dojo.tools.companions import Companion
 from dojo.tools.releasing_dbt import Done, run_dbt
-from dojo.tools.releasing_function import Function, Served, Session
+from dojo.tools.releasing_function import Function, Outcome, Served, Session
 from dojo.tools.releasing_reader import READER
 from dojo.tools.watching import Watch
 from shopflow.history import git
@@ -417,14 +417,30 @@ def _watched(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watched_morning(room: Path, morning: dict[str, Any], request: dict[str, Any], killed: int) -> dict[str, Any]:
-    """One call, in a process of its own as every morning's; it is killed at the look of that number, if there is one."""
-    built, reader, looks = room / request["arguments"][0], Reader.here(), 0
+    """One call, in a process of its own as every morning's; it is killed at the look of that number, if there is one.
+
+    A function that was refused because a reader had the file open is told so under `met`, and is called once more without
+    readers: whether they meet is a matter of luck, what arrives must not be.
+    """
+    built, served = room / request["arguments"][0], room / request["served"]
     for old in (built, built.with_name(f"{built.name}.wal")):
         old.unlink(missing_ok=True)
     _fill(built, morning["tables"])
     if morning.get("in_log"):
         _leave_in_log(built, morning["in_log"])
-    served = room / request["served"]
+    outcome, told = _under_watch(room, request, killed)
+    met = outcome.raised if "lock" in outcome.raised.lower() else ""
+    if met:
+        outcome, end = _alone(room, request)
+        told["seen"].append(end)
+    files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
+    left = {"files": files, "holds": holds(served), "rows": _asked(room, request.get("queries") or {})}
+    return {**asdict(outcome), **told, **left, "met": met}
+
+
+def _under_watch(room: Path, request: dict[str, Any], killed: int) -> tuple[Outcome, dict[str, Any]]:
+    """The function called while another process reads all the time: what came of it, what was seen, how often was looked."""
+    served, reader, looks = room / request["served"], Reader.here(), 0
 
     def look(message: dict[str, Any], _: Any) -> Any:
         nonlocal looks
@@ -443,17 +459,16 @@ def _watched_morning(room: Path, morning: dict[str, Any], request: dict[str, Any
                 seen = reader.order("stop")
         if reader.was_stopped():
             raise LearnerError("Stopped", "the process that reads the served file was stopped for a while")
-    files = sorted(p.relative_to(room).as_posix() for p in room.rglob("*") if p.is_file() or p.is_symlink())
-    told = {
-        "seen": seen,
-        "looks": looks,
-        "gone": watch.moments.gone,
-        "written": watch.moments.written,
-        "files": files,
-        "holds": holds(served),
-        "rows": _asked(room, request.get("queries") or {}),
-    }
-    return {**asdict(outcome), **told}
+    return outcome, {"seen": seen, "looks": looks, "gone": watch.moments.gone, "written": watch.moments.written}
+
+
+def _alone(room: Path, request: dict[str, Any]) -> tuple[Outcome, list]:
+    """The function called while nobody reads: what came of it, and what a reader finds afterwards."""
+    with Function(request["text"], request["entry"]) as function:
+        outcome = function.call([room / name for name in request["arguments"]], {})
+    reader = Reader.here()
+    reader.order("watch", str(room / request["served"]), request["query"])
+    return outcome, reader.order("stop")[-1]
 
 
 def _leave_in_log(path: Path, tables: dict[str, Any]) -> None:
