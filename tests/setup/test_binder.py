@@ -31,8 +31,8 @@ from nbclient import NotebookClient
 for path in sys.argv[1:]:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": "."}}).execute()
-    said = [o["data"]["text/plain"] for c in notebook.cells for o in c.get("outputs", []) if c.source.startswith("check(")]
-    print(path, sum(": Passed (" in s.splitlines()[0] for s in said), "of", len(said), "checks passed")
+    said = ["\\n".join(o["data"]["text/plain"] for o in c.outputs) for c in notebook.cells if c.source.startswith("check(")]
+    print(path, sum(": Passed (" in s for s in said), "of", len(said), "checks passed")
 """
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Binder runs Linux")

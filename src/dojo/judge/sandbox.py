@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import py_compile
@@ -31,7 +32,9 @@ of one process and of all.
 TASK_UID = namespaces.INNER_UID
 """The first of a thousand users that own nothing: when the judge is root, each sandbox's tasks run as one of them."""
 OPENINGS = 3
-"""So often a room is opened before the machine is said to be unable to: nothing of the learner's has run yet."""
+"""So often the process is started, and a room opened, before the machine is said to be unable to: nothing of the learner's
+has run yet, and a file that is written anew meanwhile is enough for the walls not to stand.
+"""
 
 
 def _walls(*lent: Path) -> list[str] | None:
@@ -80,8 +83,9 @@ def _walls(*lent: Path) -> list[str] | None:
 def _hidden() -> list[Path]:
     """What holds or computes expected values: nothing in the sandbox may read it."""
     truth = SOURCE / "shopflow" / "truth.py"
-    with contextlib.suppress(OSError, py_compile.PyCompileError):  # what is not there yet cannot be covered
-        py_compile.compile(str(truth))
+    if not Path(importlib.util.cache_from_source(str(truth))).exists():  # what is not there yet cannot be covered
+        with contextlib.suppress(OSError, py_compile.PyCompileError):
+            py_compile.compile(str(truth))
     compiled = (SOURCE / "shopflow" / "__pycache__").glob("truth.*.pyc")
     return [SOURCE / "dojo" / "tasks", SOURCE / "dojo" / "quizzes", *(p for p in (truth, *compiled) if p.exists())]
 
@@ -197,20 +201,29 @@ class Sandbox:
         if not hasattr(os, "fork"):
             raise CannotJudge("Windows cannot run the judging process. Grade in WSL, a container or on another system.")
         self.limits = self.limits or _limits(self.isolated)
+        warm, self.warm_tools = self.warm_tools, set()
+        for left in reversed(range(OPENINGS)):
+            words = self._opened()
+            if not words:
+                break
+            if not left:
+                raise CannotJudge(f"The judging process did not start. dojo doctor says what is missing. {words}")
+        for name in warm:
+            self.warm(name)
+
+    def _opened(self) -> str:
+        """One try to start the process: its last words where it did not begin to serve, else ""."""
         log = tempfile.TemporaryFile()
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": self._environment()}
         options |= {"start_new_session": True, "cwd": tempfile.gettempdir()}
         self._process = _starter().submit(subprocess.Popen, self._command(), **options).result()
-        warm, self.warm_tools = self.warm_tools, set()
         try:
             self._read(120)
         except (EOFError, ValueError, TimeoutError) as error:
             self.stop()
             log.seek(0)
-            words = log.read()[-800:].decode("utf-8", "replace") or f"({type(error).__name__})"
-            raise CannotJudge(f"The judging process did not start. dojo doctor says what is missing. {words}") from None
-        for name in warm:
-            self.warm(name)
+            return log.read()[-800:].decode("utf-8", "replace") or f"({type(error).__name__})"
+        return ""
 
     def _command(self) -> list[str]:
         command = [sys.executable, "-P", "-m", "dojo.judge.runner"]

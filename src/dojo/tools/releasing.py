@@ -159,12 +159,11 @@ def _asked(room: Path, queries: dict[str, list[str]]) -> dict[str, Any]:
         if not path.is_file():
             answers[key] = f"{name} is not there"
             continue
+        file = _name_of(path)
         try:
-            con = duckdb.connect(str(path))
-            try:
+            with beside.attached(path, file) as con:
+                con.execute(f"use {beside.quoted(file)}")
                 answers[key] = _rows(con, query)
-            finally:
-                con.close()
         except duckdb.Error as error:
             answers[key] = _first_line(error)
     return answers
