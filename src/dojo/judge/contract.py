@@ -84,6 +84,18 @@ def wrong(name: str, answer: str | dict[str, str], cause: str, *also: str, decid
     return Attempt(name, answer, cause, also, decided_by)
 
 
+def edited(text: str, *changes: tuple[str, str]) -> str:
+    """A reference with each (old, new) changed everywhere, for attempts that differ in that alone.
+
+    ValueError where old is not there.
+    """
+    for old, new in changes:
+        if old not in text:
+            raise ValueError(f"{old!r} is not in the reference")
+        text = text.replace(old, new)
+    return text
+
+
 def right(name: str, answer: str | dict[str, str]) -> Attempt:
     """A right answer unlike the reference; selftest demands that it is accepted."""
     return Attempt(name, answer)

@@ -72,6 +72,7 @@ def _home_of(parent: int) -> str:
 def _child(limits: dict[str, int], prefix: str) -> None:
     """Serves one role of a task: carries out requests until the pipe closes."""
     namespaces.judging = True
+    gc.set_threshold(50_000, 20, 100)  # a task is over before much has to be swept
     os.umask(0o022)
     home = tempfile.mkdtemp(prefix=prefix, dir="/tmp")
     if os.geteuid() == 0 and limits["uid"]:
@@ -369,8 +370,13 @@ def _rehearse() -> None:
         con.execute(
             "select timezone('Europe/Berlin', timezone('UTC', now()::timestamp)), count(*) from rehearsal.rows"
         ).fetchall()
+    _keep()
+
+
+def _keep() -> None:
+    """What is here now stays: a child's collector need not touch, and so copy, its pages."""
     gc.collect()
-    gc.freeze()  # what is here now stays: a child's collector need not touch, and so copy, its pages
+    gc.freeze()
 
 
 class _Server:
@@ -385,6 +391,7 @@ class _Server:
         if message["op"] == "warm":
             with contextlib.suppress(Exception):  # a tool that cannot load says so where it is asked
                 toolbox.warm(message["name"])
+            _keep()
         elif message["op"] == "open":
             self.settle()
             try:

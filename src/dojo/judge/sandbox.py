@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from dojo import places
-from dojo.judge import namespaces, plain
+from dojo.judge import namespaces, plain, toolbox
 from dojo.judge.frames import FRAME_SECONDS, PATIENCE, read_frame, write_frame
 from dojo.judge.work import LearnerError, Memory, NotAttempted, NotCheckable, Stopped, handed_in
 
@@ -305,6 +305,9 @@ class SandboxWork(Memory):
 
     def _open(self) -> None:
         """Files alone need no room, and one that runs a tool is made when the tool is warm: so not before it is asked."""
+        for name in toolbox.LIBRARIES:
+            if any(name in source for _, source in self._cells):
+                self._sandbox.warm(name)
         for left in reversed(range(OPENINGS)):
             try:
                 self._sandbox.start()

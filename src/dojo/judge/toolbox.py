@@ -24,6 +24,9 @@ _TOOLS = {
     "releasing": "dojo.tools.releasing",
 }
 
+LIBRARIES = {"pandera": "pandera.pandas"}
+"""What learners' own code imports and takes a second and more to load: by name, the module that brings the whole of it."""
+
 _LOADS = {"dbt": "dbt", "releasing": "dbt", "expectations": "Great Expectations", "soda": "Soda"}
 """Tools that say nothing of their progress themselves, and what takes seconds when they are first used."""
 _USED: set[str] = set()
@@ -45,7 +48,10 @@ def run(name: str, request: dict[str, Any]) -> Any:
 
 
 def warm(name: str) -> None:
-    """Loads a tool ahead of its first use; holds nothing of any task. A tool that is not here stays away."""
+    """Loads a tool, or a library, ahead of its first use; holds nothing of any task. A tool that is not here stays away."""
+    if name in LIBRARIES:
+        importlib.import_module(LIBRARIES[name])
+        return
     with contextlib.suppress(NotAdded):
         importlib.import_module(_TOOLS[name]).warm()
 

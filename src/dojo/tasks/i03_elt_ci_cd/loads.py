@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dojo.judge.contract import edited
 from dojo.tasks.i03_elt_ci_cd import company
 
 
@@ -16,26 +17,18 @@ def mended() -> str:
 
 
 def changed(*pairs: tuple[str, str]) -> str:
-    """The mended load with some of its text replaced. AssertionError when it no longer holds that text."""
-    return _replaced(mended(), *pairs)
-
-
-def _replaced(text: str, *pairs: tuple[str, str]) -> str:
-    for old, new in pairs:
-        if old not in text:
-            raise AssertionError(f"the load no longer holds {old!r}")
-        text = text.replace(old, new)
-    return text
+    """The mended load with some of its text replaced. ValueError where it no longer holds that text."""
+    return edited(mended(), *pairs)
 
 
 def append(load: str) -> str:
     """A load that appends what comes again."""
-    return _replaced(load, ('write_disposition="merge"', 'write_disposition="append"'))
+    return edited(load, ('write_disposition="merge"', 'write_disposition="append"'))
 
 
 def everything(load: str) -> str:
     """A load that asks for all rows each time."""
-    return _replaced(load, ("read(table, updated_at.last_value)", "read(table, None)"))
+    return edited(load, ("read(table, updated_at.last_value)", "read(table, None)"))
 
 
 def evolving() -> str:
@@ -55,7 +48,7 @@ def swallowing() -> str:
 
 def replacing() -> str:
     """A load that asks the warehouse what is new, and replaces the table by it."""
-    return _replaced(BY_SQL, ('write_disposition="merge"', 'write_disposition="replace"'))
+    return edited(BY_SQL, ('write_disposition="merge"', 'write_disposition="replace"'))
 
 
 def without_since() -> str:

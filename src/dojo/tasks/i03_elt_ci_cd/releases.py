@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dojo.judge.contract import Check, Task, file, right, wrong
+from dojo.judge.contract import Check, Task, edited, file, right, wrong
 from dojo.tasks.i03_elt_ci_cd import company
 from dojo.tasks.i03_elt_ci_cd.releasing import (
     DEPLOY,
@@ -158,11 +158,11 @@ THREE_BACK = BACK.replace("group: production", 'group: "release-${{ github.ref }
 
 
 def _but(*pairs: tuple[str, str]) -> dict[str, str]:
-    return {DEPLOY: _replaced(GOOD, pairs)}
+    return {DEPLOY: edited(GOOD, *pairs)}
 
 
 def _back(*pairs: tuple[str, str]) -> dict[str, str]:
-    return {DEPLOY: GOOD, UNDO: _replaced(BACK, pairs)}
+    return {DEPLOY: GOOD, UNDO: edited(BACK, *pairs)}
 
 
 IN_PLACE = (
@@ -177,14 +177,6 @@ IN_PLACE = (
     ),
 )
 """Built in production, with a copy that is moved back when something fails."""
-
-
-def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    for old, new in pairs:
-        if old not in text:
-            raise AssertionError(f"the workflow no longer holds {old!r}")
-        text = text.replace(old, new)
-    return text
 
 
 SECRET = "          SHOP_API_TOKEN: ${{ secrets.SHOP_API_TOKEN }}\n"
@@ -417,7 +409,7 @@ REVERT = Task(
             "the release keeps nothing",
             {
                 **_back(),
-                DEPLOY: _replaced(GOOD, (('          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n', ""),)),
+                DEPLOY: edited(GOOD, ('          cp "$FOLDER/prod.duckdb" "$FOLDER/previous/prod.duckdb"\n', "")),
             },
             "undo-red",
             decided_by="wrong",
@@ -426,8 +418,8 @@ REVERT = Task(
             "the release keeps the new one",
             {
                 **_back(),
-                DEPLOY: _replaced(
-                    GOOD, (('cp "$FOLDER/prod.duckdb" "$FOLDER/previous', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/previous'),)
+                DEPLOY: edited(
+                    GOOD, ('cp "$FOLDER/prod.duckdb" "$FOLDER/previous', 'cp "$SHOPFLOW_WAREHOUSE" "$FOLDER/previous')
                 ),
             },
             "not-undone",

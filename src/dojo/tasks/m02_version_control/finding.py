@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from dojo.tasks.answers import kind_of, mapping
@@ -186,9 +186,7 @@ def who_brought(repo, path, text):
 
 
 def _who(old: str, new: str) -> str:
-    if old not in _WHO:
-        raise ValueError(f"{old!r} is not in the reference")
-    return _WHO.replace(old, new)
+    return edited(_WHO, (old, new))
 
 
 _BLAME = (
@@ -602,9 +600,7 @@ def first_bad(repo, good, bad, con):
 
 
 def _hunt(old: str, new: str) -> str:
-    if old not in _HUNT:
-        raise ValueError(f"{old!r} is not in the reference")
-    return _HUNT.replace(old, new)
+    return edited(_HUNT, (old, new))
 
 
 _ALL_DAYS = """\

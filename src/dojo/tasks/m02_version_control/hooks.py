@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, parse_yaml, wrong_type
 from dojo.tasks.m02_version_control import story
@@ -320,15 +320,11 @@ sys.exit(len(problems) > 0)
 
 
 def _config(old: str, new: str) -> dict[str, str]:
-    if old not in _CONFIG:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {CONFIG: _CONFIG.replace(old, new)}
+    return {CONFIG: edited(_CONFIG, (old, new))}
 
 
 def _script(old: str, new: str) -> dict[str, str]:
-    if old not in _SCRIPT:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {SCRIPT: _SCRIPT.replace(old, new)}
+    return {SCRIPT: edited(_SCRIPT, (old, new))}
 
 
 _SHELL = """\

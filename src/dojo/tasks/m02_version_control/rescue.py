@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from dojo.judge import waiting
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, parse_yaml
 from dojo.tasks.samples import company
@@ -271,9 +271,7 @@ models:
 
 
 def _model(old: str, new: str) -> dict[str, str]:
-    if old not in _MODEL:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {MODEL: _MODEL.replace(old, new)}
+    return {MODEL: edited(_MODEL, (old, new))}
 
 
 _LEDGER = """\

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, one_of, parse_yaml, rows, whole_number, wrong_type
 from dojo.tasks.m02_version_control import story
@@ -391,9 +391,7 @@ _SEVEN = "".join(
 
 
 def _line(old: str, new: str) -> dict[str, str]:
-    if old not in _REVIEW:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {"cell": _REVIEW.replace(old, new)}
+    return {"cell": edited(_REVIEW, (old, new))}
 
 
 def _without(kind: str, more: str = "") -> dict[str, str]:

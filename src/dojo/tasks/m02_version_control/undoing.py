@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from dojo.judge import sql
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import LearnerError, Work
 from dojo.tasks.m02_version_control import finding, story
 from dojo.tasks.m02_version_control.story import DAILY, MARTS
@@ -309,9 +309,7 @@ git commit --quiet --message "Revert: daily_revenue counts equal amounts again"
 
 
 def _undo(old: str, new: str) -> dict[str, str]:
-    if old not in _UNDO:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {SCRIPT: _UNDO.replace(old, new)}
+    return {SCRIPT: edited(_UNDO, (old, new))}
 
 
 _FORWARD = """\

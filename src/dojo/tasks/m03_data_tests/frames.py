@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from dojo.judge.contract import Check, NotYet, Task, file, function, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, function, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import whole_number
 from dojo.tasks.samples import company
@@ -243,9 +243,7 @@ def split_orders(orders):
 
 
 def _pandera(old: str, new: str) -> str:
-    if old not in _PANDERA:
-        raise ValueError(f"{old!r} is not in the reference")
-    return _PANDERA.replace(old, new)
+    return edited(_PANDERA, (old, new))
 
 
 _MASKS = """\
@@ -617,9 +615,7 @@ def _suite(drop: int | None = None, **changes: Any) -> dict[str, str]:
 
 
 def _soda(old: str, new: str) -> dict[str, str]:
-    if old not in _SODA:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {f"repo/{SODA}": _SODA.replace(old, new)}
+    return {f"repo/{SODA}": edited(_SODA, (old, new))}
 
 
 _OTHER_SUITE = suite_text(

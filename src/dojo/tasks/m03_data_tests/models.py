@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, parse_yaml, texts
 from dojo.tasks.samples import company
@@ -38,9 +38,7 @@ class Variants:
 
 
 def _bug(key: str, wrong: str, old: str, new: str, about: str = "") -> Variant:
-    if old not in CASH_BY_DAY:
-        raise ValueError(f"{key}: {old!r} is not in the model")
-    return Variant(key, CASH_BY_DAY.replace(old, new), wrong, about)
+    return Variant(key, edited(CASH_BY_DAY, (old, new)), wrong, about)
 
 
 REWRITTEN = """\
@@ -310,9 +308,7 @@ unit_tests:
 
 
 def _unit(old: str, new: str) -> dict[str, str]:
-    if old not in _UNIT:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {f"repo/dbt/{UNIT}": _UNIT.replace(old, new)}
+    return {f"repo/dbt/{UNIT}": edited(_UNIT, (old, new))}
 
 
 _MANY = """\
@@ -708,9 +704,7 @@ models:
 
 
 def _contract(old: str, new: str) -> dict[str, str]:
-    if old not in _CONTRACT:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {f"repo/dbt/{CONTRACT}": _CONTRACT.replace(old, new)}
+    return {f"repo/dbt/{CONTRACT}": edited(_CONTRACT, (old, new))}
 
 
 _OTHER_ORDER = """\

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import mapping, parse_yaml
 from dojo.tasks.m03_data_tests.states import QUIET, STOP, WARN, Damage, Days, State, days_of
@@ -814,10 +814,7 @@ where orders.status in ('paid', 'shipped') and ordered.total is distinct from ca
 
 
 def _sql(old: str, new: str) -> dict[str, str]:
-    text = _REFERENCE.replace(old, new)
-    if text == _REFERENCE:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {f"repo/dbt/{SINGULAR}": text}
+    return {f"repo/dbt/{SINGULAR}": edited(_REFERENCE, (old, new))}
 
 
 _FAN_OUT = """\

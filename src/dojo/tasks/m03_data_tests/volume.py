@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import diagnosis
 from dojo.tasks.samples import company
@@ -353,9 +353,7 @@ where days_before = 21 and (n = 0 or n < {{ at_least }} * usual)
 
 
 def _changed(old: str, new: str) -> dict[str, str]:
-    if old not in _REFERENCE:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {f"repo/dbt/{MACRO}": _REFERENCE.replace(old, new)}
+    return {f"repo/dbt/{MACRO}": edited(_REFERENCE, (old, new))}
 
 
 _BY_GROUP = """\

@@ -6,7 +6,7 @@ import re
 
 from dojo.ci import gate, workflow
 from dojo.ci.pull_requests import Tried, in_repository, tried
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m04_continuous_integration.pull_requests import FEWER, ORDER, pull_requests, repository
 
@@ -224,15 +224,7 @@ SPARED = {
 
 
 def _whole(*pairs: tuple[str, str]) -> dict[str, str]:
-    return {CI: _replaced(WHOLE, pairs)}
-
-
-def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    for old, new in pairs:
-        if old not in text:
-            raise AssertionError(f"the prepared gate no longer holds {old!r}")
-        text = text.replace(old, new)
-    return text
+    return {CI: edited(WHOLE, *pairs)}
 
 
 SECRETS = """      - name: Secrets
@@ -375,7 +367,7 @@ LEGACY_HEAD = WHOLE.replace("on: pull_request\n", "on:\n  pull_request:\n  push:
 
 
 def _legacy(*pairs: tuple[str, str]) -> dict[str, str]:
-    return {GATE: _replaced(LEGACY_HEAD, pairs)}
+    return {GATE: edited(LEGACY_HEAD, *pairs)}
 
 
 BUILD = "dbt build --project-dir dbt --profiles-dir ci"

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.compared import difference, number, readable
@@ -440,12 +440,7 @@ def deliver_day(con, day):
 
 
 def _but(*changes: tuple[str, str]) -> dict[str, str]:
-    text = _REFERENCE
-    for old, new in changes:
-        if old not in text:
-            raise ValueError(f"{old!r} is not in the reference")
-        text = text.replace(old, new)
-    return {SCRIPT: text}
+    return {SCRIPT: edited(_REFERENCE, *changes)}
 
 
 def _instead(statement: str) -> dict[str, str]:

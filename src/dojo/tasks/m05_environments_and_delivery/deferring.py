@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.told import command, commands, differing, no_error
@@ -49,9 +49,7 @@ class Branches:
 
 def _edited(path: str, old: str, new: str) -> dict[str, str]:
     text = slice_of_shopflow()[path]
-    if old not in text:
-        raise ValueError(f"{old!r} is not in {path}")
-    return {path: text.replace(old, new)}
+    return {path: edited(text, (old, new))}
 
 
 @lru_cache(maxsize=8)
@@ -305,9 +303,7 @@ def try_change(dbt, state):
 
 
 def _but(old: str, new: str) -> dict[str, str]:
-    if old not in _REFERENCE:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {SCRIPT: _REFERENCE.replace(old, new)}
+    return {SCRIPT: edited(_REFERENCE, (old, new))}
 
 
 _TWO_STEPS = """\

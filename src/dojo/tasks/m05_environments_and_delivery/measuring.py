@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dojo.judge.contract import Check, NotYet, Task, function, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, function, right, wrong
 from dojo.judge.plain import Database
 from dojo.judge.work import Work
 from shopflow.runlog import to_berlin
@@ -546,12 +546,7 @@ def dora(con, first, last):
 
 
 def _but(*changes: tuple[str, str]) -> str:
-    text = _REFERENCE
-    for old, new in changes:
-        if old not in text:
-            raise ValueError(f"{old!r} is not in the reference")
-        text = text.replace(old, new)
-    return text
+    return edited(_REFERENCE, *changes)
 
 
 def _with_values(value: str) -> str:

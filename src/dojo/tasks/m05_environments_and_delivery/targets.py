@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.answers import parse_yaml
 from dojo.tasks.m05_environments_and_delivery import warehouses
@@ -237,9 +237,7 @@ shopflow:
 
 
 def _but(old: str, new: str) -> dict[str, str]:
-    if old not in _REFERENCE:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {PROFILES: _REFERENCE.replace(old, new)}
+    return {PROFILES: edited(_REFERENCE, (old, new))}
 
 
 def _dev_with(lines: str) -> dict[str, str]:

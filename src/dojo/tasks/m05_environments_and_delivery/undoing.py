@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from dojo.judge.contract import Check, NotYet, Task, file, right, wrong
+from dojo.judge.contract import Check, NotYet, Task, edited, file, right, wrong
 from dojo.judge.work import Work
 from dojo.tasks.m05_environments_and_delivery import warehouses
 from dojo.tasks.m05_environments_and_delivery.compared import difference, readable
@@ -347,9 +347,7 @@ def rollback(dbt, repo, folder, bad):
 
 
 def _but(old: str, new: str) -> dict[str, str]:
-    if old not in _REFERENCE:
-        raise ValueError(f"{old!r} is not in the reference")
-    return {SCRIPT: _REFERENCE.replace(old, new)}
+    return {SCRIPT: edited(_REFERENCE, (old, new))}
 
 
 _FROM_BACKUP = """\
