@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 _MOST = 4_000
@@ -9,9 +10,11 @@ _MOST = 4_000
 
 
 def prepare() -> None:
-    """From now on dbt reads each macro once in this process, and makes no event that nobody hears."""
+    """From now on dbt reads each macro once in this process, and makes no event or message that nobody hears."""
     _remember_macros()
     _make_no_unheard_event()
+    _make_messages_when_read()
+    _name_the_caller_by_its_frame()
 
 
 def _remember_macros() -> None:
@@ -53,6 +56,48 @@ def _make_no_unheard_event() -> None:
 
     fire_event.made = fire
     EventManager.fire_event = fire_event
+
+
+def _make_messages_when_read() -> None:
+    """An event's message is made when somebody reads it; most are debug events, which no log takes."""
+    from dbt_common.events.base_types import BaseEvent
+
+    made = BaseEvent.__init__
+    if hasattr(made, "later"):
+        return
+
+    def later(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.__dict__["given"] = args, kwargs
+
+    def read(self: Any, key: str) -> Any:
+        if "given" in self.__dict__:
+            args, kwargs = self.__dict__.pop("given")
+            made(self, *args, **kwargs)
+        return self.__dict__["pb_msg"] if key == "pb_msg" else getattr(self.__dict__["pb_msg"], key)
+
+    def change(self: Any, key: str, value: Any) -> None:
+        if key == "pb_msg":
+            self.__dict__[key] = value
+        else:
+            setattr(read(self, "pb_msg"), key, value)
+
+    later.later = made
+    BaseEvent.__init__, BaseEvent.__getattr__, BaseEvent.__setattr__ = later, read, change
+
+
+def _name_the_caller_by_its_frame() -> None:
+    """At each start dbt asks which module made an adapter's flags, for each of them by reading all source files of the stack."""
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    own = BehaviorFlagRendered.__module__
+
+    def caller() -> str:
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") == own:
+            frame = frame.f_back
+        return frame.f_globals.get("__name__", "Unknown") if frame else "Unknown"
+
+    BehaviorFlagRendered._default_source = staticmethod(caller)
 
 
 def _may_want_debug(callback: Any) -> bool:

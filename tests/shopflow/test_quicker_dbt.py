@@ -108,3 +108,29 @@ def test_a_listener_of_the_learner_s_own_hears_everything(project, monkeypatch):
         ["--log-level", "none", "--log-level-file", "none", "run", "--project-dir", ".", "--profiles-dir", "."]
     )
     assert {"debug", "info"} <= set(heard)
+
+
+def test_an_event_s_message_is_the_same_when_it_is_made_later():
+    quicker_dbt.prepare()
+    from dbt.events.types import ParseInlineNodeError
+    from dbt_common.events.base_types import BaseEvent
+    from dbt_common.events.types import Formatting, Note
+
+    at_once = BaseEvent.__init__.later
+    for kind, args, given in ((Note, (), {"msg": 7}), (Formatting, ("-",), {}), (ParseInlineNodeError, (), {"exc": "no"})):
+        event, twin = kind(*args, **given), kind.__new__(kind)
+        at_once(twin, *args, **given)
+        assert event.to_dict() == twin.to_dict() and event.message() == twin.message()
+    note = Note(msg="before")
+    note.msg = "after"
+    assert note.message() == "after"
+    with pytest.raises(AttributeError):
+        note.nothing  # noqa: B018
+
+
+def test_a_flag_is_said_to_come_from_the_module_that_made_it():
+    quicker_dbt.prepare()
+    from dbt_common.behavior_flags import Behavior
+
+    flags = Behavior([{"name": "new", "default": False, "docs_url": "https://example.org"}], {})
+    assert flags.new._behavior_change_event.flag_source == __name__
