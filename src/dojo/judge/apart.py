@@ -134,6 +134,8 @@ def _ended(pid: int) -> int:
 
 
 def _ending(text: bytes, late: bool, status: int, clock: float) -> Ending:
+    if len(text) > MAX_ANSWER:
+        return Ending(said=f"What there was to say of it is longer than {MAX_ANSWER >> 20} MB: stopped.")
     if late:
         return Ending(said=f"Judging it was not done after {clock:.0f} s: stopped.", machine=True)
     with contextlib.suppress(ValueError):

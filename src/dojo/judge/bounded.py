@@ -16,12 +16,31 @@ class TooMuch(ValueError):
     """The text is beyond a bound; the message says which."""
 
 
+class Twice(yaml.constructor.ConstructorError):
+    """A key stands twice in one mapping; YAML forbids it, and PyYAML would keep the last without a word."""
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: dict[Any, Any] = {}
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                before = seen.setdefault((key.tag, key.value), key)
+                if before is not key:
+                    said = f"the key `{key.value[:100]}` stands in line {before.start_mark.line + 1} already"
+                    raise Twice(None, None, said, key.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 def load_yaml(text: str) -> Any:
-    """The content of a YAML text. TooMuch beyond a bound, yaml.YAMLError and ValueError where it is none."""
+    """The content of a YAML text. TooMuch beyond a bound, yaml.YAMLError and ValueError where it is none.
+
+    Twice, which is a YAMLError, where a mapping has a key twice.
+    """
     if len(text) > MAX_TEXT:
         raise TooMuch(f"it has {len(text):,} signs; at most {MAX_TEXT:,} are read")
     _measure(text)
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=_Loader)
 
 
 def _measure(text: str) -> None:

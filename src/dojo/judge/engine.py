@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -70,12 +71,14 @@ def _under_other_zones(task: Task, check: Check, work: Work, seed: int, verdict:
     if verdict.cause == "stopped":
         return verdict
     here = work.zone
-    for zone in dict.fromkeys((*ZONES, "Europe/Berlin")):
-        work.zone = zone
-        if zone != here and _try_once(task, check, work, seed).passed:
-            said = f"Right on a machine whose time zone is {zone}, wrong on one in {here}. Name the zone that you mean."
-            return Verdict(check.name, Outcome.NOT_YET, said, verdict.tried, verdict.expected, verdict.got, "machine-zone")
-    work.zone = here
+    try:
+        for zone in dict.fromkeys((*ZONES, "Europe/Berlin")):
+            work.zone = zone
+            if zone != here and _try_once(task, check, work, seed).passed:
+                said = f"Right on a machine whose time zone is {zone}, wrong on one in {here}. Name the zone that you mean."
+                return replace(verdict, said=said, cause="machine-zone", look="")
+    finally:
+        work.zone = here
     return verdict
 
 
@@ -108,7 +111,16 @@ def _refused(check: Check, no: NotYet) -> Verdict:
     if expected and expected == got:
         expected = got = ""
         flaw = f"expected and got read the same: {show(no.got)}"
-    return Verdict(check.name, Outcome.NOT_YET, no.said, no.tried, expected, got, no.cause or "other", no.look, flaw)
+    said, tried, look = (_bounded(text) for text in (no.said, no.tried, no.look))
+    return Verdict(check.name, Outcome.NOT_YET, said, tried, expected, got, no.cause or "other", look, flaw)
+
+
+MOST_WORDS = 12_000
+"""So many signs a sentence of a verdict may have: enough for every output that a check quotes, too few for a learner's novel."""
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MOST_WORDS else shortened(text, MOST_WORDS)
 
 
 _KINDS = {"str": "a text", "int": "a whole number", "float": "a float", "bool": "a truth value", "NoneType": "None"}

@@ -243,9 +243,15 @@ _SCALARS = {
     "date": dt.date.fromisoformat,
     "time": dt.time.fromisoformat,
     "span": lambda parts: dt.timedelta(*parts),
-    "decimal": Decimal,
+    "decimal": lambda text: _no_signal(Decimal(text)),
     "bytes": base64.b64decode,
 }
+
+
+def _no_signal(value: Decimal) -> Decimal:
+    if value.is_snan():
+        raise ValueError("not a plain value: a signalling NaN")
+    return value
 
 
 class _Unpacker:

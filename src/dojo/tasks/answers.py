@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from dojo.judge.bounded import TooMuch, load_yaml
+from dojo.judge.bounded import TooMuch, Twice, load_yaml
 from dojo.judge.contract import NotYet
 
 Mistake = TypeVar("Mistake")
@@ -223,6 +223,9 @@ def parse_yaml(text: str, path: str) -> Any:
         raise NotYet(f"`{path}` is not read: {error}.", cause="yaml") from None
     except ValueError as error:  # a date that does not exist, for one
         raise NotYet(f"`{path}` holds a value that YAML cannot read: {error}.", cause="yaml") from None
+    except Twice as error:
+        said = f"`{path}` says one thing twice: in line {error.problem_mark.line + 1} {error.problem}."
+        raise NotYet(said, cause="yaml", look="Of two such entries a reader keeps one, and no word tells which.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or error)
