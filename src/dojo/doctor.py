@@ -204,6 +204,8 @@ def _python() -> Finding:
 
 
 def _environment() -> Finding:
+    if sys.flags.optimize > 1:
+        return Finding(MISSING, detail="PYTHONOPTIMIZE is set: JupyterLab does not start without docstrings. Unset it")
     try:
         import dbt.version
         import duckdb
@@ -227,8 +229,11 @@ def _disk() -> Finding:
     for place, wanted in ((folder, f"{home().name}/"), (_temporary(), "temporary files")):
         if place is None or not os.access(place, os.W_OK):
             return Finding(MISSING, detail=f"no place to write {wanted} to" + (f": {place}" if place else ""))
-    free = shutil.disk_usage(folder).free / 1e9
-    return Finding(OK if free >= 2 else WEAK if free >= 0.5 else MISSING, detail=f"{free:.1f} GB free")
+    room = {place: shutil.disk_usage(place).free / 1e9 for place in (folder, _temporary())}
+    least = min(room, key=room.get)
+    free = room[least]
+    where = f" for temporary files, in {least} (TMPDIR names another folder)" if free < 2 and least != folder else ""
+    return Finding(OK if free >= 2 else WEAK if free >= 0.5 else MISSING, detail=f"{free:.1f} GB free{where}")
 
 
 def _temporary() -> Path | None:

@@ -255,9 +255,26 @@ def install_course(environment: Path) -> None:
     ]
     failure = "The course itself could not be installed; the lines above say why."
     _run([*command, "--no-build-isolation", "-e", str(COURSE)], failure)
+    _point_by_ascii(environment)
     compiled = [python, "-I", "-m", "compileall", "-q", str(COURSE / "src")]
     _run(compiled, "Some file in src/ is not valid Python; see above.")
     try_out(environment)
+
+
+def _point_by_ascii(environment: Path) -> None:
+    """Has the environment find the course from where it stands itself.
+
+    Python 3.11 and older read the line by the locale, and end at the first sign of the path that it does not know.
+    """
+    source = COURSE / "src"
+    for packages in (*environment.glob("lib/python*/site-packages"), environment / "Lib" / "site-packages"):
+        for pointer in packages.glob("_editable_impl_*.pth"):
+            if {*pointer.read_text(encoding="utf-8").split("\n")} - {""} != {str(source)}:
+                continue
+            with contextlib.suppress(ValueError):  # on another drive
+                line = Path(os.path.relpath(source, packages)).as_posix()
+                if line.isascii():
+                    pointer.write_text(f"{line}\n", encoding="ascii")
 
 
 def _check_machine(environment: Path) -> None:

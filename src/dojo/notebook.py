@@ -90,7 +90,7 @@ def check(task: str) -> TaskReport:
     with waiting.shown_in_notebook() if _shell() is not None else contextlib.nullcontext():
         work = KernelWork(_names(), folder, _failed)
         try:
-            with settings.settled():
+            with settings.settled(), settings.interruptible():
                 report = judge(wanted, work)
         except KeyboardInterrupt:
             raise Interrupted("You stopped the check. Nothing was judged to its end, and nothing is recorded.") from None

@@ -96,6 +96,11 @@ def _make(folder: Path, builder: Callable[[Path], None]) -> None:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return (
+            f"{error.filename}: there is no such place, and none can be made. DOJO_HOME ({home()}) and DOJO_CHECKPOINTS, where "
+            "they are set, name folders that you may write to."
+        )
     return refusals.in_words(error) or f"{error}."
 
 
@@ -203,11 +208,15 @@ def _explained(env: str) -> Iterator[None]:
         if words := refusals.in_words(error):
             raise WorkspaceError(words) from None
         if "lock" in str(error).lower() and "IOException" in type(error).__name__:
-            raise WorkspaceError(
-                f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
-                "Close it and run the cell again; nothing was changed."
-            ) from None
+            raise _held(env) from None
         raise
+
+
+def _held(env: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"Another program holds {env}.duckdb open (a dbt process, a second notebook, a database viewer). "
+        "Close it and run the cell again; nothing was changed."
+    )
 
 
 @dataclass(frozen=True)
@@ -268,7 +277,10 @@ class Shop:
 
         platform = Platform(self.path, env)
         with _explained(env):
-            return transform.dbt(platform.project, list(args), warehouse=platform.warehouse, target=env)
+            done = transform.dbt(platform.project, list(args), warehouse=platform.warehouse, target=env)
+            if "Could not set lock" in done.error:
+                raise _held(env)
+            return done
 
     def read(self, path: str) -> str:
         """The text of a file of the workspace."""

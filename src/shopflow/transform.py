@@ -176,8 +176,11 @@ def _fingerprint(project: Path) -> str:
 
 @contextlib.contextmanager
 def environment(more: dict[str, str]) -> Iterator[None]:
-    """dbt's quiet settings and these in the process's environment, for as long as it is open."""
-    before = {name: os.environ.get(name) for name in (*QUIET, *more)}
+    """dbt's quiet settings and these in the process's environment, for as long as it is open; no DBT_ setting of the shell's."""
+    foreign = [name for name in os.environ if name.upper().startswith("DBT_")]
+    before = {name: os.environ.get(name) for name in (*foreign, *QUIET, *more)}
+    for name in foreign:
+        del os.environ[name]
     os.environ.update(QUIET | more)
     try:
         yield

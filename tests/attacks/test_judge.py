@@ -46,6 +46,8 @@ def test_yaml_has_bounds(name):
 
 
 def test_ordinary_yaml_is_read_as_ever():
+    with pytest.raises(bounded.Twice, match="`a` stands in line 1 already"):
+        bounded.load_yaml("a: 1\nb: {a: 2}\na: 3\n")
     assert bounded.load_yaml("a: &a {b: 1}\nc: *a\nd: [*a, 2025-12-01]\n")["d"][0] == {"b": 1}
 
 
@@ -123,6 +125,7 @@ ENDINGS = {
     "killed": (lambda: os.kill(os.getpid(), signal.SIGKILL), "brought down", True),
     "crashed": (lambda: os.kill(os.getpid(), signal.SIGSEGV), "brought down", True),
     "left": (lambda: os._exit(0), "brought down", True),
+    "a novel": (lambda: "x" * (9 << 20), "longer than 8 MB", False),
     "broken": (lambda: 1 / 0, "ZeroDivisionError", True),
     "no JSON": (lambda: object(), "TypeError", True),
 }
@@ -199,6 +202,9 @@ def test_a_small_table_that_unpacks_to_a_giant_is_no_value(name, attacked, small
 SCALARS = {
     "huge decimal": "Decimal('1e999999')",
     "signalling": "Decimal('sNaN')",
+    "forged signal": "__import__('dojo.judge.plain', fromlist='x').__dict__.update(_scalar=lambda v: {'$': 'decimal', 'v': 'sNaN'}) or Decimal(1)",
+    "nine megabytes of digits": "Decimal('1' * 9_000_000)",
+    "nine megabytes": "'1' + ' ' * 9_000_000",
     "tiny": "Decimal('1e-999999')",
     "nan": "float('nan')",
     "inf": "float('-inf')",

@@ -136,6 +136,29 @@ def test_an_interrupted_check_records_nothing_and_blames_nobody(toy, monkeypatch
     assert not recorded and stop.value._render_traceback_() == [str(stop.value)]
 
 
+def test_an_interrupt_of_which_a_library_makes_an_error_of_its_own_blames_nobody_either(toy, monkeypatch):
+    from dojo import notebook
+
+    recorded, calls = [], []
+    monkeypatch.setattr(
+        notebook, "_progress", lambda: type("P", (), {"record": lambda self, report: recorded.append(report)})()
+    )
+
+    def double(n):
+        calls.append(n)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(30)
+        except KeyboardInterrupt:
+            raise RuntimeError("Query interrupted") from None  # as DuckDB does
+
+    monkeypatch.setattr(notebook, "_names", lambda: {"double": double})
+    with pytest.raises(notebook.Interrupted, match="nothing is recorded"):
+        notebook.check("90.1")
+    assert not recorded and len(calls) == 1
+    notebook.settings.stop_if_asked()  # nothing is left of it
+
+
 def test_a_learner_cannot_raise_the_course_s_own_refusals(toy):
     from dojo.judge import work
 

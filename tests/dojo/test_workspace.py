@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -165,12 +166,28 @@ def test_a_warehouse_that_another_program_holds_is_told_so(shop):
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(WorkspaceError, match=r"holds prod\.duckdb open"):
-            shop.sql("select 1")
+        for use in (lambda: shop.sql("select 1"), lambda: shop.dbt("run", "--select", "stg_stores", env="prod")):
+            with pytest.raises(WorkspaceError, match=r"holds prod\.duckdb open"):
+                use()
     finally:
         holder.kill()
         holder.wait()
     assert shop.sql("select 1").value == 1
+
+
+def test_what_a_shell_tells_dbt_does_not_reach_the_workspace_s(shop, monkeypatch):
+    monkeypatch.setenv("DBT_EMPTY", "true")
+    monkeypatch.setenv("DBT_TARGET_PATH", "elsewhere")
+    assert shop.dbt("run", "--select", "stg_stores", env="dev").success
+    assert shop.sql("select count(*) from staging.stg_stores", env="dev").value > 0
+    assert not (shop.path / "repo" / "dbt" / "elsewhere").exists() and os.environ["DBT_EMPTY"] == "true"
+
+
+def test_a_home_that_cannot_be_made_is_named(monkeypatch):
+    monkeypatch.setenv("DOJO_HOME", "/proc/nope")
+    monkeypatch.setenv("DOJO_CHECKPOINTS", "/proc/nope")
+    with pytest.raises(WorkspaceError, match="DOJO_HOME"):
+        notebook.start("00")
 
 
 def test_two_notebooks_on_one_workspace_start_at_once(dojo_home):

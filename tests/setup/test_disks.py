@@ -172,6 +172,13 @@ def test_another_home_is_advised_for_the_learners_own_folder_alone(learner: Path
     assert ("DOJO_HOME" in refusals.in_words(error)) is suggested
 
 
+def test_a_full_temporary_disk_is_cured_by_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    words = refusals.in_words(OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "room/x.duckdb")))
+    assert "set TMPDIR" in words and "DOJO_HOME" not in words
+    assert "DOJO_HOME (for your work) or TMPDIR" in refusals.of_the_disk("IO Error: No space left on device")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

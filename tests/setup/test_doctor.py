@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -178,6 +181,20 @@ def test_a_folder_that_cannot_be_written_is_no_disk(learner: Path, monkeypatch: 
     monkeypatch.setattr(doctor.os, "access", lambda path, _: Path(path) != learner)
     found = doctor._disk()
     assert (found.state, found.detail) == ("missing", f"no place to write {learner.name}/ to: {learner}")
+
+
+def test_the_fuller_of_both_disks_is_told(learner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {str(learner): 70e9, str(tmp_path): 0.06e9}
+    monkeypatch.setattr(doctor.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=free[str(path)]))
+    found = doctor._disk()
+    assert found.state == "missing" and "TMPDIR" in found.detail and str(tmp_path) in found.detail
+
+
+def test_a_python_without_docstrings_is_told_what_to_unset() -> None:
+    code = "from dojo import doctor; print(doctor._environment())"
+    done = subprocess.run([sys.executable, "-OO", "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert "Unset it" in done.stdout and "missing" in done.stdout
 
 
 def test_no_place_for_temporary_files_is_no_disk(learner: Path, monkeypatch: pytest.MonkeyPatch) -> None:

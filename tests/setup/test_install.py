@@ -288,6 +288,20 @@ def test_on_a_proven_python_what_does_not_work_is_said_and_nothing_is_brought(
     assert not (tmp_path / "env" / "course-stamp").exists()
 
 
+def test_the_course_is_found_under_every_locale_in_a_folder_with_any_name(tmp_path: Path, monkeypatch) -> None:
+    course = tmp_path / "Übung 1"
+    packages = course / ".venv" / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    pointer = packages / "_editable_impl_dataops_dojo.pth"
+    pointer.write_text(f"{course / 'src'}\n{course / 'src'}", encoding="utf-8")
+    monkeypatch.setattr(install, "COURSE", course)
+    install._point_by_ascii(course / ".venv")
+    assert pointer.read_text(encoding="ascii") == "../../../../src\n"
+    pointer.write_text("/somebody/else/src\n", encoding="utf-8")
+    install._point_by_ascii(course / ".venv")
+    assert pointer.read_text(encoding="utf-8") == "/somebody/else/src\n"
+
+
 def test_an_environment_shows_that_it_works() -> None:
     install.try_out(Path(sys.prefix))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from dojo.judge import refusals
+from dojo.judge import refusals, settings
 from dojo.judge.contract import Check, NotYet, Task
 from dojo.judge.verdict import Outcome, TaskReport, Verdict
 from dojo.judge.work import ZONES, LearnerError, NotAttempted, NotCheckable, Stopped, Timer, Work
@@ -83,6 +83,12 @@ def _under_other_zones(task: Task, check: Check, work: Work, seed: int, verdict:
 
 
 def _try_once(task: Task, check: Check, work: Work, seed: int) -> Verdict:
+    verdict = _tried(task, check, work, seed)
+    settings.stop_if_asked()
+    return verdict
+
+
+def _tried(task: Task, check: Check, work: Work, seed: int) -> Verdict:
     try:
         return Verdict(check.name, Outcome.PASSED, check.judge(work, task.data_set(seed)) or "")
     except NotYet as no:

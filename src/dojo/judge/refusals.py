@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from dojo.places import home
@@ -66,17 +68,21 @@ def in_a_line(error: BaseException) -> str:
 
 def _sentence(number: int, name: str = "") -> str:
     what, do = _SAID[number]
-    if number in _CURED_ELSEWHERE and _is_the_learners(name):
-        do += ", or set DOJO_HOME to a folder on another disk that you may write to"
+    if number in _CURED_ELSEWHERE and (settings := _settings_of(name)):
+        do += f", or set {settings} to a folder on another disk that you may write to"
     said = f"{name}: {what}" if name else f"{what[0].upper()}{what[1:]}"
     return f"{said}. {do}, then run the same again."
 
 
-def _is_the_learners(name: str) -> bool:
-    try:
-        return not name or Path(name).is_relative_to(home())
-    except OSError:  # what DOJO_HOME names is itself what is wrong
-        return False
+def _settings_of(name: str) -> str:
+    """The variables that lead a file elsewhere; where no file is known it may be one of the learner's or a temporary one."""
+    if not name:
+        return "DOJO_HOME (for your work) or TMPDIR (for temporary files)"
+    for variable, folder in (("DOJO_HOME", home), ("TMPDIR", tempfile.gettempdir)):
+        with contextlib.suppress(OSError):  # what the variable names is itself what is wrong
+            if Path(name).is_relative_to(folder()):
+                return variable
+    return ""
 
 
 def _number(error: BaseException) -> int:

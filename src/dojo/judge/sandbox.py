@@ -15,7 +15,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -213,7 +213,10 @@ class Sandbox:
 
     def _opened(self) -> str:
         """One try to start the process: its last words where it did not begin to serve, else ""."""
-        log = tempfile.TemporaryFile()
+        with tempfile.TemporaryFile() as log:
+            return self._opened_with(log)
+
+    def _opened_with(self, log: IO[bytes]) -> str:
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log, "env": self._environment()}
         options |= {"start_new_session": True, "cwd": tempfile.gettempdir()}
         self._process = _starter().submit(subprocess.Popen, self._command(), **options).result()

@@ -80,9 +80,16 @@ def in_a_folder() -> None:
         os.chdir(os.path.abspath(os.sep))
 
 
+_asked_to_stop: list[list[int]] = []
+"""The interrupts of each block that is open, the innermost last."""
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """An interrupt is raised at the end of the block where a tool in it swallowed it or made another error of it."""
+    """An interrupt is raised at the end of the block where somebody in it swallowed it or made another error of it.
+
+    Inside, `stop_if_asked` raises it earlier.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -94,12 +101,20 @@ def interruptible() -> Iterator[None]:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
+    _asked_to_stop.append(asked)
     try:
         yield
     except Exception:
         if not asked:
             raise
     finally:
+        _asked_to_stop.remove(asked)
         signal.signal(signal.SIGINT, before)
     if asked:
+        raise KeyboardInterrupt
+
+
+def stop_if_asked() -> None:
+    """KeyboardInterrupt where an interrupt came that a library made another error of, as DuckDB does."""
+    if any(_asked_to_stop):
         raise KeyboardInterrupt
