@@ -124,7 +124,7 @@ def pages_when_both_windows_burn(work: Work, data: tuple[Stream, ...]) -> str:
         answers.append(sorted(whole_number(n, "A bin number", tried=tried) for n in got))
     if all(got == ringing(stream) for got, stream in zip(answers, data, strict=True)):
         outage = ringing(data[-1])
-        return f"{len(data)} mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
+        return f"Thirteen mornings; the outage pages from bin {outage[0]} to {outage[-1]}."
     stream, got = next((s, g) for s, g in zip(data, answers, strict=True) if g != ringing(s))
     otherwise = f"Wrong bins on {stream.name}.", "bins"
     said, cause = diagnosis(MISRINGS, lambda misring: answers == [misring(one) for one in data], otherwise)

@@ -129,7 +129,7 @@ def supported_by_history(work: Work, data: tuple[History, ...]) -> str:
             said = "Return one of the candidates, or None."
             raise NotYet(said, tried=tried, expected=list(history.candidates), got=got, cause="candidate")
     if chosen == [h.best for h in data]:
-        return f"{len(data)} histories; the simulated quarter supports {data[0].best}."
+        return f"Twenty histories; the simulated quarter supports {data[0].best}."
     history, got = next((h, c) for h, c in zip(data, chosen, strict=True) if c != h.best)
     worst = min(sliding(history.kept))
     otherwise = "That is not the strictest candidate that every thirty mornings in a row met.", "choice"
