@@ -134,7 +134,8 @@ def somebody_decides(work: Work, data: Period) -> str:
 CROWDS = ("team", "whole team", "data team", "everyone", "everybody", "all", "all of us", "we", "we all", "us")
 NOBODY = ("nobody", "no one", "none", "n a", "na", "tbd", "todo", "to be decided", "to be determined", "unknown")
 EVERYTHING = re.compile(
-    r"^(everything|anything|whatever|(all|any|every|the)( (other|else|rest|changes?|releases?|deployments?|work))*$)"
+    r"^(everything|anything|whatever)( (else|but|except|at all|goes|urgent|(we|you|one|anyone|anybody|the team) \w+).*)?$"
+    r"|^(all|any|every|the)( (other|else|rest|changes?|releases?|deployments?|work))*$"
 )
 SECURITY = re.compile(
     r"^security$|\bsecurity\b.*\b(fix|patch|update|hotfix|incident|hole|leak|issue)|\bvulnerabilit|\bcves?\b"
@@ -272,6 +273,7 @@ TASK_6 = Task(
                 )
             },
         ),
+        right("what the law asks for", {POLICY: _POLICY + "  - anything legal demands\n"}),
         right("a chief", {POLICY: _POLICY.replace("data product owner", "CDO (chief data officer)")}),
         right("one role for two fields", {POLICY: _POLICY.replace("data product owner", "the head of data and analytics")}),
         right(
