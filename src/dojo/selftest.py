@@ -74,8 +74,8 @@ class TaskTest:
 def try_task(task_id: str, *, thorough: bool = False) -> TaskTest:
     """Everything selftest knows to try on one task.
 
-    thorough: a task that runs real tools is tried in both transports on every answer, and each answer on every run: a wrong
-    one not only on the good one and the one that decides, a right one not only on its share.
+    thorough: every mutant is tried; a task that runs real tools is tried in both transports on every answer, and each answer
+    on every run: a wrong one not only on the good one and the one that decides, a right one not only on its share.
     """
     task = tasks.get(task_id)
     trial = _Trial(task, solved(task.module).answer(task), TaskTest(task_id), _sandbox(), thorough)
@@ -374,8 +374,8 @@ def _mutants(trial: _Trial) -> None:
     ]
     spread = [m for m in made if not any(fragment in m[0].what for fragment in task.spared)]
     trial.result.spared = len(made) - len(spread)
-    step = max(1, len(spread) // max(LEAST_MUTANTS, task.mutants))
-    tried = spread[::step]
+    most = max(LEAST_MUTANTS, task.mutants)
+    tried = spread if trial.thorough else _thinned(spread[:: max(1, len(spread) // most)], most)
     for mutant, answer in tried:
         if trial.graded(f"mutant {mutant.what}", answer, enough=_refused).passed:
             trial.result.survivors.append(mutant.what)
@@ -383,6 +383,11 @@ def _mutants(trial: _Trial) -> None:
     trial.result.killed = (killed, len(tried))
     if tried and killed < KILL_RATE * len(tried):
         trial.fault(f"{killed} of {len(tried)} mutants are refused; alive: {'; '.join(trial.result.survivors)}")
+
+
+def _thinned(found: list[Any], most: int) -> list[Any]:
+    """At most so many of them, spread evenly."""
+    return [found[n * len(found) // most] for n in range(most)] if len(found) > most else found
 
 
 def _refused(report: TaskReport) -> bool:
