@@ -599,7 +599,7 @@ def dora(con, first, last):
             select quantile_cont(hours, 0.5) from (
                 select mine, date_diff('second', authored_at, deployed_at) / 3600 as hours
                 from LIVE join delivery.contents using (deployment_id) join delivery.commits using (commit_id)
-                qualify rowfloat() over (partition by commit_id order by deployed_at) = 1) where mine"""),
+                qualify row_number() over (partition by commit_id order by deployed_at) = 1) where mine"""),
         "change_failure_rate": ask("""
             select avg((i.caused_by is not null or u.undoes is not null)::int) from LIVE as d
             left join (select distinct caused_by from ops.incidents) as i on i.caused_by = d.deployment_id
